@@ -1,0 +1,157 @@
+//! User data as JSON text, kept to the letter.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::error::{ModelError, Result};
+
+/// One JSON value as its text.
+///
+/// Numbers keep their digits, keys their order, strings their escapes: what a user sent is
+/// what a user gets back. The text is valid JSON; its numbers may be outside of `f64`.
+/// Cloning is cheap.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Json(Arc<str>);
+
+impl Json {
+    /// Takes a text after checking that it is one JSON value.
+    pub fn parse(text: &str) -> Result<Self> {
+        match serde_json::from_str::<&RawValue>(text) {
+            Ok(raw) => Ok(Self(raw.get().into())),
+            Err(error) => Err(ModelError::Json { reason: error.to_string() }),
+        }
+    }
+
+    /// The text of a parsed value.
+    pub fn from_value(value: &Value) -> Self {
+        Self(value.to_string().into())
+    }
+
+    /// A JSON string.
+    pub fn string(text: &str) -> Self {
+        Self::from_value(&Value::from(text))
+    }
+
+    /// The text of anything that serialises; an error where it cannot (a map with keys that are no strings).
+    pub fn from_serialize<T: Serialize + ?Sized>(value: &T) -> Result<Self> {
+        match serde_json::to_string(value) {
+            Ok(text) => Ok(Self(text.into())),
+            Err(error) => Err(ModelError::Json { reason: error.to_string() }),
+        }
+    }
+
+    /// An object of the given members, in this order. Keys are expected to be distinct.
+    pub fn object<'a>(members: impl IntoIterator<Item = (&'a str, &'a Json)>) -> Self {
+        let mut text = String::from("{");
+        for (key, value) in members {
+            if text.len() > 1 {
+                text.push(',');
+            }
+            text.push_str(&Value::from(key).to_string());
+            text.push(':');
+            text.push_str(value.as_str());
+        }
+        text.push('}');
+        Self(text.into())
+    }
+
+    /// Takes a text that is known to be one JSON value, because our own code just wrote it.
+    pub fn from_trusted(text: impl Into<Arc<str>>) -> Self {
+        let text = text.into();
+        debug_assert!(serde_json::from_str::<&RawValue>(&text).is_ok(), "not JSON: {text}");
+        Self(text)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The parsed value, `None` where a number or the depth (128) is beyond [`Value`].
+    pub fn to_value(&self) -> Option<Value> {
+        serde_json::from_str(&self.0).ok()
+    }
+
+    /// The members of an object in their order, `None` where this is none.
+    pub fn members(&self) -> Option<Vec<(String, Json)>> {
+        let map: Members = serde_json::from_str(&self.0).ok()?;
+        Some(map.0)
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Json({})", self.0)
+    }
+}
+
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let raw: &RawValue = serde_json::from_str(&self.0).map_err(ser::Error::custom)?;
+        raw.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        Ok(Self(raw.get().into()))
+    }
+}
+
+struct Members(Vec<(String, Json)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_kept_to_the_letter() {
+        let text = r#"{"b":1e400,"a":123456789012345678901234567890,"s":"é","n":-0.0}"#;
+        let json = Json::parse(text).expect("valid");
+        assert_eq!(json.as_str(), text);
+        assert_eq!(serde_json::to_string(&json).expect("writes"), text);
+        assert_eq!(json.members().expect("object")[1].1.as_str(), "123456789012345678901234567890");
+    }
+
+    #[test]
+    fn object_escapes_keys() {
+        let one = Json::from_trusted("1");
+        let json = Json::object([("a\"b", &one), ("", &one)]);
+        assert_eq!(json.as_str(), r#"{"a\"b":1,"":1}"#);
+        assert!(Json::parse("{").is_err());
+        assert!(Json::parse("[1]").expect("valid").members().is_none());
+    }
+}

@@ -1,0 +1,31 @@
+//! What a live reader is told.
+
+use std::sync::Arc;
+
+use aitrace_model::{LogRecord, TraceSummary};
+
+use crate::telemetry::StoredSpan;
+
+/// Something that has just become durable.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// A span was seen for the first time and has not ended.
+    SpanStarted(Arc<StoredSpan>),
+    /// A span ended (also when it was never seen before).
+    SpanEnded(Arc<StoredSpan>),
+    /// A log record.
+    Log(Arc<LogRecord>),
+    /// The line of a trace changed; one for each trace and append.
+    TraceUpdated(Arc<TraceSummary>),
+}
+
+impl Change {
+    /// The project that the change belongs to.
+    pub fn project(&self) -> &str {
+        match self {
+            Self::SpanStarted(stored) | Self::SpanEnded(stored) => &stored.span.project,
+            Self::Log(log) => &log.project,
+            Self::TraceUpdated(summary) => &summary.project,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Stage: store. In: [`Batch`] of normalised spans and log records. Out: pages, traces, changes.
+//!
+//! Two kinds of data, two traits. [`TelemetryStore`] keeps spans and log records: append-only,
+//! columnar, large. [`DocumentStore`] keeps what is few, mutable and relational. A store never
+//! knows HTTP, a server never writes SQL. Everything is keyed by project first.
+
+mod change;
+mod document;
+mod error;
+mod filter;
+mod telemetry;
+
+pub use change::Change;
+pub use document::{DocumentStore, Session, SessionPatch};
+pub use error::{ErrorKind, Result, StoreError};
+pub use filter::{Cursor, PageRequest, ProjectScope, TraceFilter};
+pub use telemetry::{Appended, Batch, StoreStats, StoredSpan, TelemetryStore, Trace, TracePage};

@@ -4,8 +4,8 @@
 //! start → context → enrich → end → batch → export ⇒ ingest → decode → normalise → store → query → view
 //! ```
 //!
-//! This crate is every arrow and no stage: [`RawSpan`] and [`RawLog`] are what a
-//! decoder hands to a normaliser, [`Span`] and [`LogRecord`] are what a store keeps,
+//! This crate is every arrow and no stage: [`RawSpan`] is what a decoder
+//! hands to a normaliser, [`Span`] and [`LogRecord`] are what a store keeps,
 //! [`TraceSummary`] is what a list shows. It does no I/O and depends on nothing of ours.
 
 mod clock;
@@ -14,18 +14,20 @@ mod id;
 mod json;
 pub mod key;
 mod log;
+mod place;
 mod raw;
 mod span;
 mod summary;
 mod time;
 mod value;
+mod words;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{ModelError, Result};
 pub use id::{SpanId, TraceId};
 pub use json::Json;
 pub use log::{Level, LogRecord};
-pub use raw::{RawEvent, RawLink, RawLog, RawSpan, RawStatus, Resource, Scope};
+pub use raw::{RawEvent, RawLink, RawSpan, RawStatus, Resource, Scope};
 pub use span::{CodeLocation, ErrorInfo, EventType, Phase, Span, SpanEvent, SpanKind, SpanLink, Status};
 pub use summary::{TraceStatus, TraceSummary};
 pub use time::Timestamp;

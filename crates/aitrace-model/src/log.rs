@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{SpanId, TraceId};
 use crate::json::Json;
-use crate::span::{CodeLocation, words};
+use crate::place::CodeLocation;
 use crate::time::Timestamp;
+use crate::words::words;
 
 words! {
     /// Severity.

@@ -1,5 +1,5 @@
-//! What a decoder hands to a normaliser: spans and log records as they were received, typed
-//! but not interpreted.
+//! What a decoder hands to a normaliser: spans as they were received, typed but not
+//! interpreted.
 
 use std::sync::Arc;
 
@@ -86,29 +86,6 @@ pub struct RawSpan {
     pub links: Vec<RawLink>,
     /// Status as sent.
     pub status: RawStatus,
-    /// The resource of the batch.
-    pub resource: Arc<Resource>,
-    /// The scope of the batch.
-    pub scope: Arc<Scope>,
-}
-
-/// A log record as received over OTLP.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RawLog {
-    /// Its trace, if any.
-    pub trace_id: Option<TraceId>,
-    /// Its span, if any.
-    pub span_id: Option<SpanId>,
-    /// When it happened (observed time where the event time is missing).
-    pub time: Timestamp,
-    /// OTLP severity number, 0 where unset.
-    pub severity: i32,
-    /// `event_name`, empty where unset.
-    pub event_name: String,
-    /// The body.
-    pub body: AnyValue,
-    /// Attributes in the order received.
-    pub attributes: Vec<(String, AnyValue)>,
     /// The resource of the batch.
     pub resource: Arc<Resource>,
     /// The scope of the batch.

@@ -4,39 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{SpanId, TraceId};
 use crate::json::Json;
+use crate::log::LogRecord;
+use crate::place::CodeLocation;
 use crate::time::Timestamp;
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum $name {
-            $($(#[$vdoc])* #[serde(rename = $word)] $variant),+
-        }
-
-        impl $name {
-            /// All values, in order.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The word used in JSON, columns and filters.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            /// The value of a word, in exactly this spelling.
-            pub fn from_word(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)+ _ => None }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
-pub(crate) use words;
+use crate::words::words;
 
 words! {
     /// What a span does: OpenInference's ten kinds in lower case, or plain `span`.
@@ -114,17 +85,6 @@ pub struct ErrorInfo {
     /// Where it came from, empty where unknown.
     #[serde(default)]
     pub stacktrace: String,
-}
-
-/// A place in the user's source code.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct CodeLocation {
-    /// Path relative to the workspace root.
-    pub file: String,
-    /// Line from 1, 0 where unknown.
-    pub line: u32,
-    /// Name of the function, empty where unknown.
-    pub function: String,
 }
 
 /// Something that happened at a moment within a span.
@@ -233,6 +193,9 @@ pub struct Span {
     pub events: Vec<SpanEvent>,
     /// Links.
     pub links: Vec<SpanLink>,
+    /// Set on an end that is told only by the suffix `.end` of a format 2.0 record: the log record
+    /// that this is unless a start of the span is known, before or after.
+    pub tentative: Option<Box<LogRecord>>,
 }
 
 impl Span {
@@ -278,6 +241,7 @@ impl Span {
             code: None,
             events: Vec::new(),
             links: Vec::new(),
+            tentative: None,
         }
     }
 

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::TraceId;
-use crate::span::words;
 use crate::time::Timestamp;
+use crate::words::words;
 
 words! {
     /// How a trace, or a span as shown, stands.

@@ -1,0 +1,1 @@
+//! Benches with the anchors in the same run.

@@ -1,0 +1,3 @@
+//! The command `aitrace`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Dialects of trace data to the trace model.

@@ -1,0 +1,1 @@
+//! OTLP bytes to the trace model and back.

@@ -1,0 +1,1 @@
+//! HTTP of aitrace: ingest, API, live stream, viewer.

@@ -1,0 +1,1 @@
+//! The Rust SDK of aitrace and the recorder under both SDKs.

@@ -1,1 +1,78 @@
-//! OTLP bytes to the trace model and back.
+//! OTLP trace requests to raw spans, and raw spans to OTLP.
+//!
+//! ```text
+//! start → context → enrich → end → batch → export ⇒ ingest → decode → normalise → store → query → view
+//!                                          ~~~~~~            ~~~~~~
+//! ```
+//!
+//! Stage: decode, and the encoding half of export.
+//! In: the body of an OTLP/HTTP or gRPC export request, decompressed ([`decode_traces`]);
+//! raw spans ([`encode_traces`], [`encode_traces_json`]).
+//! Out: [`Decoded`], every span that can be read and the reason for every span that cannot; bytes.
+//!
+//! # What happens to bad input
+//!
+//! One bad value never costs a batch, and a bad span never costs its siblings:
+//!
+//! - Text that is not UTF-8 (or a lone surrogate in JSON): each invalid sequence becomes U+FFFD, the span is
+//!   kept ([`Salvaged::strings`]).
+//! - A value nested deeper than [`Limits::max_depth`] becomes the text [`TOO_DEEP`] ([`Salvaged::values`]).
+//! - A link whose ids are no ids is left out ([`Salvaged::links`]).
+//! - A parent id of zeros or no bytes means no parent.
+//! - Everything else that is wrong within a span (an id that is none, a value of a wrong type, broken framing,
+//!   more or larger content than [`Limits`] allow) refuses this span, with the reason, in [`Decoded::rejected`].
+//! - What is wrong in a resource or scope refuses the spans that belong to it.
+//! - Unknown fields are ignored. Times are kept as received, also an end before its start.
+//!
+//! Only a body that is not a protobuf message or not JSON at all is a [`DecodeError`].
+
+mod decoded;
+mod error;
+mod json;
+mod limits;
+mod pb;
+mod response;
+mod tally;
+mod wire;
+
+pub use decoded::{Decoded, Rejected, Salvaged};
+pub use error::{DecodeError, WireError};
+pub use json::encode_traces_json;
+pub use limits::{Limits, TOO_DEEP};
+pub use pb::encode_traces;
+pub use response::{PartialSuccess, decode_response, encode_response, encode_status};
+
+/// How a body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// `application/x-protobuf`, and the messages of gRPC.
+    Protobuf,
+    /// `application/json`: OTLP/JSON (ids in hex, 64-bit integers as strings).
+    Json,
+}
+
+impl Encoding {
+    /// The media type of a body in this encoding.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Protobuf => "application/x-protobuf",
+            Self::Json => "application/json",
+        }
+    }
+}
+
+/// Reads an `ExportTraceServiceRequest`.
+///
+/// An empty protobuf body is a valid request without spans. Spans come out in the order of the
+/// request; those of one resource (or scope) share it.
+///
+/// # Errors
+///
+/// Only where the outer message is unreadable: truncated, not protobuf, not JSON. See the crate's
+/// documentation for what happens to everything below it.
+pub fn decode_traces(body: &[u8], encoding: Encoding, limits: &Limits) -> Result<Decoded, DecodeError> {
+    match encoding {
+        Encoding::Protobuf => pb::decode_traces(body, limits),
+        Encoding::Json => json::decode_traces(body, limits),
+    }
+}

@@ -1,0 +1,1 @@
+//! The running count of a request against its limits.

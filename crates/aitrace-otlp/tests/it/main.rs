@@ -1,0 +1,1 @@
+//! The codec against the reference and against hostile input.

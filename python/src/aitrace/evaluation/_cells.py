@@ -7,13 +7,16 @@ import contextvars
 import inspect
 import threading
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aitrace.evaluation._dataset import Datapoint, Dataset
 from aitrace.evaluation._evaluators import Evaluator, Score
 from aitrace.evaluation._result import DatapointResult
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aitrace.evaluation._dataset import Datapoint, Dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +71,11 @@ async def run_async(plan: Plan, cell: Cell) -> DatapointResult:
             except asyncio.CancelledError:
                 raise
             except Exception as raised:
-                error = _failed(plan, span, raised, attempt)
-        scores = [] if error else [await _judge_async(plan, one, cell, outputs) for one in plan.evaluators]
-        return _finish(plan, cell, span, outputs, error, scores, started)
+                error = _failed(plan, span, raised, attempt=attempt)
+        scores = (
+            [] if error else [await _judge_async(plan, one, cell, outputs=outputs) for one in plan.evaluators]
+        )
+        return _finish(plan, cell, span, outputs=outputs, error=error, scores=scores, started=started)
 
 
 def _run(plan: Plan, cell: Cell) -> DatapointResult:
@@ -84,9 +89,9 @@ def _run(plan: Plan, cell: Cell) -> DatapointResult:
                 error = None
                 break
             except Exception as raised:
-                error = _failed(plan, span, raised, attempt)
-        scores = [] if error else [_judge(plan, one, cell, outputs) for one in plan.evaluators]
-        return _finish(plan, cell, span, outputs, error, scores, started)
+                error = _failed(plan, span, raised, attempt=attempt)
+        scores = [] if error else [_judge(plan, one, cell, outputs=outputs) for one in plan.evaluators]
+        return _finish(plan, cell, span, outputs=outputs, error=error, scores=scores, started=started)
 
 
 def _enter(plan: Plan, cell: Cell) -> None:
@@ -145,7 +150,7 @@ def _bounded(plan: Plan, call: Callable[[], Any]) -> Any:
     raise value
 
 
-def _failed(plan: Plan, span: Any, raised: Exception, attempt: int) -> str:
+def _failed(plan: Plan, span: Any, raised: Exception, *, attempt: int) -> str:
     if isinstance(raised, (TimeoutError, asyncio.TimeoutError)) and not str(raised):
         raised = TimeoutError(f"no answer within {plan.timeout:g} s" if plan.timeout else "timed out")
     text = f"{type(raised).__name__}: {raised}"
@@ -157,7 +162,7 @@ def _failed(plan: Plan, span: Any, raised: Exception, attempt: int) -> str:
     return text
 
 
-def _judge(plan: Plan, one: Evaluator, cell: Cell, outputs: Any) -> Score:
+def _judge(plan: Plan, one: Evaluator, cell: Cell, *, outputs: Any) -> Score:
     with plan.tracer.start_span(one.name, event_type="chain", kind="evaluator") as span:
         try:
             answer = _settle(one.call(outputs, cell.datapoint.inputs, cell.datapoint.ground_truth))
@@ -166,7 +171,7 @@ def _judge(plan: Plan, one: Evaluator, cell: Cell, outputs: Any) -> Score:
         return _judged(span, one.score(answer))
 
 
-async def _judge_async(plan: Plan, one: Evaluator, cell: Cell, outputs: Any) -> Score:
+async def _judge_async(plan: Plan, one: Evaluator, cell: Cell, *, outputs: Any) -> Score:
     with plan.tracer.start_span(one.name, event_type="chain", kind="evaluator") as span:
         try:
             answer = one.call(outputs, cell.datapoint.inputs, cell.datapoint.ground_truth)
@@ -194,6 +199,7 @@ def _finish(
     plan: Plan,
     cell: Cell,
     span: Any,
+    *,
     outputs: Any,
     error: str | None,
     scores: list[Score],

@@ -51,12 +51,15 @@ def load_dataset(source: Iterable[Mapping[str, Any]] | str | Path, dataset_id: s
     for index, row in enumerate(rows):
         if not isinstance(row, Mapping):
             raise ConfigurationError(
-                f"dataset row {index} is {type(row).__name__}, not an object: use {{'inputs': ..., 'ground_truth': ...}}"
+                f"dataset row {index} is {type(row).__name__}, not an object: "
+                "use {'inputs': ..., 'ground_truth': ...}"
             )
         datapoint = _datapoint(row)
         if datapoint.id in seen:
             if _own_id(row) is not None:
-                raise ConfigurationError(f"dataset rows {seen[datapoint.id]} and {index} share the id {datapoint.id!r}")
+                raise ConfigurationError(
+                    f"dataset rows {seen[datapoint.id]} and {index} share the id {datapoint.id!r}"
+                )
             datapoint = _datapoint(row, salt=index)
         seen[datapoint.id] = index
         datapoints.append(datapoint)
@@ -70,7 +73,9 @@ def _datapoint(row: Mapping[str, Any], salt: int | None = None) -> Datapoint:
     if inputs is None:
         inputs = {key: row[key] for key in row if key not in _ID_KEYS and key not in _GROUND_TRUTH_KEYS}
     own = _own_id(row)
-    identity = own if own is not None else "EXT-" + _digest([dict(row)] if salt is None else [dict(row), salt])
+    identity = (
+        own if own is not None else "EXT-" + _digest([dict(row)] if salt is None else [dict(row), salt])
+    )
     return Datapoint(identity, row, inputs, ground_truth)
 
 

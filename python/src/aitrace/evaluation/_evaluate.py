@@ -5,16 +5,14 @@ from __future__ import annotations
 import inspect
 import os
 import time
-import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aitrace._errors import ConfigurationError
 from aitrace._tracer import Tracer
+
 from aitrace.evaluation._cells import Cell, Plan
 from aitrace.evaluation._dataset import Dataset, load_dataset
 from aitrace.evaluation._evaluators import Evaluator, as_evaluators
@@ -28,6 +26,10 @@ from aitrace.evaluation._result import (
 )
 from aitrace.evaluation._runfile import RunFile
 from aitrace.evaluation._workers import run_cells
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
 _PROBE_SECONDS = 0.5
 _DEFAULT_URL = "http://localhost:8000"
@@ -75,7 +77,9 @@ def evaluate(
     done = _resumable(runfile, rows) if resume else {}
     run_name = name or f"experiment-{runfile.run_id[:8]}"
     runfile.open()
-    tracer, warnings = _tracer_for(runfile, run_name, project, server_url, api_key)
+    tracer, warnings = _tracer_for(
+        runfile, asked=server_url, project=project, session_name=run_name, api_key=api_key
+    )
     plan = Plan(function, _wants_tracer(function), judges, rows, runfile.run_id, tracer, retries, timeout)
     run = _Run(plan, runfile, run_name, done)
     try:
@@ -132,7 +136,9 @@ class _Run:
                 if isinstance(answer, BaseException):
                     answer = _escaped(cell, answer)
                 self.done[cell.key] = answer
-                self.runfile.append("cell.finished", {"cell": answer.to_dict()}, datapoint_id=cell.datapoint.id)
+                self.runfile.append(
+                    "cell.finished", {"cell": answer.to_dict()}, datapoint_id=cell.datapoint.id
+                )
         except KeyboardInterrupt:
             interrupted = True
         self.order = [cell.key for cell in order if cell.key in self.done]
@@ -199,26 +205,29 @@ def _resumable(runfile: RunFile, rows: Dataset) -> dict[tuple[str, int], Datapoi
     return {key: cell for key, cell in runfile.finished().items() if key[0] in known}
 
 
-def _tracer_for(
-    runfile: RunFile, run_name: str, project: str | None, server_url: str | None, api_key: str | None
-) -> tuple[Tracer, list[str]]:
-    asked = server_url or os.environ.get("AITRACE_SERVER_URL")
+def _tracer_for(runfile: RunFile, *, asked: str | None, **settings: Any) -> tuple[Tracer, list[str]]:
+    asked = asked or os.environ.get("AITRACE_SERVER_URL")
     base = (asked or _DEFAULT_URL).rstrip("/")
-    common: dict[str, Any] = {"project": project, "source": "evaluation", "session_name": run_name}
+    settings["source"] = "evaluation"
     if _answers(base):
-        return Tracer(**common, server_url=base, api_key=api_key), []
+        return Tracer(server_url=base, **settings), []
     spans = runfile.path.with_suffix(".spans.jsonl")
     warnings = []
     if asked:
-        warnings.append(f"no server answered at {base}: spans are in {spans}; send them with `aitrace import`")
-    return Tracer(**common, target=str(spans)), warnings
+        warnings.append(
+            f"no server answered at {base}: spans are in {spans}; send them with `aitrace import`"
+        )
+    settings["api_key"] = None
+    return Tracer(target=str(spans), **settings), warnings
 
 
 def _answers(base: str) -> bool:
+    if not base.startswith(("http://", "https://")):
+        return False
     try:
-        with urllib.request.urlopen(f"{base}/healthz", timeout=_PROBE_SECONDS) as response:
+        with urllib.request.urlopen(f"{base}/healthz", timeout=_PROBE_SECONDS) as response:  # noqa: S310 (checked above)
             return bool(response.status == 200)
-    except (OSError, ValueError, urllib.error.URLError):
+    except (OSError, ValueError):
         return False
 
 
@@ -230,7 +239,8 @@ def _check_counts(**counts: int) -> None:
 
 
 def _is_async(function: Callable[..., Any]) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+    call = getattr(type(function), "__call__", None)  # noqa: B004 (the function itself is wanted)
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
 def _wants_tracer(function: Callable[..., Any]) -> bool:

@@ -63,7 +63,9 @@ class Evaluator:
             return Score(self.name, None, explanation)
         if not isinstance(value, (bool, int, float, str)):
             hint = "return a bool, number, string, or {'score': ..., 'explanation': ...}"
-            return Score(self.name, None, explanation, f"answer is {type(value).__name__}: {hint}", passed=False)
+            return Score(
+                self.name, None, explanation, f"answer is {type(value).__name__}: {hint}", passed=False
+            )
         return Score(self.name, value, explanation, passed=self._passes(value))
 
     def _passes(self, value: ScoreValue) -> bool:

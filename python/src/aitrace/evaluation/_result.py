@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from aitrace._errors import ConfigurationError
-from aitrace.evaluation._evaluators import ScoreValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from aitrace.evaluation._evaluators import ScoreValue
 
 RunStatus: TypeAlias = Literal["completed", "failed", "interrupted"]
 Aggregate: TypeAlias = "str | Callable[[Sequence[float]], float]"
@@ -107,7 +110,9 @@ def aggregate_with(function: Aggregate) -> Callable[[Sequence[float]], float]:
         return _AGGREGATES[function]
     except KeyError:
         known = ", ".join(sorted(_AGGREGATES))
-        raise ConfigurationError(f"aggregate_function {function!r} is unknown: use {known}, or a callable") from None
+        raise ConfigurationError(
+            f"aggregate_function {function!r} is unknown: use {known}, or a callable"
+        ) from None
 
 
 def summarise(
@@ -122,7 +127,11 @@ def summarise(
     outcome: dict[str, bool] = {}
     for cell in cells:
         outcome[cell.datapoint_id] = outcome.get(cell.datapoint_id, True) and cell.passed
-    return metrics, [one for one, good in outcome.items() if good], [one for one, good in outcome.items() if not good]
+    return (
+        metrics,
+        [one for one, good in outcome.items() if good],
+        [one for one, good in outcome.items() if not good],
+    )
 
 
 def render_table(result: EvaluationResult) -> str:
@@ -151,7 +160,8 @@ def _grid(rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     line = "+".join("-" * (width + 2) for width in widths).join("++")
     body = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in rows
     ]
     return [line, body[0], line, *body[1:], line]
 

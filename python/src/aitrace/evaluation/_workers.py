@@ -6,10 +6,14 @@ import asyncio
 import contextvars
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from aitrace.evaluation._cells import Cell, Plan, run_async, run_sync
-from aitrace.evaluation._result import DatapointResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from aitrace.evaluation._result import DatapointResult
 
 _Answer = tuple[Cell, "DatapointResult | BaseException"]
 
@@ -32,7 +36,7 @@ def run_cells(plan: Plan, cells: Sequence[Cell], workers: int, *, is_async: bool
 
     count = min(workers, len(cells))
     if is_async:
-        target: Callable[[], None] = lambda: asyncio.run(_loop(plan, take, answers, count))  # noqa: E731
+        target: Callable[[], None] = lambda: asyncio.run(_loop(plan, take, answers, count=count))  # noqa: E731
         threads = [_thread(target, 0)]
     else:
         threads = [_thread(lambda: _work(plan, take, answers), index) for index in range(count)]
@@ -60,7 +64,7 @@ def _work(plan: Plan, take: Callable[[], Cell | None], answers: queue.SimpleQueu
 
 
 async def _loop(
-    plan: Plan, take: Callable[[], Cell | None], answers: queue.SimpleQueue[_Answer], count: int
+    plan: Plan, take: Callable[[], Cell | None], answers: queue.SimpleQueue[_Answer], *, count: int
 ) -> None:
     async def work() -> None:
         while (cell := take()) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import time
@@ -131,14 +132,13 @@ class _Run:
         self._announce(repetitions, len(order))
         todo = [cell for cell in order if cell.key not in self.done]
         interrupted = False
+        answers = run_cells(self.plan, todo, workers, is_async=_is_async(self.plan.function))
         try:
-            for cell, answer in run_cells(self.plan, todo, workers, is_async=_is_async(self.plan.function)):
-                if isinstance(answer, BaseException):
-                    answer = _escaped(cell, answer)
-                self.done[cell.key] = answer
-                self.runfile.append(
-                    "cell.finished", {"cell": answer.to_dict()}, datapoint_id=cell.datapoint.id
-                )
+            with contextlib.closing(answers):
+                for cell, answer in answers:
+                    if isinstance(answer, KeyboardInterrupt):
+                        raise answer
+                    self._keep(cell, answer)
         except KeyboardInterrupt:
             interrupted = True
         self.order = [cell.key for cell in order if cell.key in self.done]
@@ -150,6 +150,11 @@ class _Run:
             status = "failed"
         self.runfile.append("run.finished", {"status": status, "duration_s": self.duration_s})
         return status
+
+    def _keep(self, cell: Cell, answer: DatapointResult | BaseException) -> None:
+        result = _escaped(cell, answer) if isinstance(answer, BaseException) else answer
+        self.done[cell.key] = result
+        self.runfile.append("cell.finished", {"cell": result.to_dict()}, datapoint_id=cell.datapoint.id)
 
     @property
     def cells(self) -> list[DatapointResult]:

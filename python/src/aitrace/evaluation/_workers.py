@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 from aitrace.evaluation._cells import Cell, Plan, run_async, run_sync
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from aitrace.evaluation._result import DatapointResult
 
 _Answer = tuple[Cell, "DatapointResult | BaseException"]
 
 
-def run_cells(plan: Plan, cells: Sequence[Cell], workers: int, *, is_async: bool) -> Iterator[_Answer]:
+def run_cells(
+    plan: Plan, cells: Sequence[Cell], workers: int, *, is_async: bool
+) -> Generator[_Answer, None, None]:
     """Yields each cell's result, or what escaped from it, in the order they finish.
 
     Sync functions run on ``workers`` threads, async ones as ``workers`` tasks of one event loop on a

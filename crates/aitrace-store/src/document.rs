@@ -3,7 +3,7 @@
 use aitrace_model::{Json, Timestamp};
 use async_trait::async_trait;
 
-use crate::error::Result;
+use crate::error::{ErrorKind, Result, StoreError};
 use crate::filter::ProjectScope;
 
 /// A session: several traces that belong together, for example one conversation.
@@ -38,6 +38,51 @@ pub struct SessionPatch {
     pub data: Option<Json>,
 }
 
+impl SessionPatch {
+    /// The session after this change. `known` is what it was before, if anything.
+    ///
+    /// Fails with [`ErrorKind::Invalid`] when the data is not an object.
+    pub fn apply(self, known: Option<Session>) -> Result<Session> {
+        let mut session = known.unwrap_or_else(|| Session {
+            project: self.project,
+            session_id: self.session_id,
+            name: None,
+            started: self.at,
+            updated: self.at,
+            data: Json::from_trusted("{}"),
+        });
+        session.started = session.started.min(self.at);
+        session.updated = session.updated.max(self.at);
+        session.name = self.name.or(session.name);
+        if let Some(data) = self.data {
+            let Some(changes) = data.members() else {
+                return Err(StoreError::new(
+                    ErrorKind::Invalid,
+                    format!("data of session {:?} is not a JSON object: send an object", session.session_id),
+                ));
+            };
+            session.data = merge_members(session.data.members().unwrap_or_default(), changes, true);
+        }
+        Ok(session)
+    }
+}
+
+/// Sets members; of two objects at one key the members are set instead, one level deep.
+fn merge_members(mut members: Vec<(String, Json)>, changes: Vec<(String, Json)>, below: bool) -> Json {
+    for (key, value) in changes {
+        match members.iter_mut().find(|(known, _)| *known == key) {
+            None => members.push((key, value)),
+            Some((_, known)) => {
+                *known = match (known.members(), value.members()) {
+                    (Some(old), Some(new)) if below => merge_members(old, new, false),
+                    _ => value,
+                };
+            }
+        }
+    }
+    Json::object(members.iter().map(|(key, value)| (key.as_str(), value)))
+}
+
 /// Keeps documents.
 #[async_trait]
 pub trait DocumentStore: Send + Sync + std::fmt::Debug + 'static {
@@ -49,4 +94,33 @@ pub trait DocumentStore: Send + Sync + std::fmt::Debug + 'static {
 
     /// Names of all projects in scope that have anything, sorted.
     async fn projects(&self, scope: &ProjectScope) -> Result<Vec<String>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patch(at: i64, data: &str) -> SessionPatch {
+        SessionPatch {
+            project: "p".into(),
+            session_id: "s".into(),
+            name: None,
+            at: Timestamp::from_nanos(at),
+            data: Some(Json::parse(data).expect("valid")),
+        }
+    }
+
+    #[test]
+    fn objects_merge_and_the_rest_is_replaced() {
+        let first = patch(5, r#"{"a":1,"m":{"x":{"deep":1},"y":2}}"#).apply(None).expect("object");
+        let second =
+            patch(3, r#"{"a":[2],"m":{"x":{"new":1}},"n":null}"#).apply(Some(first)).expect("object");
+        assert_eq!(second.data.as_str(), r#"{"a":[2],"m":{"x":{"new":1},"y":2},"n":null}"#);
+        assert_eq!((second.started.nanos(), second.updated.nanos()), (3, 5));
+    }
+
+    #[test]
+    fn data_that_is_no_object_is_refused() {
+        assert_eq!(patch(1, "[1]").apply(None).expect_err("array").kind(), ErrorKind::Invalid);
+    }
 }

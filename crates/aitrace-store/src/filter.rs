@@ -1,9 +1,10 @@
 //! What a reader may ask for, typed: the same for API, command line and viewer.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-use aitrace_model::{Timestamp, TraceId, TraceStatus};
+use aitrace_model::{Timestamp, TraceId, TraceStatus, TraceSummary};
 
 use crate::error::{ErrorKind, StoreError};
 
@@ -44,6 +45,21 @@ pub struct TraceFilter {
     pub until: Option<Timestamp>,
 }
 
+impl TraceFilter {
+    /// Whether a trace fulfils all conditions. Stores that filter in their engine must agree.
+    pub fn matches(&self, trace: &TraceSummary) -> bool {
+        self.scope.contains(&trace.project)
+            && self.session_id.as_ref().is_none_or(|session| trace.session_id.as_ref() == Some(session))
+            && self.status.is_none_or(|status| trace.status == status)
+            && self.since.is_none_or(|since| trace.start >= since)
+            && self.until.is_none_or(|until| trace.start < until)
+            && self.query.as_ref().is_none_or(|query| {
+                let query = query.to_lowercase();
+                trace.name.to_lowercase().contains(&query) || trace.trace_id.to_hex().contains(&query)
+            })
+    }
+}
+
 /// The place after which a page begins, in the order newest start first, then trace id and project
 /// descending.
 ///
@@ -56,6 +72,25 @@ pub struct Cursor {
     pub trace_id: TraceId,
     /// Its project.
     pub project: String,
+}
+
+impl Cursor {
+    /// The place of a trace.
+    pub fn of(trace: &TraceSummary) -> Self {
+        Self { start: trace.start, trace_id: trace.trace_id, project: trace.project.clone() }
+    }
+
+    /// Whether a trace comes after this place in the order of lists.
+    pub fn precedes(&self, trace: &TraceSummary) -> bool {
+        (trace.start, trace.trace_id, trace.project.as_str())
+            < (self.start, self.trace_id, self.project.as_str())
+    }
+}
+
+/// The order of lists: newest start first, then trace id and project descending.
+pub fn newest_first(one: &TraceSummary, other: &TraceSummary) -> Ordering {
+    let key = |trace: &TraceSummary| (trace.start, trace.trace_id);
+    key(other).cmp(&key(one)).then_with(|| other.project.cmp(&one.project))
 }
 
 impl fmt::Display for Cursor {
@@ -91,5 +126,27 @@ pub struct PageRequest {
 impl Default for PageRequest {
     fn default() -> Self {
         Self { limit: 50, cursor: None }
+    }
+}
+
+impl PageRequest {
+    /// The limit within its bounds.
+    pub fn bounded_limit(&self) -> usize {
+        self.limit.clamp(1, 1000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_read_back_also_with_points_in_the_project() {
+        let trace_id = TraceId::from_bytes([7; 16]).expect("not zero");
+        let cursor = Cursor { start: Timestamp::from_nanos(-5), trace_id, project: "a.b.c".into() };
+        assert_eq!(cursor.to_string().parse::<Cursor>().expect("own text"), cursor);
+        for bad in ["", "1", "1.2.3", "x.07070707070707070707070707070707.p"] {
+            assert_eq!(bad.parse::<Cursor>().expect_err(bad).kind(), ErrorKind::Invalid);
+        }
     }
 }

@@ -8,10 +8,16 @@ mod change;
 mod document;
 mod error;
 mod filter;
+#[cfg(feature = "conformance")]
+pub mod memory;
+mod rollup;
 mod telemetry;
+mod tree;
 
 pub use change::Change;
 pub use document::{DocumentStore, Session, SessionPatch};
 pub use error::{ErrorKind, Result, StoreError};
-pub use filter::{Cursor, PageRequest, ProjectScope, TraceFilter};
+pub use filter::{Cursor, PageRequest, ProjectScope, TraceFilter, newest_first};
+pub use rollup::{Head, Rollup, worst_open};
 pub use telemetry::{Appended, Batch, StoreStats, StoredSpan, TelemetryStore, Trace, TracePage};
+pub use tree::in_tree_order;

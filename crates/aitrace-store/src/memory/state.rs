@@ -1,0 +1,182 @@
+//! What the model store knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use aitrace_model::{
+    LogRecord, LostRules, Span, SpanId, SpanState, Timestamp, TraceId, TraceStatus, TraceSummary,
+};
+
+use crate::change::Change;
+use crate::document::{Session, SessionPatch};
+use crate::error::Result;
+use crate::filter::ProjectScope;
+use crate::rollup::{Rollup, worst_open};
+use crate::telemetry::{Appended, Batch, StoreStats, StoredSpan, Trace};
+use crate::tree::in_tree_order;
+
+/// Everything, keyed by project first.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    traces: BTreeMap<(String, TraceId), Traced>,
+    loose: BTreeMap<String, BTreeMap<String, LogRecord>>,
+    sessions: BTreeMap<(String, String), Session>,
+}
+
+#[derive(Debug, Default)]
+struct Traced {
+    spans: BTreeMap<SpanId, SpanState>,
+    logs: BTreeMap<String, LogRecord>,
+}
+
+impl State {
+    pub(super) fn append(
+        &mut self,
+        batch: Batch,
+        now: Timestamp,
+        lost: &LostRules,
+    ) -> (Appended, Vec<Change>) {
+        let (mut appended, mut changes, mut touched) = (Appended::default(), Vec::new(), BTreeSet::new());
+        let mut count = |new: bool| *(if new { &mut appended.stored } else { &mut appended.duplicates }) += 1;
+        for span in batch.spans {
+            let key = (span.project.clone(), span.trace_id);
+            let (new, change) = self.traces.entry(key.clone()).or_default().join(span, now, lost);
+            count(new);
+            touched.extend(new.then_some(key));
+            changes.extend(change);
+        }
+        for log in batch.logs {
+            let new = self.add_log(&log);
+            count(new);
+            if new {
+                touched.extend(log.trace_id.map(|trace_id| (log.project.clone(), trace_id)));
+                changes.push(Change::Log(Arc::new(log)));
+            }
+        }
+        for key in &touched {
+            let summary = self.traces[key].read(key, now, lost).summary;
+            changes.push(Change::TraceUpdated(Arc::new(summary)));
+        }
+        (appended, changes)
+    }
+
+    fn add_log(&mut self, log: &LogRecord) -> bool {
+        let logs = match log.trace_id {
+            None => self.loose.entry(log.project.clone()).or_default(),
+            Some(trace_id) => &mut self.traces.entry((log.project.clone(), trace_id)).or_default().logs,
+        };
+        let new = !logs.contains_key(&log.id);
+        if new {
+            logs.insert(log.id.clone(), log.clone());
+        }
+        new
+    }
+
+    pub(super) fn summaries(&self, now: Timestamp, lost: &LostRules) -> Vec<TraceSummary> {
+        self.traces.iter().map(|(key, trace)| trace.read(key, now, lost).summary).collect()
+    }
+
+    pub(super) fn trace(
+        &self,
+        scope: &ProjectScope,
+        trace_id: TraceId,
+        now: Timestamp,
+        lost: &LostRules,
+    ) -> Option<Trace> {
+        let held = self.traces.iter().filter(|((project, id), _)| *id == trace_id && scope.contains(project));
+        let read = held.map(|(key, trace)| trace.read(key, now, lost));
+        read.max_by(|a, b| (a.summary.start, &a.summary.project).cmp(&(b.summary.start, &b.summary.project)))
+    }
+
+    pub(super) fn stats(&self) -> StoreStats {
+        let states = || self.traces.values().flat_map(|trace| trace.spans.values());
+        let spans = states().filter(|state| state.is_ended()).count() as u64;
+        let known = states().filter(|state| state.merged().is_some()).count() as u64;
+        let logs = self.traces.values().map(|trace| trace.shown_logs().len()).sum::<usize>()
+            + self.loose.values().map(BTreeMap::len).sum::<usize>();
+        StoreStats { spans, open_spans: known - spans, logs: logs as u64, ..StoreStats::default() }
+    }
+
+    pub(super) fn put_session(&mut self, patch: SessionPatch) -> Result<Session> {
+        let key = (patch.project.clone(), patch.session_id.clone());
+        let session = patch.apply(self.sessions.get(&key).cloned())?;
+        self.sessions.insert(key, session.clone());
+        Ok(session)
+    }
+
+    pub(super) fn session(&self, project: &str, session_id: &str) -> Option<Session> {
+        self.sessions.get(&(project.to_owned(), session_id.to_owned())).cloned()
+    }
+
+    pub(super) fn projects(&self, scope: &ProjectScope) -> Vec<String> {
+        let traces = self.traces.keys().map(|(project, _)| project);
+        let loose = self.loose.keys();
+        let sessions = self.sessions.keys().map(|(project, _)| project);
+        let all: BTreeSet<&String> =
+            traces.chain(loose).chain(sessions).filter(|project| scope.contains(project)).collect();
+        all.into_iter().cloned().collect()
+    }
+}
+
+impl Traced {
+    /// Adds a message. Says whether it was new, and what live readers are told of the span.
+    fn join(&mut self, message: Span, now: Timestamp, lost: &LostRules) -> (bool, Option<Change>) {
+        let (id, tentative) = (message.span_id, message.tentative.clone());
+        let (known, ended) =
+            self.spans.get(&id).map_or((false, false), |state| (state.merged().is_some(), state.is_ended()));
+        let new = match self.spans.get_mut(&id) {
+            Some(state) => state.join(message),
+            None => self.spans.insert(id, SpanState::new(message)).is_none(),
+        };
+        if !new {
+            return (false, None);
+        }
+        let state = &self.spans[&id];
+        let stored = || {
+            let span = state.merged()?;
+            Some(Arc::new(StoredSpan { span, status: state.status(now, lost, self.heard()) }))
+        };
+        let change = if state.is_ended() && !ended {
+            stored().map(Change::SpanEnded)
+        } else if !known && state.merged().is_some() {
+            stored().map(Change::SpanStarted)
+        } else {
+            let orphan = |log: &LogRecord| state.orphan_logs().any(|orphan| orphan.id == log.id);
+            tentative.filter(|log| orphan(log)).map(|log| Change::Log(Arc::from(log)))
+        };
+        (true, change)
+    }
+
+    fn heard(&self) -> Timestamp {
+        let spans = self.spans.values().map(SpanState::last_seen);
+        spans.chain(self.logs.values().map(|log| log.received)).max().unwrap_or_default()
+    }
+
+    fn shown_logs(&self) -> Vec<LogRecord> {
+        let orphans = self.spans.values().flat_map(SpanState::orphan_logs);
+        let logs: BTreeMap<&str, &LogRecord> =
+            orphans.chain(self.logs.values()).map(|log| (log.id.as_str(), log)).collect();
+        let mut logs: Vec<LogRecord> = logs.into_values().cloned().collect();
+        logs.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
+        logs
+    }
+
+    fn read(&self, key: &(String, TraceId), now: Timestamp, lost: &LostRules) -> Trace {
+        let (heard, mut rollup, mut open) = (self.heard(), Rollup::default(), None);
+        let mut spans = Vec::new();
+        for state in self.spans.values() {
+            let Some(span) = state.merged() else { continue };
+            let status = state.status(now, lost, heard);
+            if matches!(status, TraceStatus::Running | TraceStatus::Lost) {
+                open = worst_open(open, status);
+            }
+            rollup.add_span(&span);
+            spans.push(StoredSpan { span, status });
+        }
+        let logs = self.shown_logs();
+        for log in &logs {
+            rollup.add_log(log);
+        }
+        Trace { summary: rollup.summary(&key.0, key.1, open), spans: in_tree_order(spans), logs }
+    }
+}

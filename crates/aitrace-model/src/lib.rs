@@ -17,6 +17,7 @@ mod log;
 pub mod merge;
 mod place;
 mod raw;
+pub mod record;
 mod span;
 mod summary;
 mod time;

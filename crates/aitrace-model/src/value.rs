@@ -120,7 +120,8 @@ fn write_members(out: &mut String, members: &[(String, AnyValue)]) {
     out.push('}');
 }
 
-fn write_string(out: &mut String, text: &str) {
+/// Appends a JSON string.
+pub(crate) fn write_string(out: &mut String, text: &str) {
     let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
     if text.bytes().all(plain) {
         out.push('"');

@@ -1,0 +1,157 @@
+//! JSON text taken apart one level deep, without recursion and without loss.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// The members of an object as they stand in the text; keys may repeat.
+pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor).map(Members)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::with_capacity(8);
+        while let Some((Text(key), value)) = map.next_entry()? {
+            members.push((key, value));
+        }
+        Ok(members)
+    }
+}
+
+/// A JSON string. Escapes of lone surrogates, which are JSON but no Unicode text, stay as written.
+pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // As bytes, because serde_json refuses lone surrogates in a `str`.
+        deserializer.deserialize_bytes(TextVisitor).map(Text)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
+        Ok(match std::str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => Cow::Owned(spell_surrogates(bytes)),
+        })
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(std::str::from_utf8(bytes).map_or_else(|_| spell_surrogates(bytes), str::to_owned)))
+    }
+}
+
+/// UTF-8 with three-byte surrogates in it as text, with `\ud83d` for such a surrogate.
+fn spell_surrogates(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() + 8);
+    let mut rest = bytes;
+    while let Err(error) = std::str::from_utf8(rest) {
+        let (valid, broken) = rest.split_at(error.valid_up_to());
+        out.push_str(std::str::from_utf8(valid).expect("valid up to here"));
+        let used = if let [0xED, second @ 0xA0..=0xBF, third @ 0x80..=0xBF, ..] = broken {
+            let unit = 0xD000 | u16::from(second & 0x3F) << 6 | u16::from(third & 0x3F);
+            write!(out, "\\u{unit:04x}").expect("a String takes everything");
+            3
+        } else {
+            out.push(char::REPLACEMENT_CHARACTER);
+            error.error_len().unwrap_or(broken.len())
+        };
+        rest = &broken[used..];
+    }
+    out.push_str(std::str::from_utf8(rest).expect("the loop ends on valid text"));
+    out
+}
+
+/// The text of a JSON string; `None` for any other value.
+pub(super) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+    if inner.bytes().all(|byte| byte != b'\\') {
+        return Some(Cow::Borrowed(inner));
+    }
+    serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|text| text.0)
+}
+
+/// Whether the text nests objects and arrays more than `limit` deep.
+pub(super) fn deeper_than(text: &[u8], limit: usize) -> bool {
+    let opening = text.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    opening > limit
+        && find_structure(text, |byte, depth| matches!(byte, b'{' | b'[') && depth >= limit).is_some()
+}
+
+/// Where the first brace, bracket or comma outside of strings stands that `wanted` takes. It is told
+/// the byte and how many are open before it.
+pub(super) fn find_structure(text: &[u8], wanted: impl Fn(u8, usize) -> bool) -> Option<usize> {
+    let (mut at, mut depth) = (0, 0_usize);
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'"' => {
+                at += string_length(&text[at..])?;
+                continue;
+            }
+            b'{' | b'[' | b'}' | b']' | b',' if wanted(byte, depth) => return Some(at),
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// Length of the string that the text begins with, its quotes included; `None` where it has no end.
+fn string_length(text: &[u8]) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
+        if text[at] == b'"' {
+            return Some(at + 1);
+        }
+        at += 2;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lone_surrogates_stay_as_written() {
+        let text = r#"{"a\ud800b":"\udfff\ud83d\ude00","\ud801":1}"#;
+        let Members(members) = serde_json::from_str(text).expect("JSON");
+        assert_eq!(members[0].0, "a\\ud800b");
+        assert_eq!(members[1].0, "\\ud801");
+        assert_eq!(string(members[0].1).expect("string"), "\\udfff😀");
+    }
+
+    #[test]
+    fn depth_counts_outside_of_strings() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(!deeper_than(nested(128).as_bytes(), 128));
+        assert!(deeper_than(nested(129).as_bytes(), 128));
+        let quoted = format!(r#"["{}\"["]"#, "[".repeat(500));
+        assert!(!deeper_than(quoted.as_bytes(), 128));
+    }
+}

@@ -9,11 +9,15 @@ const FORBIDDEN: &[(&[&str], &str, &str)] = &[
     (&["unimplemented", "!("], "unfinished work is absent, not faked", "finish it, or leave it out"),
     (&["FIX", "ME"], "known defects are mended, not marked", "mend it"),
     (&["X", "XX:"], "known defects are mended, not marked", "mend it"),
-    (&["/home", "/"], "the path is of one machine", "make it relative, or take it from the environment"),
-    (&["/Users", "/"], "the path is of one machine", "make it relative, or take it from the environment"),
-    (&["/work", "/"], "the path is of one machine", "make it relative, or take it from the environment"),
-    (&["/root", "/"], "the path is of one machine", "make it relative, or take it from the environment"),
+    (&["/home", "/"], MACHINE, RELATIVE),
+    (&["/Users", "/"], MACHINE, RELATIVE),
+    (&["/work", "/"], MACHINE, RELATIVE),
+    (&["/root", "/"], MACHINE, RELATIVE),
 ];
+const MACHINE: &str = "the path is of one machine";
+const RELATIVE: &str = "make it relative, or take it from the environment";
+/// Names that stand for anybody's in examples and tests: a path under `/home/me` is of no machine.
+const ANYBODY: &[&str] = &["me", "you", "user"];
 
 /// Registries that lock files may name.
 const REGISTRIES: &[&str] = &[
@@ -50,12 +54,14 @@ pub(super) fn check(file: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// Whether a line holds the word on its own: not as the tail of a longer path or name.
+/// Whether a line holds the word on its own: not as the tail of a longer path or name, nor with anybody's name.
 fn names(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line[..at].chars().next_back();
-        !before
-            .is_some_and(|sign| sign.is_alphanumeric() || matches!(sign, '_' | '.' | '~' | '}' | '-' | '*'))
+        let longer = before.is_some_and(|sign| sign.is_alphanumeric() || "_.~}-*".contains(sign));
+        let after = &line[at + word.len()..];
+        let name = after.split(|sign: char| !sign.is_alphanumeric()).next().unwrap_or_default();
+        !longer && !(word.ends_with('/') && ANYBODY.contains(&name))
     })
 }
 
@@ -90,15 +96,21 @@ mod tests {
 
     #[test]
     fn unfinished_work_and_machine_paths_are_found() {
-        let path = ["\"/ho", "me/me/x\""].concat();
+        let path = ["\"/ho", "me/john/x\""].concat();
         let text = ["fine\n", "to", "do!()\nlet p = ", &path, ";\n// FIX", "ME\n"].concat();
         assert_eq!(lines("a.rs", &text), [2, 4, 3]);
     }
 
     #[test]
     fn parts_of_longer_names_are_fine() {
-        let text =
-            ["see https://example.org/ho", "me/x and ~/ho", "me/ and src/wo", "rk/ and a TODO app"].concat();
+        let text = [
+            "/ho",
+            "me/me/x, see https://example.org/ho",
+            "me/x and ~/ho",
+            "me/ and src/wo",
+            "rk/ and a TODO app",
+        ]
+        .concat();
         assert_eq!(lines("a.md", &text), [0; 0]);
     }
 

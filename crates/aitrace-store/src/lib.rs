@@ -5,6 +5,8 @@
 //! knows HTTP, a server never writes SQL. Everything is keyed by project first.
 
 mod change;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod document;
 mod error;
 mod filter;

@@ -1,0 +1,80 @@
+//! The suite that every store must pass: the laws of [`TelemetryStore`] and [`DocumentStore`].
+//!
+//! A store's crate implements [`Factory`] and calls [`crate::conformance!`] in its integration
+//! tests; [`model`] compares it with [`crate::memory::MemoryStore`] over random histories.
+
+mod build;
+mod check;
+mod laws;
+mod model;
+mod reads;
+
+use std::sync::Arc;
+
+use aitrace_model::{Clock, LostRules, ManualClock};
+use async_trait::async_trait;
+
+use crate::document::DocumentStore;
+use crate::telemetry::TelemetryStore;
+
+pub use build::{end, heartbeat, log, span_id, start, tentative, time, trace_id};
+pub use laws::*;
+pub use model::model;
+pub use reads::*;
+
+/// Makes stores on one place.
+#[async_trait]
+pub trait Factory: Send + Sync {
+    /// The store under test.
+    type Store: TelemetryStore + DocumentStore;
+
+    /// A new store on an empty place.
+    async fn open(&self, clock: Arc<dyn Clock>, lost: LostRules) -> Self::Store;
+
+    /// The store on the same place after a crash: `store` must not be shut down properly.
+    async fn reopen(&self, store: Self::Store, clock: Arc<dyn Clock>, lost: LostRules) -> Self::Store;
+}
+
+/// A store with the clock that it sees.
+struct Bench<'a, F: Factory> {
+    factory: &'a F,
+    clock: Arc<ManualClock>,
+    store: Option<F::Store>,
+}
+
+impl<'a, F: Factory> Bench<'a, F> {
+    async fn new(factory: &'a F) -> Self {
+        let clock = Arc::new(ManualClock::new(time(0)));
+        let store = factory.open(Arc::clone(&clock) as Arc<dyn Clock>, LostRules::default()).await;
+        Self { factory, clock, store: Some(store) }
+    }
+
+    fn store(&self) -> &F::Store {
+        self.store.as_ref().expect("set except within reopen")
+    }
+
+    async fn reopen(&mut self) {
+        let store = self.store.take().expect("set except within reopen");
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        self.store = Some(self.factory.reopen(store, clock, LostRules::default()).await);
+    }
+}
+
+/// Writes one test for each law. The argument is an expression that makes a new [`Factory`].
+#[macro_export]
+macro_rules! conformance {
+    ($factory:expr) => {
+        $crate::conformance!(@each $factory;
+            appended_is_visible, resending_changes_nothing, order_does_not_matter,
+            lifecycle_of_a_span, lost_spans_and_late_ends, tentative_ends, projects_never_meet,
+            late_messages_reach_sealed_spans, changes_are_told, closed_after_shutdown,
+            pages_concatenate, filters_select, summaries_add_up, logs_are_kept, sessions_merge,
+            contents_survive_to_the_letter, figures_count);
+    };
+    (@each $factory:expr; $($law:ident),+) => {$(
+        #[tokio::test]
+        async fn $law() {
+            $crate::conformance::$law(&$factory).await;
+        }
+    )+};
+}

@@ -21,6 +21,7 @@ pub mod record;
 mod span;
 mod summary;
 mod time;
+pub mod tree;
 mod value;
 mod words;
 

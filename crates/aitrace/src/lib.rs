@@ -1,1 +1,79 @@
 //! The Rust SDK of aitrace and the recorder under both SDKs.
+//!
+//! ```text
+//! start → context → enrich → end → batch → export ⇒ ingest → decode → normalise → store → query → view
+//! ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~
+//! ```
+//!
+//! Stage: start to export.
+//! In: a program that says what it does ([`Tracer`], [`trace`], [`enrich_span`]).
+//! Out: OTLP requests, trace records, or [`aitrace_model::Span`]s in memory ([`Target`]).
+//!
+//! ```
+//! let tracer = aitrace::Tracer::builder().project("support").target("memory").build();
+//! {
+//!     let span = tracer.start_span("plan");
+//!     span.set_attribute("k", 1);
+//!     tracer.enrich_span(aitrace::Enrich::new().metadata("order", 7).metric("hits", 3.0));
+//! }
+//! assert_eq!(tracer.spans()[0].name, "plan");
+//! ```
+//!
+//! # How it works
+//!
+//! A span that begins is put into a slot of its thread's shard ([`shard`]); there it can be changed, and the
+//! tracer's worker can see it while it is open. One that ends moves from its slot to a chunk, which the worker
+//! takes when it is full or at its next look. Memory is bounded: what does not fit is dropped and counted.
+//! Nothing here blocks the traced program, panics into it, or fails: what goes wrong is counted, and
+//! [`Tracer::flush`] tells.
+
+mod attach;
+mod bounded;
+mod builder;
+mod code;
+mod context;
+mod convert;
+mod core;
+mod data;
+mod env;
+mod export;
+mod fields;
+mod fork;
+mod hub;
+mod identity;
+mod ids;
+mod local;
+mod log;
+mod propagate;
+mod registry;
+mod shard;
+mod span;
+mod state;
+mod target;
+mod text;
+mod ticks;
+mod tracer;
+mod value;
+mod worker;
+
+pub use aitrace_model::{
+    AnyValue, Clock, CodeLocation, ErrorInfo, EventType, Json, Level, LogRecord, Phase, SpanId, SpanKind,
+    Status, SystemClock, Timestamp, TraceId,
+};
+pub use attach::{ContextGuard, InContext, InSpan};
+pub use bounded::{capture, capture_debug};
+pub use builder::TracerBuilder;
+pub use code::{Code, Function};
+pub use context::{Baggage, Context, SpanContext};
+pub use data::{LogData, SpanData, SpanStatus};
+pub use export::{Batch, Exported, Exporter};
+pub use fields::Enrich;
+pub use hub::Stats;
+pub use identity::{Identity, Session};
+pub use ids::IdGenerator;
+pub use log::{Log, LogSpan, NewEvent};
+pub use span::{Parent, Span, SpanHandle, SpanOptions};
+pub use target::Target;
+pub use text::Text;
+pub use tracer::{FlushResult, Tracer, enrich_span};
+pub use value::Value;

@@ -1,0 +1,253 @@
+//! How a tracer is made.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use aitrace_model::Clock;
+use parking_lot::RwLock;
+
+use crate::core::{Alive, Core, Destination, HttpOptions, WorkerOptions};
+use crate::env::Environment;
+use crate::export::Exporter;
+use crate::export::memory::Memory;
+use crate::identity::{Identity, Session};
+use crate::ids::{IdGenerator, Random};
+use crate::registry;
+use crate::state::{Plan, State};
+use crate::target::Target;
+use crate::ticks::TimeSource;
+use crate::tracer::Tracer;
+
+/// Spans that wait before new ones are dropped, unless the bytes are used up earlier.
+const QUEUE_ITEMS: usize = 1 << 20;
+/// Bytes that wait before new spans are dropped.
+const QUEUE_BYTES: usize = 64 << 20;
+
+/// Makes a [`Tracer`]: [`Tracer::builder`]. What is not set comes from the environment, then from defaults.
+#[derive(Default)]
+#[must_use = "`build` makes the tracer"]
+pub struct TracerBuilder {
+    project: Option<String>,
+    source: Option<String>,
+    session_id: Option<String>,
+    session_name: Option<String>,
+    tracer_id: Option<String>,
+    run_id: Option<String>,
+    dataset_id: Option<String>,
+    datapoint_id: Option<String>,
+    service: Option<String>,
+    language: Option<String>,
+    api_key: Option<String>,
+    target: Option<String>,
+    server_url: Option<String>,
+    exporter: Option<Arc<dyn Exporter>>,
+    clock: Option<Arc<dyn Clock>>,
+    ids: Option<Arc<dyn IdGenerator>>,
+    tick: Option<Duration>,
+    heartbeat: Option<Duration>,
+    batch_items: Option<usize>,
+    batch_delay: Option<Duration>,
+    queue_bytes: Option<usize>,
+    queue_items: Option<usize>,
+    export_timeout: Option<Duration>,
+    gzip: Option<bool>,
+    compat_mode: Option<bool>,
+    disabled: Option<bool>,
+}
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+        $($(#[$doc])*
+        pub fn $name(mut self, $name: impl Into<String>) -> Self {
+            // An empty text says nothing.
+            self.$name = Some($name.into()).filter(|text| !text.is_empty());
+            self
+        })+
+    };
+}
+
+macro_rules! settings {
+    ($($(#[$doc:meta])* $name:ident: $type:ty),+ $(,)?) => {
+        $($(#[$doc])*
+        pub fn $name(mut self, $name: $type) -> Self {
+            self.$name = Some($name);
+            self
+        })+
+    };
+}
+
+impl TracerBuilder {
+    texts! {
+        /// Project. Default: `AITRACE_PROJECT`, else `default`.
+        project,
+        /// Environment, for example `prod`. Default: `AITRACE_SOURCE`, else `dev`.
+        source,
+        /// Id of the session. Default: a new UUID.
+        session_id,
+        /// Name of the session. Default: none.
+        session_name,
+        /// Id of the tracer. Default: random, unique.
+        tracer_id,
+        /// Evaluation run of all spans.
+        run_id,
+        /// Evaluation dataset of all spans.
+        dataset_id,
+        /// Evaluation datapoint of all spans.
+        datapoint_id,
+        /// Name of the service. Default: `OTEL_SERVICE_NAME`, else none.
+        service,
+        /// `telemetry.sdk.language`. Default: `rust`.
+        language,
+        /// Key for the server. Default: `AITRACE_API_KEY`, else none.
+        api_key,
+        /// Where to send: see [`Target`]. Default: the server's URL if one was given, `AITRACE_TARGET` or
+        /// `LOG_TRG`, `AITRACE_SERVER_URL`, `http://localhost:8000`.
+        target,
+        /// URL of the server; comes second to a target.
+        server_url,
+    }
+
+    settings! {
+        /// How often open spans are looked at, so that they are seen live. Zero: never; then a span is sent
+        /// when it has ended. Default: 1 s.
+        tick: Duration,
+        /// How often a span that stays open is told of again. Default: 10 s.
+        heartbeat: Duration,
+        /// Most spans of a request. Default: `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, else 512.
+        batch_items: usize,
+        /// How long finished spans may wait for others when the tick is zero. Default:
+        /// `OTEL_BSP_SCHEDULE_DELAY`, else 5 s.
+        batch_delay: Duration,
+        /// Bytes of finished spans that may wait; what does not fit is dropped and counted. Default: 64 MiB.
+        queue_bytes: usize,
+        /// Finished spans that may wait. Default: `OTEL_BSP_MAX_QUEUE_SIZE`, else 1 048 576.
+        queue_items: usize,
+        /// How long one request may take. Default: `OTEL_BSP_EXPORT_TIMEOUT`, else 10 s.
+        export_timeout: Duration,
+        /// Whether requests are compressed. Default: whether `OTEL_EXPORTER_OTLP_COMPRESSION` is `gzip`.
+        gzip: bool,
+        /// Whether trace records repeat their timestamp at the top level. Default: `AITRACE_COMPAT_MODE`.
+        compat_mode: bool,
+        /// Whether nothing is recorded. Default: `OTEL_SDK_DISABLED`.
+        disabled: bool,
+    }
+
+    /// Sends to an exporter of your own; the target is not used.
+    pub fn exporter(mut self, exporter: impl Exporter) -> Self {
+        self.exporter = Some(Arc::new(exporter));
+        self
+    }
+
+    /// Another clock than the system's, for tests.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Other ids than random ones, for tests.
+    pub fn id_generator(mut self, ids: Arc<dyn IdGenerator>) -> Self {
+        self.ids = Some(ids);
+        self
+    }
+
+    /// Makes the tracer. Nothing is opened, connected or started before the first span.
+    pub fn build(self) -> Tracer {
+        let environment = Environment::read();
+        let time = match self.clock.clone() {
+            Some(clock) => TimeSource::Injected(clock),
+            None => TimeSource::counter(),
+        };
+        let (target, server_url) = (self.target.as_deref(), self.server_url.as_deref());
+        let target = Target::choose(target, server_url, &environment, time.timestamp());
+        let destination = self.destination(&target, &environment);
+        let records = matches!(destination, Destination::Target(..)) && target.takes_records();
+        let plan = Plan {
+            tracer: registry::next_number(),
+            time,
+            records,
+            limit_items: self.queue_items.or(environment.queue_items).unwrap_or(QUEUE_ITEMS),
+            limit_bytes: self.queue_bytes.unwrap_or(QUEUE_BYTES),
+        };
+        let core = Core {
+            identity: Arc::new(self.identity(&environment)),
+            ids: self.ids.clone(),
+            options: self.worker_options(&environment),
+            target,
+            destination,
+            off: AtomicBool::new(self.disabled.unwrap_or(environment.disabled)),
+            state: Arc::new(State::new(&plan)),
+            plan,
+        };
+        let alive = Arc::new(Alive(Arc::new(core)));
+        registry::add(&alive);
+        Tracer::from_alive(alive)
+    }
+
+    fn destination(&self, target: &Target, environment: &Environment) -> Destination {
+        match (&self.exporter, target) {
+            (Some(exporter), _) => Destination::Custom(exporter.clone()),
+            (None, Target::Memory) => {
+                Destination::Memory(Arc::new(Memory::new(self.queue_bytes.unwrap_or(QUEUE_BYTES))))
+            }
+            (None, target) => {
+                let key = self.api_key.as_deref().or(environment.api_key.as_deref());
+                let options = HttpOptions {
+                    api_key: key.map(Arc::from),
+                    timeout: self
+                        .export_timeout
+                        .or(environment.export_timeout)
+                        .unwrap_or(Duration::from_secs(10)),
+                    gzip: self.gzip.unwrap_or(environment.gzip),
+                    compat_mode: self.compat_mode.unwrap_or(environment.compat_mode),
+                };
+                Destination::Target(target.clone(), options)
+            }
+        }
+    }
+
+    fn worker_options(&self, environment: &Environment) -> WorkerOptions {
+        WorkerOptions {
+            tick: self.tick.unwrap_or(Duration::from_secs(1)),
+            heartbeat: self.heartbeat.unwrap_or(Duration::from_secs(10)),
+            batch_items: self.batch_items.or(environment.batch_items).unwrap_or(512).max(1),
+            batch_delay: self.batch_delay.or(environment.batch_delay).unwrap_or(Duration::from_secs(5)),
+            backoff: Duration::from_millis(200),
+            max_backoff: Duration::from_secs(30),
+        }
+    }
+
+    fn identity(&self, environment: &Environment) -> Identity {
+        let mut random = Random::seeded();
+        let shared = |text: &Option<String>| text.as_deref().map(Arc::from);
+        let project = self.project.as_deref().or(environment.project.as_deref()).unwrap_or("default");
+        let source = self.source.as_deref().or(environment.source.as_deref()).unwrap_or("dev");
+        let service = self.service.as_deref().or(environment.service.as_deref());
+        let language = self.language.as_deref().unwrap_or("rust");
+        let session = Session {
+            id: shared(&self.session_id).unwrap_or_else(|| random.uuid().into()),
+            name: shared(&self.session_name),
+        };
+        Identity {
+            tracer_id: shared(&self.tracer_id).unwrap_or_else(|| random.uuid().into()),
+            project: project.into(),
+            source: source.into(),
+            service: service.map(Arc::from),
+            run_id: shared(&self.run_id),
+            dataset_id: shared(&self.dataset_id),
+            datapoint_id: shared(&self.datapoint_id),
+            session: RwLock::new(Arc::new(session)),
+            resource: Arc::new(Identity::make_resource(project, source, service, language)),
+            scope: Arc::new(Identity::make_scope()),
+        }
+    }
+}
+
+impl std::fmt::Debug for TracerBuilder {
+    /// The key is not shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut out = f.debug_struct("TracerBuilder");
+        out.field("project", &self.project).field("source", &self.source).field("target", &self.target);
+        out.finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,97 @@
+//! What all clones of one tracer share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::export::Exporter;
+use crate::export::memory::Memory;
+use crate::identity::Identity;
+use crate::ids::IdGenerator;
+use crate::state::{Plan, State};
+use crate::target::Target;
+
+/// How a worker works.
+#[derive(Debug, Clone)]
+pub(crate) struct WorkerOptions {
+    /// Between two looks at open spans; zero: spans are told of when they end only.
+    pub(crate) tick: Duration,
+    pub(crate) heartbeat: Duration,
+    pub(crate) batch_items: usize,
+    /// How long a finished span may wait where nobody looks at open spans.
+    pub(crate) batch_delay: Duration,
+    /// First pause after a passing fault; doubles up to `max_backoff`.
+    pub(crate) backoff: Duration,
+    pub(crate) max_backoff: Duration,
+}
+
+/// How to reach the target: enough to make an exporter anew after a fork.
+#[derive(Clone)]
+pub(crate) enum Destination {
+    /// One of ours.
+    Target(Target, HttpOptions),
+    /// The memory of this process.
+    Memory(Arc<Memory>),
+    /// One that the user brought.
+    Custom(Arc<dyn Exporter>),
+}
+
+/// What the HTTP exporter needs besides the URL.
+#[derive(Clone)]
+pub(crate) struct HttpOptions {
+    pub(crate) api_key: Option<Arc<str>>,
+    pub(crate) timeout: Duration,
+    pub(crate) gzip: bool,
+    pub(crate) compat_mode: bool,
+}
+
+/// The shared part of a tracer.
+pub(crate) struct Core {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) plan: Plan,
+    pub(crate) ids: Option<Arc<dyn IdGenerator>>,
+    pub(crate) options: WorkerOptions,
+    pub(crate) target: Target,
+    pub(crate) destination: Destination,
+    /// Nothing is recorded: disabled from the start, or shut down.
+    pub(crate) off: AtomicBool,
+    pub(crate) state: Arc<State>,
+}
+
+impl Core {
+    /// The state of this process.
+    pub(crate) fn state(&self) -> Arc<State> {
+        self.state.current(&self.plan)
+    }
+
+    #[inline]
+    pub(crate) fn is_off(&self) -> bool {
+        self.off.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn number(&self) -> u32 {
+        self.plan.tracer
+    }
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+/// Held by every clone of a tracer: when the last is gone, the worker sends what there is and ends.
+#[derive(Debug)]
+pub(crate) struct Alive(pub(crate) Arc<Core>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        let state = self.0.state();
+        let mut wishes = state.hub.wishes.lock();
+        wishes.closing = true;
+        wishes.rung = true;
+        drop(wishes);
+        state.hub.bell.notify_one();
+    }
+}

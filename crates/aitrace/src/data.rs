@@ -1,0 +1,156 @@
+//! A span and a log record as the recorder keeps them, before they are written for anyone.
+
+use std::sync::Arc;
+
+use aitrace_model::{
+    CodeLocation, ErrorInfo, EventType, Json, Level, Phase, RawLink, SpanId, SpanKind, Timestamp, TraceId,
+};
+
+use crate::code::Code;
+use crate::context::{Baggage, SpanContext};
+use crate::fields::Fields;
+use crate::identity::Identity;
+use crate::text::Text;
+use crate::ticks::Tick;
+use crate::value::Value;
+
+/// Most attributes, events and links of a span; what is beyond is counted.
+pub(crate) const MAX_PARTS: usize = 128;
+
+/// An attribute.
+pub(crate) type Attribute = (Text, Value);
+
+/// How a span ended, as its owner said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SpanStatus {
+    /// Nothing was said: ok once it has ended.
+    #[default]
+    Unset,
+    /// Said to be well.
+    Ok,
+    /// Failed.
+    Error,
+}
+
+/// Something that happened within a span.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    pub(crate) time: i64,
+    pub(crate) name: Text,
+    pub(crate) attributes: Vec<Attribute>,
+}
+
+/// What few spans have: boxed, so that the others are small.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Extra {
+    pub(crate) fields: Fields,
+    pub(crate) error: Option<ErrorInfo>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) links: Vec<RawLink>,
+    pub(crate) abandoned: bool,
+    /// Attributes, events and links beyond the limit.
+    pub(crate) dropped: u32,
+}
+
+impl Extra {
+    fn heap(&self) -> usize {
+        let events = self.events.iter().map(|event| 64 + attributes_heap(&event.attributes));
+        size_of::<Self>()
+            + self.fields.heap()
+            + events.sum::<usize>()
+            + self.links.len() * 64
+            + self.error.as_ref().map_or(0, |error| error.message.len() + error.stacktrace.len())
+    }
+}
+
+/// A span without its attributes.
+#[derive(Debug, Clone)]
+pub(crate) struct Body {
+    pub(crate) context: SpanContext,
+    pub(crate) parent: Option<SpanId>,
+    pub(crate) name: Text,
+    pub(crate) begun: Tick,
+    /// Nanoseconds since the epoch.
+    pub(crate) start: i64,
+    pub(crate) code: Code,
+    pub(crate) baggage: Option<Arc<Baggage>>,
+    pub(crate) extra: Option<Box<Extra>>,
+    pub(crate) event_type: Option<EventType>,
+    pub(crate) kind: Option<SpanKind>,
+    pub(crate) status: SpanStatus,
+}
+
+impl Body {
+    pub(crate) fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
+    }
+
+    /// Bytes that the span takes, estimated.
+    #[inline]
+    pub(crate) fn weight(&self) -> usize {
+        size_of::<Self>() + self.name.heap() + self.extra.as_ref().map_or(0, |extra| extra.heap())
+    }
+}
+
+/// Bytes on the heap of attributes, estimated.
+#[inline]
+pub(crate) fn attributes_heap(attributes: &[Attribute]) -> usize {
+    attributes.iter().map(|(key, value)| size_of::<Attribute>() + key.heap() + value.heap()).sum()
+}
+
+/// A message about a span, for an exporter: its start, a heartbeat, or its end.
+#[derive(Debug, Clone)]
+pub struct SpanData {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) phase: Phase,
+    pub(crate) body: Body,
+    /// Set when the span has ended.
+    pub(crate) end: Option<i64>,
+    pub(crate) attributes: Vec<Attribute>,
+    /// Estimated bytes, as counted against the queue's bound.
+    pub(crate) weight: usize,
+}
+
+impl SpanData {
+    /// Which part of the span's life this tells.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Its ids.
+    pub fn context(&self) -> SpanContext {
+        self.body.context
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.body.name
+    }
+}
+
+/// A log record, for an exporter.
+#[derive(Debug, Clone)]
+pub struct LogData {
+    pub(crate) identity: Arc<Identity>,
+    /// Unique id of the record.
+    pub(crate) id: String,
+    pub(crate) time: Timestamp,
+    pub(crate) span: Option<(TraceId, SpanId)>,
+    pub(crate) event: Text,
+    pub(crate) level: Level,
+    pub(crate) logger: Option<Text>,
+    pub(crate) code: Option<CodeLocation>,
+    /// The user's data, an object.
+    pub(crate) attrs: Json,
+}
+
+impl LogData {
+    /// Name of the event, or the message.
+    pub fn event(&self) -> &str {
+        &self.event
+    }
+
+    pub(crate) fn weight(&self) -> usize {
+        size_of::<Self>() + self.id.len() + self.event.heap() + self.attrs.as_str().len()
+    }
+}

@@ -1,0 +1,289 @@
+//! Between the threads that end spans and the worker that sends them: a bounded queue of chunks, what was
+//! counted, and the bell.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::data::{Attribute, Body, LogData};
+
+/// Items in a chunk before it is handed over.
+pub(crate) const CHUNK_ITEMS: usize = 512;
+/// Bytes in a chunk before it is handed over.
+const CHUNK_BYTES: usize = 256 << 10;
+/// Empty chunks kept for use again.
+const SPARE_CHUNKS: usize = 16;
+/// What a shard takes from the budget at a time.
+const CREDIT_ITEMS: usize = 64;
+const CREDIT_BYTES: usize = 64 << 10;
+
+/// Something on its way to the worker. The attributes of spans stand one after the other in the chunk.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// A span has begun (for targets that write this at once), with the number of its attributes.
+    Start(Body, u32),
+    /// A span has ended at this time.
+    End(Body, u32, i64),
+    /// A log record.
+    Log(Box<LogData>),
+}
+
+/// Items of one shard in the order they happened.
+#[derive(Debug, Default)]
+pub(crate) struct Chunk {
+    pub(crate) items: Vec<Item>,
+    pub(crate) attributes: Vec<Attribute>,
+    /// Estimated bytes of each item, for the budget.
+    pub(crate) weights: Vec<u32>,
+    pub(crate) bytes: usize,
+}
+
+impl Chunk {
+    pub(crate) fn is_full(&self) -> bool {
+        self.items.len() >= CHUNK_ITEMS || self.bytes >= CHUNK_BYTES
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, item: Item, weight: usize) {
+        self.items.push(item);
+        self.weights.push(u32::try_from(weight).unwrap_or(u32::MAX));
+        self.bytes += weight;
+    }
+}
+
+/// A part of the budget that a shard holds in advance, so that it need not ask for each span.
+#[derive(Debug, Default)]
+pub(crate) struct Credit {
+    pub(crate) items: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Credit {
+    /// Pays for one item.
+    #[inline]
+    pub(crate) fn pay(&mut self, weight: usize) -> bool {
+        let enough = self.items > 0 && self.bytes >= weight;
+        if enough {
+            self.items -= 1;
+            self.bytes -= weight;
+        }
+        enough
+    }
+}
+
+/// What a tracer has counted since it was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Finished spans and log records that were accepted by the target.
+    pub sent: u64,
+    /// Finished spans and log records still here.
+    pub remaining: u64,
+    /// Finished spans and log records that are lost, by reason.
+    pub dropped: BTreeMap<String, u64>,
+}
+
+/// What the worker is asked to do; numbers only grow.
+#[derive(Debug, Default)]
+pub(crate) struct Wishes {
+    /// Somebody rang.
+    pub(crate) rung: bool,
+    /// Something has to go out without waiting for the tick.
+    pub(crate) now: bool,
+    /// Ticks asked for by hand.
+    pub(crate) ticks: u64,
+    /// Flushes asked for.
+    pub(crate) flushes: u64,
+    /// Flushes and ticks done, up to these numbers.
+    pub(crate) ticks_done: u64,
+    pub(crate) flushes_done: u64,
+    /// No more is coming: end when everything is out, or when told to stop.
+    pub(crate) closing: bool,
+    /// End now, whatever is left.
+    pub(crate) stop: bool,
+    /// The worker has ended.
+    pub(crate) ended: bool,
+}
+
+/// The meeting place of one tracer's threads, in one process.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    limit_items: usize,
+    limit_bytes: usize,
+    used_items: AtomicUsize,
+    used_bytes: AtomicUsize,
+    queue: Mutex<VecDeque<Chunk>>,
+    spares: Mutex<Vec<Chunk>>,
+    sent: AtomicU64,
+    dropped: Mutex<BTreeMap<String, u64>>,
+    any_dropped: AtomicBool,
+    pub(crate) wishes: Mutex<Wishes>,
+    pub(crate) bell: Condvar,
+    /// Rung when the worker has done something that others wait for.
+    pub(crate) done: Condvar,
+}
+
+impl Hub {
+    pub(crate) fn new(limit_items: usize, limit_bytes: usize) -> Self {
+        Self {
+            limit_items,
+            limit_bytes,
+            used_items: AtomicUsize::new(0),
+            used_bytes: AtomicUsize::new(0),
+            queue: Mutex::default(),
+            spares: Mutex::default(),
+            sent: AtomicU64::new(0),
+            dropped: Mutex::default(),
+            any_dropped: AtomicBool::new(false),
+            wishes: Mutex::default(),
+            bell: Condvar::new(),
+            done: Condvar::new(),
+        }
+    }
+
+    /// Adds to a shard's credit as far as the bounds allow, at least what one item of `weight` needs.
+    #[cold]
+    pub(crate) fn extend(&self, credit: &mut Credit, weight: usize) {
+        if credit.items == 0 {
+            credit.items += take(&self.used_items, self.limit_items, 1, CREDIT_ITEMS);
+        }
+        if credit.bytes < weight {
+            let missing = weight - credit.bytes;
+            credit.bytes += take(&self.used_bytes, self.limit_bytes, missing, missing.max(CREDIT_BYTES));
+        }
+    }
+
+    /// Gives room back.
+    pub(crate) fn release(&self, items: usize, bytes: usize) {
+        self.used_items.fetch_sub(items, Ordering::Relaxed);
+        self.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Puts a chunk into the queue; returns an empty one.
+    pub(crate) fn hand_over(&self, chunk: Chunk) -> Chunk {
+        self.queue.lock().push_back(chunk);
+        let mut wishes = self.wishes.lock();
+        wishes.rung = true;
+        wishes.now = true;
+        drop(wishes);
+        self.bell.notify_one();
+        self.spare()
+    }
+
+    /// An empty chunk, used before where there is one.
+    pub(crate) fn spare(&self) -> Chunk {
+        self.spares.lock().pop().unwrap_or_default()
+    }
+
+    /// Takes an emptied chunk back for use again.
+    pub(crate) fn recycle(&self, mut chunk: Chunk) {
+        chunk.items.clear();
+        chunk.attributes.clear();
+        chunk.weights.clear();
+        chunk.bytes = 0;
+        let mut spares = self.spares.lock();
+        // A chunk that once was huge must not stay so.
+        if spares.len() < SPARE_CHUNKS && chunk.attributes.capacity() <= CHUNK_ITEMS * 16 {
+            spares.push(chunk);
+        }
+    }
+
+    pub(crate) fn take_queue(&self) -> VecDeque<Chunk> {
+        std::mem::take(&mut *self.queue.lock())
+    }
+
+    /// Wakes the worker; with `now`, it collects without waiting for the tick.
+    pub(crate) fn ring(&self, now: bool) {
+        let mut wishes = self.wishes.lock();
+        wishes.rung = true;
+        wishes.now |= now;
+        drop(wishes);
+        self.bell.notify_one();
+    }
+
+    pub(crate) fn count_sent(&self, items: u64) {
+        self.sent.fetch_add(items, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_dropped(&self, reason: &str, items: u64) {
+        if items == 0 {
+            return;
+        }
+        let mut dropped = self.dropped.lock();
+        match dropped.get_mut(reason) {
+            Some(count) => *count += items,
+            None => {
+                dropped.insert(reason.to_owned(), items);
+            }
+        }
+        self.any_dropped.store(true, Ordering::Relaxed);
+    }
+
+    /// What was counted; `remaining` is left to the caller, who knows the shards.
+    pub(crate) fn stats(&self) -> Stats {
+        Stats { sent: self.sent.load(Ordering::Relaxed), remaining: 0, dropped: self.dropped.lock().clone() }
+    }
+
+    /// Items that hold room: queued, in a shard, on their way, or promised to a shard.
+    pub(crate) fn used_items(&self) -> usize {
+        self.used_items.load(Ordering::Relaxed)
+    }
+
+    /// Waits until `reached` or the deadline; says which.
+    pub(crate) fn wait(&self, deadline: Instant, reached: impl Fn(&Wishes) -> bool) -> bool {
+        let mut wishes = self.wishes.lock();
+        while !reached(&wishes) {
+            if self.done.wait_until(&mut wishes, deadline).timed_out() {
+                return reached(&wishes);
+            }
+        }
+        true
+    }
+}
+
+/// Raises `used` by up to `wanted` within `limit`, by nothing if `least` does not fit.
+fn take(used: &AtomicUsize, limit: usize, least: usize, wanted: usize) -> usize {
+    let mut taken = 0;
+    let update = |current: usize| {
+        let room = limit.saturating_sub(current);
+        taken = if room < least { 0 } else { room.min(wanted) };
+        Some(current + taken)
+    };
+    used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, update).ok();
+    taken
+}
+
+/// The moment `timeout` from now, in real time.
+#[expect(clippy::disallowed_methods, reason = "how long a caller is kept waiting is real time")]
+pub(crate) fn deadline(timeout: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(timeout).unwrap_or_else(|| now + Duration::from_secs(365 * 86_400))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credit_never_exceeds_the_bounds() {
+        let hub = Hub::new(100, 1000);
+        let (mut one, mut two) = (Credit::default(), Credit::default());
+        hub.extend(&mut one, 10);
+        hub.extend(&mut two, 10);
+        assert_eq!((one.items, two.items, one.bytes, two.bytes), (64, 36, 1000, 0));
+        assert!(one.pay(10) && !two.pay(10));
+        hub.release(one.items, one.bytes);
+        hub.extend(&mut two, 10);
+        assert_eq!(two.bytes, 990);
+        assert!(two.pay(10));
+    }
+
+    #[test]
+    fn what_does_not_fit_takes_nothing() {
+        let used = AtomicUsize::new(90);
+        assert_eq!(take(&used, 100, 11, 50), 0);
+        assert_eq!(take(&used, 100, 10, 50), 10);
+        assert_eq!(used.into_inner(), 100);
+    }
+}

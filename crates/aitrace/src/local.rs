@@ -1,0 +1,183 @@
+//! What belongs to the calling thread: its shards, the stack of contexts, its random numbers.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use crate::context::{Context, Place, SpanRef};
+use crate::fork;
+use crate::ids::Random;
+use crate::registry;
+use crate::shard::Shard;
+
+/// Shards of dead tracers are looked for when a thread has this many.
+const MANY_SHARDS: usize = 16;
+
+pub(crate) struct Local {
+    /// The fork epoch of `random` and `shards`, `u32::MAX` before the first use.
+    epoch: u32,
+    pub(crate) random: Option<Random>,
+    shards: Vec<Arc<Shard>>,
+    frames: Vec<Frame>,
+    serial: u64,
+}
+
+/// A context on the stack. Guards may be dropped in any order: a frame below the top is only marked.
+struct Frame {
+    serial: u64,
+    left: bool,
+    context: Context,
+}
+
+/// What leaves a frame again.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Token {
+    index: usize,
+    serial: u64,
+}
+
+thread_local! {
+    static LOCAL: RefCell<Local> = const { RefCell::new(Local::new()) };
+}
+
+/// Works with the thread's own things. `None` while the thread is being torn down or from within.
+#[inline]
+pub(crate) fn with<R>(work: impl FnOnce(&mut Local) -> R) -> Option<R> {
+    LOCAL
+        .try_with(|local| {
+            let mut local = local.try_borrow_mut().ok()?;
+            if local.epoch != fork::epoch() {
+                local.renew();
+            }
+            Some(work(&mut local))
+        })
+        .ok()
+        .flatten()
+}
+
+/// Works with the shard that holds a span, from whatever thread.
+#[inline]
+pub(crate) fn with_shard<R>(place: Place, work: impl FnOnce(&Shard) -> R) -> Option<R> {
+    let mut work = Some(work);
+    let own = with(|local| {
+        let shard =
+            local.shards.iter().find(|shard| shard.key == place.key && shard.number == place.shard)?;
+        Some((work.take()?)(shard))
+    });
+    own.flatten().or_else(|| far(place, work?))
+}
+
+#[cold]
+fn far<R>(place: Place, work: impl FnOnce(&Shard) -> R) -> Option<R> {
+    let shard = registry::shard(place)?;
+    Some(work(&shard))
+}
+
+impl Local {
+    const fn new() -> Self {
+        Self { epoch: u32::MAX, random: None, shards: Vec::new(), frames: Vec::new(), serial: 0 }
+    }
+
+    /// After a fork the parent's shards are not ours and its random numbers must not come again.
+    #[cold]
+    fn renew(&mut self) {
+        self.epoch = fork::epoch();
+        self.random = Some(Random::seeded());
+        self.shards.clear();
+    }
+
+    /// The thread's random numbers.
+    #[inline]
+    pub(crate) fn random(&mut self) -> &mut Random {
+        self.random.get_or_insert_with(Random::seeded)
+    }
+
+    /// The thread's shard of the tracer with this key.
+    #[inline]
+    pub(crate) fn shard(&mut self, key: u64, make: impl FnOnce() -> Arc<Shard>) -> &Arc<Shard> {
+        match self.shards.iter().position(|shard| shard.key == key) {
+            Some(index) => &self.shards[index],
+            None => self.add_shard(make()),
+        }
+    }
+
+    #[cold]
+    fn add_shard(&mut self, shard: Arc<Shard>) -> &Arc<Shard> {
+        if self.shards.len() >= MANY_SHARDS {
+            // Only this list holds the shard of a tracer that is gone.
+            self.shards.retain(|shard| Arc::strong_count(shard) > 1);
+        }
+        // The newest tracer is looked for first.
+        self.shards.insert(0, shard);
+        &self.shards[0]
+    }
+
+    /// The current context.
+    #[inline]
+    pub(crate) fn context(&self) -> Option<&Context> {
+        self.frames.last().map(|frame| &frame.context)
+    }
+
+    /// Makes `context` current.
+    #[inline]
+    pub(crate) fn enter(&mut self, context: Context) -> Token {
+        self.serial += 1;
+        let token = Token { index: self.frames.len(), serial: self.serial };
+        self.frames.push(Frame { serial: self.serial, left: false, context });
+        token
+    }
+
+    /// Makes current what was so before; a frame that others stand upon goes with them.
+    #[inline]
+    pub(crate) fn leave(&mut self, token: Token) {
+        let Some(frame) = self.frames.get_mut(token.index) else { return };
+        if frame.serial != token.serial {
+            return;
+        }
+        frame.left = true;
+        while self.frames.last().is_some_and(|frame| frame.left) {
+            self.frames.pop();
+        }
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        if self.epoch != fork::epoch() {
+            return;
+        }
+        for shard in &self.shards {
+            let mut inner = shard.lock();
+            inner.orphan = true;
+            let waiting = !inner.chunk.items.is_empty();
+            drop(inner);
+            if waiting {
+                shard.hub.ring(false);
+            }
+        }
+    }
+}
+
+/// The current context of the calling thread.
+pub(crate) fn current() -> Context {
+    with(|local| local.context().cloned()).flatten().unwrap_or_default()
+}
+
+/// The current span of a tracer, by the tracer's number.
+#[inline]
+pub(crate) fn span_of(tracer: u32) -> Option<SpanRef> {
+    with(|local| local.context()?.span_of(tracer)).flatten()
+}
+
+/// Makes `context` current; `None` while the thread is being torn down.
+#[inline]
+pub(crate) fn enter(context: Context) -> Option<Token> {
+    with(|local| local.enter(context))
+}
+
+/// Undoes [`enter`].
+#[inline]
+pub(crate) fn leave(token: Option<Token>) {
+    if let Some(token) = token {
+        with(|local| local.leave(token));
+    }
+}

@@ -1,0 +1,392 @@
+//! Handles of spans.
+
+use std::fmt::Display;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use aitrace_model::{ErrorInfo, EventType, RawLink, SpanKind, Timestamp};
+
+use crate::code::Code;
+use crate::context::{Context, Place, SpanContext, SpanRef};
+use crate::data::{Attribute, Body, Event, MAX_PARTS, SpanStatus};
+use crate::fields::Enrich;
+use crate::local::{self, Token};
+use crate::text::Text;
+use crate::ticks::TimeSource;
+use crate::value::Value;
+
+/// Under what a span begins.
+#[derive(Debug, Clone, Default)]
+pub enum Parent {
+    /// What is current in the calling thread.
+    #[default]
+    Current,
+    /// Nothing: a new trace, with the baggage that is current.
+    Root,
+    /// This span, with the baggage that is current.
+    Span(SpanContext),
+    /// What is current in this context, and its baggage; the calling thread does not matter.
+    Context(Context),
+}
+
+/// How to start a span.
+#[derive(Debug, Clone)]
+pub struct SpanOptions {
+    /// Name.
+    pub name: Text,
+    /// Under what it begins. Default: what is current.
+    pub parent: Parent,
+    /// HoneyHive's event type.
+    pub event_type: Option<EventType>,
+    /// Kind, which wins over what the event type suggests.
+    pub kind: Option<SpanKind>,
+    /// When it began. Default: now.
+    pub start: Option<Timestamp>,
+    /// Where the traced code is.
+    pub code: Code,
+    /// Attributes from the start.
+    pub attributes: Vec<(Text, Value)>,
+    /// Links to other spans.
+    pub links: Vec<SpanContext>,
+}
+
+impl SpanOptions {
+    /// A span under what is current, beginning now.
+    pub fn new(name: impl Into<Text>) -> Self {
+        Self {
+            name: name.into(),
+            parent: Parent::Current,
+            event_type: None,
+            kind: None,
+            start: None,
+            code: Code::Unknown,
+            attributes: Vec::new(),
+            links: Vec::new(),
+        }
+    }
+
+    /// Sets the parent.
+    pub fn parent(mut self, parent: Parent) -> Self {
+        self.parent = parent;
+        self
+    }
+
+    /// Sets the event type.
+    pub fn event_type(mut self, event_type: EventType) -> Self {
+        self.event_type = Some(event_type);
+        self
+    }
+
+    /// Sets the kind.
+    pub fn kind(mut self, kind: SpanKind) -> Self {
+        self.kind = Some(kind);
+        self
+    }
+
+    /// Sets the beginning.
+    pub fn start(mut self, start: Timestamp) -> Self {
+        self.start = Some(start);
+        self
+    }
+
+    /// Sets the place in the code.
+    pub fn code(mut self, code: Code) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// Adds an attribute.
+    pub fn attribute(mut self, key: impl Into<Text>, value: impl Into<Value>) -> Self {
+        self.attributes.push((key.into(), value.into()));
+        self
+    }
+
+    /// Adds a link.
+    pub fn link(mut self, span: SpanContext) -> Self {
+        self.links.push(span);
+        self
+    }
+}
+
+/// A span that is not current by itself: it may be sent to other threads and used from several at once.
+///
+/// All methods do nothing once the span has ended. One that is dropped unended is ended and marked abandoned.
+#[derive(Debug)]
+pub struct SpanHandle {
+    span: Option<SpanRef>,
+    ended: AtomicBool,
+}
+
+impl SpanHandle {
+    pub(crate) fn new(span: SpanRef) -> Self {
+        Self { span: Some(span), ended: AtomicBool::new(false) }
+    }
+
+    /// A span of which nothing is recorded.
+    pub fn none() -> Self {
+        Self { span: None, ended: AtomicBool::new(true) }
+    }
+
+    /// Its ids; `None` where nothing is recorded.
+    pub fn context(&self) -> Option<SpanContext> {
+        self.span.map(|span| span.context)
+    }
+
+    /// `context` with this span as the current one.
+    pub fn within(&self, context: &Context) -> Context {
+        self.span.map_or_else(|| context.clone(), |span| context.inside(span))
+    }
+
+    /// Whether what is said about it is still recorded.
+    pub fn is_recording(&self) -> bool {
+        !self.ended.load(Ordering::Relaxed)
+    }
+
+    fn place(&self) -> Option<Place> {
+        if self.is_recording() { self.span?.place } else { None }
+    }
+
+    /// Sets an attribute; the last value of a key counts. At most 128 keys.
+    #[inline]
+    pub fn set_attribute(&self, key: impl Into<Text>, value: impl Into<Value>) {
+        let Some(place) = self.place() else { return };
+        let (key, value) = (key.into(), value.into());
+        local::with_shard(place, |shard| {
+            shard.change(place, |body, attributes| set(body, attributes, key, value))
+        });
+    }
+
+    /// Sets several attributes at once, which is cheaper than one by one.
+    pub fn set_attributes<K: Into<Text>, V: Into<Value>>(
+        &self,
+        attributes: impl IntoIterator<Item = (K, V)>,
+    ) {
+        let values: Vec<Attribute> =
+            attributes.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        self.change(|body, attributes| {
+            for (key, value) in values {
+                set(body, attributes, key, value);
+            }
+        });
+    }
+
+    /// Adds metadata, metrics, inputs and the like.
+    pub fn enrich(&self, enrich: Enrich) {
+        self.change(|body, attributes| apply(body, attributes, enrich));
+    }
+
+    /// Notes that something happened now, or at `time`. At most 128 events.
+    pub fn add_event(&self, name: impl Into<Text>, attributes: Vec<(Text, Value)>, time: Option<Timestamp>) {
+        let name = name.into();
+        self.change_timed(|body, _, time_source| {
+            let time = time
+                .map_or_else(|| body.start.saturating_add(time_source.elapsed(body.begun)), Timestamp::nanos);
+            push_event(body, Event { time, name, attributes });
+        });
+    }
+
+    /// Notes an exception as an event and as the span's error; the status becomes an error.
+    pub fn record_exception(&self, error: ErrorInfo) {
+        self.change_timed(|body, _, time_source| {
+            let time = body.start.saturating_add(time_source.elapsed(body.begun));
+            record_exception(body, error, time);
+        });
+    }
+
+    /// Notes an error value: its type's name and its message.
+    pub fn record_error<E: Display + ?Sized>(&self, error: &E) {
+        self.record_exception(error_info(error));
+    }
+
+    /// Sets the status; `message` says why it failed.
+    pub fn set_status(&self, status: SpanStatus, message: Option<&str>) {
+        self.change(|body, _| {
+            body.status = status;
+            if let (SpanStatus::Error, Some(message)) = (status, message) {
+                body.extra().error.get_or_insert_default().message = message.to_owned();
+            }
+        });
+    }
+
+    /// Sets the event type.
+    pub fn set_event_type(&self, event_type: EventType) {
+        self.change(|body, _| body.event_type = Some(event_type));
+    }
+
+    /// Sets the kind.
+    pub fn set_kind(&self, kind: SpanKind) {
+        self.change(|body, _| body.kind = Some(kind));
+    }
+
+    /// Renames it.
+    pub fn set_name(&self, name: impl Into<Text>) {
+        let name = name.into();
+        self.change(|body, _| body.name = name);
+    }
+
+    /// Links it to another span. At most 128 links.
+    pub fn add_link(&self, span: SpanContext) {
+        self.change(|body, _| push_link(body, span));
+    }
+
+    /// Ends it now.
+    #[inline]
+    pub fn end(&self) {
+        self.finish(None, false);
+    }
+
+    /// Ends it at a given time.
+    pub fn end_at(&self, end: Timestamp) {
+        self.finish(Some(end), false);
+    }
+
+    #[inline]
+    fn finish(&self, end: Option<Timestamp>, abandoned: bool) {
+        if self.ended.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let Some(place) = self.span.and_then(|span| span.place) else { return };
+        local::with_shard(place, |shard| {
+            shard.close(place, end.map(Timestamp::nanos), |body| {
+                if abandoned {
+                    body.extra().abandoned = true;
+                }
+            })
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Body, &mut Vec<Attribute>)) {
+        self.change_timed(|body, attributes, _| change(body, attributes));
+    }
+
+    fn change_timed(&self, change: impl FnOnce(&mut Body, &mut Vec<Attribute>, &TimeSource)) {
+        if let Some(place) = self.place() {
+            change_at(place, change);
+        }
+    }
+}
+
+impl Drop for SpanHandle {
+    #[inline]
+    fn drop(&mut self) {
+        if !*self.ended.get_mut() {
+            self.finish(None, true);
+        }
+    }
+}
+
+/// Changes an open span wherever it is.
+pub(crate) fn change_at(place: Place, change: impl FnOnce(&mut Body, &mut Vec<Attribute>, &TimeSource)) {
+    local::with_shard(place, |shard| {
+        shard.change(place, |body, attributes| change(body, attributes, &shard.time))
+    });
+}
+
+/// Applies an enrichment to an open span.
+pub(crate) fn apply(body: &mut Body, attributes: &mut Vec<Attribute>, enrich: Enrich) {
+    let Enrich { fields, error, event_type, kind, attributes: more } = enrich;
+    body.event_type = event_type.or(body.event_type);
+    body.kind = kind.or(body.kind);
+    if let Some(message) = error {
+        body.status = SpanStatus::Error;
+        body.extra().error.get_or_insert_default().message = message;
+    }
+    for (key, value) in more {
+        set(body, attributes, key, value);
+    }
+    body.extra().fields.merge(fields);
+}
+
+/// Sets an attribute within the limit.
+#[inline]
+pub(crate) fn set(body: &mut Body, attributes: &mut Vec<Attribute>, key: Text, value: Value) {
+    if let Some((_, known)) = attributes.iter_mut().find(|(known, _)| *known == key) {
+        *known = value;
+    } else if attributes.len() < MAX_PARTS {
+        attributes.push((key, value));
+    } else {
+        body.extra().dropped += 1;
+    }
+}
+
+pub(crate) fn push_event(body: &mut Body, event: Event) {
+    let extra = body.extra();
+    if extra.events.len() < MAX_PARTS { extra.events.push(event) } else { extra.dropped += 1 }
+}
+
+pub(crate) fn push_link(body: &mut Body, span: SpanContext) {
+    let extra = body.extra();
+    if extra.links.len() < MAX_PARTS {
+        let SpanContext { trace_id, span_id } = span;
+        extra.links.push(RawLink { trace_id, span_id, attributes: Vec::new() });
+    } else {
+        extra.dropped += 1;
+    }
+}
+
+fn record_exception(body: &mut Body, error: ErrorInfo, time: i64) {
+    use aitrace_model::key;
+    body.status = SpanStatus::Error;
+    let mut attributes: Vec<Attribute> = vec![
+        (Text::Static(key::EXCEPTION_TYPE), error.kind.as_str().into()),
+        (Text::Static(key::EXCEPTION_MESSAGE), error.message.as_str().into()),
+    ];
+    if !error.stacktrace.is_empty() {
+        attributes.push((Text::Static(key::EXCEPTION_STACKTRACE), error.stacktrace.as_str().into()));
+    }
+    push_event(body, Event { time, name: Text::Static(key::EXCEPTION_EVENT), attributes });
+    body.extra().error = Some(error);
+}
+
+/// An error value as the model tells it.
+pub(crate) fn error_info<E: Display + ?Sized>(error: &E) -> ErrorInfo {
+    let kind = std::any::type_name::<E>();
+    // `path::to::Error<other::Thing>` → `Error`: what people call it.
+    let short = kind.split('<').next().unwrap_or(kind).rsplit("::").next().unwrap_or(kind);
+    let message = error.to_string();
+    ErrorInfo {
+        kind: short.to_owned(),
+        message: crate::value::bounded_text(&message).into_owned(),
+        stacktrace: String::new(),
+    }
+}
+
+/// A span that is current while this guard lives, and ends with it.
+///
+/// The guard stays in its thread. For a future use [`InSpan::in_span`](crate::InSpan::in_span), for another
+/// thread hand over a [`Context`].
+#[derive(Debug)]
+pub struct Span {
+    handle: SpanHandle,
+    token: Option<Token>,
+    /// What it made current is this thread's.
+    stays: PhantomData<*const ()>,
+}
+
+impl Span {
+    pub(crate) fn new(handle: SpanHandle, token: Option<Token>) -> Self {
+        Self { handle, token, stays: PhantomData }
+    }
+
+    /// Ends the span and makes current what was so before: the same as dropping it.
+    pub fn end(self) {}
+}
+
+impl std::ops::Deref for Span {
+    type Target = SpanHandle;
+
+    fn deref(&self) -> &SpanHandle {
+        &self.handle
+    }
+}
+
+impl Drop for Span {
+    #[inline]
+    fn drop(&mut self) {
+        if std::thread::panicking() && self.handle.is_recording() {
+            self.handle.set_status(SpanStatus::Error, Some("panicked"));
+        }
+        local::leave(self.token.take());
+        self.handle.end();
+    }
+}

@@ -1,0 +1,373 @@
+//! The tracer: starts spans, speaks about the current one, flushes, ends.
+
+use std::collections::BTreeMap;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use aitrace_model::{EventType, Span as ModelSpan, SpanId, SpanKind, TraceId};
+
+use crate::builder::TracerBuilder;
+use crate::code::Code;
+use crate::context::{Context, SpanContext, SpanRef};
+use crate::core::{Alive, Core, Destination};
+use crate::data::{Body, SpanStatus};
+use crate::fields::Enrich;
+use crate::hub::{self, Stats};
+use crate::identity::Identity;
+use crate::local::{self, Local};
+use crate::registry;
+use crate::shard::Shard;
+use crate::span::{self, Parent, Span, SpanHandle, SpanOptions};
+use crate::state::State;
+use crate::target::Target;
+use crate::text::Text;
+use crate::worker;
+
+/// What a flush came to.
+///
+/// `sent` and `dropped` count since the tracer was made or last flushed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FlushResult {
+    /// Everything that had ended before the call was accepted by the target, and nothing was lost.
+    pub ok: bool,
+    /// Finished spans and log records that the target has accepted.
+    pub sent: u64,
+    /// Finished spans and log records that still wait.
+    pub remaining: u64,
+    /// Finished spans and log records put aside on disk.
+    pub spooled: u64,
+    /// Finished spans and log records that are lost, by reason.
+    pub dropped: BTreeMap<String, u64>,
+}
+
+/// Records spans of one project, source and session. Cheap to clone; clones are one tracer.
+///
+/// No method panics or blocks, but for [`Tracer::flush`], [`Tracer::shutdown`] and [`Tracer::spans`], which
+/// wait as long as they are told.
+#[derive(Debug, Clone)]
+pub struct Tracer {
+    pub(crate) core: Arc<Core>,
+    alive: Arc<Alive>,
+}
+
+impl Tracer {
+    /// Begins a tracer; [`TracerBuilder::build`] makes it.
+    pub fn builder() -> TracerBuilder {
+        TracerBuilder::default()
+    }
+
+    pub(crate) fn from_alive(alive: Arc<Alive>) -> Self {
+        Self { core: alive.0.clone(), alive }
+    }
+
+    /// The tracer that free functions use here: the context's, else the default one, else the oldest.
+    pub fn discover() -> Option<Self> {
+        Self::discover_in(&Context::current())
+    }
+
+    /// [`Tracer::discover`] in a context of your own.
+    pub fn discover_in(context: &Context) -> Option<Self> {
+        let inside = context.span.and_then(|span| registry::by_number(span.tracer()?));
+        let named = || registry::by_id(context.baggage()?.tracer_id.as_deref()?);
+        inside.or_else(named).or_else(registry::default).map(Self::from_alive)
+    }
+
+    /// Makes this the tracer of free functions where the context names none. It is not kept alive by that.
+    pub fn set_default(&self) {
+        registry::set_default(Some(&self.alive));
+    }
+
+    /// Forgets the default tracer.
+    pub fn clear_default() {
+        registry::set_default(None);
+    }
+
+    /// Who this tracer is.
+    pub fn identity(&self) -> &Arc<Identity> {
+        &self.core.identity
+    }
+
+    /// Where its spans go, unless it has an exporter of its own.
+    pub fn target(&self) -> &Target {
+        &self.core.target
+    }
+
+    /// Starts a span under the current one and makes it current until the guard is dropped.
+    #[track_caller]
+    #[inline]
+    pub fn start_span(&self, name: impl Into<Text>) -> Span {
+        self.enter(name.into(), Code::Caller(Location::caller()), None, None)
+    }
+
+    /// [`Tracer::start_span`] with more to say. The parent is that of the options.
+    pub fn start_span_with(&self, options: SpanOptions) -> Span {
+        let handle = self.start(options);
+        let token = handle.context().and_then(|_| local::enter(handle.within(&Context::current())));
+        Span::new(handle, token)
+    }
+
+    /// Starts a span without making it current.
+    pub fn start(&self, options: SpanOptions) -> SpanHandle {
+        if self.core.is_off() {
+            return SpanHandle::none();
+        }
+        let core = &self.core;
+        local::with(|local| start(core, local, options)).map_or_else(SpanHandle::none, SpanHandle::new)
+    }
+
+    #[inline]
+    pub(crate) fn enter(
+        &self,
+        name: Text,
+        code: Code,
+        event_type: Option<EventType>,
+        kind: Option<SpanKind>,
+    ) -> Span {
+        if self.core.is_off() {
+            return Span::new(SpanHandle::none(), None);
+        }
+        let core = &self.core;
+        let entered = local::with(|local| {
+            let context = local.context().cloned().unwrap_or_default();
+            let (mut body, _) = begin(core, local, name, &context, None);
+            (body.code, body.event_type, body.kind) = (code, event_type, kind);
+            let span = open(core, local, body, &mut Vec::new());
+            (SpanHandle::new(span), local.enter(context.inside(span)))
+        });
+        match entered {
+            Some((handle, token)) => Span::new(handle, Some(token)),
+            None => Span::new(SpanHandle::none(), None),
+        }
+    }
+
+    /// The ids of this tracer's current span.
+    pub fn current_span(&self) -> Option<SpanContext> {
+        local::span_of(self.core.number()).map(|span| span.context)
+    }
+
+    /// Adds to the current span of this tracer, never to another's. False where it has none.
+    pub fn enrich_span(&self, enrich: Enrich) -> bool {
+        let span = local::span_of(self.core.number());
+        self.enrich_at(span, enrich)
+    }
+
+    /// [`Tracer::enrich_span`] in a context of your own.
+    pub fn enrich_span_in(&self, context: &Context, enrich: Enrich) -> bool {
+        self.enrich_at(context.span_of(self.core.number()), enrich)
+    }
+
+    fn enrich_at(&self, span: Option<SpanRef>, enrich: Enrich) -> bool {
+        let Some(place) = span.and_then(|span| span.place) else { return false };
+        if self.core.is_off() {
+            return false;
+        }
+        local::with_shard(place, |shard| {
+            shard.change(place, |body, attributes| span::apply(body, attributes, enrich))
+        })
+        .flatten()
+        .is_some()
+    }
+
+    /// Sends everything that has ended, waiting up to `timeout`, and says truly what came of it.
+    pub fn flush(&self, timeout: Duration) -> FlushResult {
+        self.flush_until(hub::deadline(timeout))
+    }
+
+    fn flush_until(&self, deadline: Instant) -> FlushResult {
+        let state = self.core.state();
+        if state.worker.load(Ordering::Acquire) {
+            let mut wishes = state.hub.wishes.lock();
+            wishes.flushes += 1;
+            let mine = wishes.flushes;
+            drop(wishes);
+            state.hub.bell.notify_one();
+            state.hub.wait(deadline, |wishes| wishes.flushes_done >= mine || wishes.ended);
+        }
+        let now = state.stats();
+        let mut told = state.told.lock();
+        let dropped = now.dropped.iter().filter_map(|(reason, count)| {
+            let new = count - told.dropped.get(reason).copied().unwrap_or(0);
+            (new > 0).then(|| (reason.clone(), new))
+        });
+        let dropped: BTreeMap<String, u64> = dropped.collect();
+        let sent = now.sent - told.sent;
+        let ok = now.remaining == 0 && dropped.is_empty();
+        let remaining = now.remaining;
+        *told = now;
+        FlushResult { ok, sent, remaining, spooled: 0, dropped }
+    }
+
+    /// Flushes, waiting up to `timeout`, then records nothing more. A second call does nothing.
+    ///
+    /// Spans that are open stay unfinished: the viewer shows them as lost.
+    pub fn shutdown(&self, timeout: Duration) -> FlushResult {
+        if self.core.off.swap(true, Ordering::AcqRel) {
+            return FlushResult { ok: true, ..FlushResult::default() };
+        }
+        let deadline = hub::deadline(timeout);
+        let result = self.flush_until(deadline);
+        let state = self.core.state();
+        let mut wishes = state.hub.wishes.lock();
+        wishes.stop = true;
+        drop(wishes);
+        state.hub.bell.notify_one();
+        result
+    }
+
+    /// What was counted since the tracer was made.
+    pub fn stats(&self) -> Stats {
+        self.core.state().stats()
+    }
+
+    /// The finished spans of a tracer with the target `memory`, in the order they ended; else nothing.
+    pub fn spans(&self) -> Vec<ModelSpan> {
+        let Destination::Memory(memory) = &self.core.destination else { return Vec::new() };
+        self.settle();
+        memory.spans()
+    }
+
+    /// The log records of a tracer with the target `memory`; else nothing.
+    pub fn logs(&self) -> Vec<aitrace_model::LogRecord> {
+        let Destination::Memory(memory) = &self.core.destination else { return Vec::new() };
+        self.settle();
+        memory.logs()
+    }
+
+    /// Forgets what the target `memory` holds.
+    pub fn clear(&self) {
+        if let Destination::Memory(memory) = &self.core.destination {
+            self.settle();
+            memory.clear();
+        }
+    }
+
+    /// Has the worker take over what has ended, without telling of what was lost.
+    fn settle(&self) {
+        let state = self.core.state();
+        if !state.worker.load(Ordering::Acquire) {
+            return;
+        }
+        let mut wishes = state.hub.wishes.lock();
+        wishes.flushes += 1;
+        let mine = wishes.flushes;
+        drop(wishes);
+        state.hub.bell.notify_one();
+        let deadline = hub::deadline(Duration::from_secs(10));
+        state.hub.wait(deadline, |wishes| wishes.flushes_done >= mine || wishes.ended);
+    }
+
+    /// Has the worker look at open spans now and waits until it has sent them; for tests.
+    pub(crate) fn tick(&self, timeout: Duration) -> bool {
+        let state = self.core.state();
+        if !state.worker.load(Ordering::Acquire) {
+            return true;
+        }
+        let mut wishes = state.hub.wishes.lock();
+        wishes.ticks += 1;
+        let mine = wishes.ticks;
+        drop(wishes);
+        state.hub.bell.notify_one();
+        state.hub.wait(hub::deadline(timeout), |wishes| wishes.ticks_done >= mine || wishes.ended)
+    }
+}
+
+/// The calling thread's shard of a tracer.
+#[inline]
+pub(crate) fn shard_of<'l>(core: &Arc<Core>, local: &'l mut Local) -> &'l Arc<Shard> {
+    local.shard(State::key(core.number()), || {
+        let state = core.state();
+        worker::ensure(core, &state);
+        state.adopt_shard(&core.plan)
+    })
+}
+
+/// A new span's body under `context`.
+#[inline]
+fn begin(
+    core: &Core,
+    local: &mut Local,
+    name: Text,
+    context: &Context,
+    start: Option<i64>,
+) -> (Body, Option<i64>) {
+    let (trace_id, parent) = match context.span {
+        Some(span) => (span.context.trace_id, Some(span.context.span_id)),
+        None => (new_trace_id(core, local), None),
+    };
+    let span_id = new_span_id(core, local);
+    let (begun, now) = core.plan.time.now();
+    let body = Body {
+        context: SpanContext { trace_id, span_id },
+        parent,
+        name,
+        begun,
+        start: start.unwrap_or(now),
+        code: Code::Unknown,
+        baggage: context.baggage.clone(),
+        extra: None,
+        event_type: None,
+        kind: None,
+        status: SpanStatus::Unset,
+    };
+    (body, start)
+}
+
+#[inline]
+fn new_trace_id(core: &Core, local: &mut Local) -> TraceId {
+    match &core.ids {
+        Some(ids) => ids.trace_id(),
+        None => local.random().trace_id(),
+    }
+}
+
+#[inline]
+fn new_span_id(core: &Core, local: &mut Local) -> SpanId {
+    match &core.ids {
+        Some(ids) => ids.span_id(),
+        None => local.random().span_id(),
+    }
+}
+
+#[inline]
+fn open(
+    core: &Arc<Core>,
+    local: &mut Local,
+    body: Body,
+    attributes: &mut Vec<crate::data::Attribute>,
+) -> SpanRef {
+    let context = body.context;
+    let place = shard_of(core, local).open(body, attributes);
+    SpanRef { context, place: Some(place) }
+}
+
+fn start(core: &Arc<Core>, local: &mut Local, options: SpanOptions) -> SpanRef {
+    let current = || Context::default();
+    let context = match options.parent {
+        Parent::Context(context) => context,
+        Parent::Current => local.context().cloned().unwrap_or_else(current),
+        Parent::Root => Context { span: None, ..local.context().cloned().unwrap_or_default() },
+        Parent::Span(span) => {
+            let span = Some(SpanRef { context: span, place: None });
+            Context { span, ..local.context().cloned().unwrap_or_default() }
+        }
+    };
+    let start = options.start.map(aitrace_model::Timestamp::nanos);
+    let (mut body, _) = begin(core, local, options.name, &context, start);
+    (body.code, body.event_type, body.kind) = (options.code, options.event_type, options.kind);
+    for link in options.links {
+        span::push_link(&mut body, link);
+    }
+    let mut attributes = Vec::with_capacity(options.attributes.len());
+    for (key, value) in options.attributes {
+        span::set(&mut body, &mut attributes, key, value);
+    }
+    open(core, local, body, &mut attributes)
+}
+
+/// Adds to the current span of the tracer that is found here: [`Tracer::discover`].
+/// False where there is none; nothing happens then.
+pub fn enrich_span(enrich: Enrich) -> bool {
+    Tracer::discover().is_some_and(|tracer| tracer.enrich_span(enrich))
+}

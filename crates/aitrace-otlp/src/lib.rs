@@ -27,9 +27,12 @@
 //! Only a body that is not a protobuf message or not JSON at all is a [`DecodeError`].
 
 mod decoded;
+mod draft;
 mod error;
+mod fault;
 mod json;
 mod limits;
+mod nanos;
 mod pb;
 mod response;
 mod tally;

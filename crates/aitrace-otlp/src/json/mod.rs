@@ -1,14 +1,14 @@
-//! OTLP/JSON.
+//! OTLP/JSON (opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding).
+//!
+//! As the specification has it, ids are hex and enums may be numbers; field names in snake_case,
+//! enums by name, 64-bit integers as numbers, and null for an unset field are read as well.
 
-use aitrace_model::RawSpan;
+mod encode;
+mod message;
+mod request;
+mod scalar;
+mod span;
+mod value;
 
-use crate::{DecodeError, Decoded, Limits};
-
-pub(crate) fn decode_traces(_body: &[u8], _limits: &Limits) -> Result<Decoded, DecodeError> {
-    todo!()
-}
-
-/// Writes an `ExportTraceServiceRequest` in OTLP/JSON, grouped as [`crate::encode_traces`] groups.
-pub fn encode_traces_json(_spans: &[RawSpan]) -> Vec<u8> {
-    todo!()
-}
+pub use encode::encode_traces_json;
+pub(crate) use request::decode_traces;

@@ -1,1 +1,12 @@
-//! The codec against the reference and against hostile input.
+//! The codec against the reference implementation, against hostile input, against recorded requests.
+
+mod bytes;
+mod differential;
+mod generate;
+mod golden;
+mod hostile;
+mod json;
+mod limits;
+mod reference;
+mod salvage;
+mod speed;

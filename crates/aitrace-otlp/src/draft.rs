@@ -1,0 +1,90 @@
+//! Spans and links while their fields come in.
+
+use std::sync::Arc;
+
+use aitrace_model::{
+    AnyValue, RawEvent, RawLink, RawSpan, RawStatus, Resource, Scope, SpanId, Timestamp, TraceId,
+};
+
+use crate::fault::Fault;
+
+/// A list of attributes as the model has it.
+pub(crate) type Attributes = Vec<(String, AnyValue)>;
+
+/// What spans share.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    pub(crate) resource: Arc<Resource>,
+    pub(crate) scope: Arc<Scope>,
+}
+
+/// A span whose fields are being read; unset fields have protobuf's defaults.
+#[derive(Debug, Default)]
+pub(crate) struct SpanDraft {
+    pub(crate) trace_id: Option<TraceId>,
+    pub(crate) span_id: Option<SpanId>,
+    pub(crate) parent_span_id: Option<SpanId>,
+    pub(crate) name: String,
+    pub(crate) kind: i32,
+    pub(crate) trace_state: String,
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) attributes: Attributes,
+    pub(crate) events: Vec<RawEvent>,
+    pub(crate) links: Vec<RawLink>,
+    pub(crate) status: StatusDraft,
+}
+
+impl SpanDraft {
+    /// The span, unless it has no identity.
+    pub(crate) fn finish(self, origin: &Origin) -> Result<RawSpan, Fault> {
+        Ok(RawSpan {
+            trace_id: self.trace_id.ok_or(Fault::Missing { field: "trace_id" })?,
+            span_id: self.span_id.ok_or(Fault::Missing { field: "span_id" })?,
+            parent_span_id: self.parent_span_id,
+            name: self.name,
+            otel_kind: self.kind,
+            trace_state: self.trace_state,
+            start: Timestamp::from_unix_nanos(self.start),
+            end: (self.end != 0).then(|| Timestamp::from_unix_nanos(self.end)),
+            attributes: self.attributes,
+            events: self.events,
+            links: self.links,
+            status: self.status.finish(),
+            resource: Arc::clone(&origin.resource),
+            scope: Arc::clone(&origin.scope),
+        })
+    }
+}
+
+/// A status whose fields are being read.
+#[derive(Debug, Default)]
+pub(crate) struct StatusDraft {
+    pub(crate) code: i32,
+    pub(crate) message: String,
+}
+
+impl StatusDraft {
+    fn finish(self) -> RawStatus {
+        match self.code {
+            1 => RawStatus::Ok,
+            2 => RawStatus::Error(self.message),
+            _ => RawStatus::Unset,
+        }
+    }
+}
+
+/// A link whose fields are being read.
+#[derive(Debug, Default)]
+pub(crate) struct LinkDraft {
+    pub(crate) trace_id: Option<TraceId>,
+    pub(crate) span_id: Option<SpanId>,
+    pub(crate) attributes: Attributes,
+}
+
+impl LinkDraft {
+    /// The link, `None` where it leads nowhere: its ids are missing, malformed or zero.
+    pub(crate) fn finish(self) -> Option<RawLink> {
+        Some(RawLink { trace_id: self.trace_id?, span_id: self.span_id?, attributes: self.attributes })
+    }
+}

@@ -1,5 +1,6 @@
 //! User data as JSON text, kept to the letter.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::{ModelError, Result};
+use crate::text::Text;
 
 /// One JSON value as its text.
 ///
@@ -76,10 +78,11 @@ impl Json {
         serde_json::from_str(&self.0).ok()
     }
 
-    /// The members of an object in their order, `None` where this is none.
+    /// The members of an object in their order, `None` where this is none. Of keys that repeat the last
+    /// value counts.
     pub fn members(&self) -> Option<Vec<(String, Json)>> {
         let map: Members = serde_json::from_str(&self.0).ok()?;
-        Some(map.0)
+        Some(distinct(map.0))
     }
 }
 
@@ -123,14 +126,36 @@ impl<'de> Deserialize<'de> for Members {
 
             fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
                 let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
+                while let Some((Text(key), value)) = map.next_entry()? {
+                    members.push((key.into_owned(), value));
                 }
                 Ok(Members(members))
             }
         }
         deserializer.deserialize_map(Visitor)
     }
+}
+
+/// Of repeated keys the last value, at the first place.
+pub(crate) fn distinct(members: Vec<(String, Json)>) -> Vec<(String, Json)> {
+    const FEW: usize = 32;
+    if members.len() <= FEW {
+        let repeats = |at: usize| members[..at].iter().any(|(key, _)| *key == members[at].0);
+        if !(1..members.len()).any(repeats) {
+            return members;
+        }
+    }
+    let mut places: HashMap<String, usize> = HashMap::with_capacity(members.len());
+    let mut kept: Vec<(String, Json)> = Vec::with_capacity(members.len());
+    for (key, value) in members {
+        if let Some(at) = places.get(&key) {
+            kept[*at].1 = value;
+        } else {
+            places.insert(key.clone(), kept.len());
+            kept.push((key, value));
+        }
+    }
+    kept
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod raw;
 pub mod record;
 mod span;
 mod summary;
+mod text;
 mod time;
 pub mod tree;
 mod value;

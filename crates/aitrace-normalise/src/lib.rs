@@ -1,1 +1,52 @@
 //! Dialects of trace data to the trace model.
+//!
+//! Stage: normalise. In: [`aitrace_model::RawSpan`] from a decoder, or [`aitrace_model::record::Record`].
+//! Out: [`aitrace_model::Span`] or [`aitrace_model::LogRecord`].
+//!
+//! A dialect is a table: which attribute key says what, in one file of the `dialect` module with
+//! recorded fixtures of real libraries. What several dialects say of one thing is decided by their
+//! order there. The raw attributes are kept as received beside what was understood.
+
+mod content;
+mod dialect;
+mod draft;
+mod embed;
+mod failure;
+mod kind;
+mod messages;
+mod record;
+mod session;
+mod span;
+
+use aitrace_model::{LogRecord, Span, Timestamp};
+
+pub use record::normalise_record;
+pub use session::{SessionUpdate, session_update};
+pub use span::normalise_span;
+
+/// What a normaliser knows of the request that brought the data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Context {
+    /// Project of data that names none. Not empty.
+    pub default_project: String,
+    /// Project that the sender's key decides, whatever the data says.
+    pub forced_project: Option<String>,
+    /// When the server received the data.
+    pub received: Timestamp,
+}
+
+impl Context {
+    fn project(&self, named: Option<&str>) -> String {
+        let named = named.filter(|name| !name.is_empty());
+        self.forced_project.as_deref().or(named).unwrap_or(&self.default_project).to_owned()
+    }
+}
+
+/// What a record says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Message {
+    /// A span's start or end.
+    Span(Box<Span>),
+    /// A log record.
+    Log(Box<LogRecord>),
+}

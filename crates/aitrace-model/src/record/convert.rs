@@ -5,9 +5,10 @@ use serde_json::value::RawValue;
 use super::error::RecordError;
 use super::json_text::string;
 use super::meta::{END, Lifecycle, Meta, Record, START};
-use super::read::{Limits, Seen, digest, distinct, fill_from_top, finish, members, own_json, read, trim};
+use super::read::{Limits, Seen, digest, fill_from_top, finish, members, own_json, read, trim};
 use super::{META_KEY, VERSION};
 use crate::id::{SpanId, TraceId};
+use crate::json::distinct;
 
 /// Turns a record of format 1 into one of format 2.1; one of format 2 is read as it is.
 ///

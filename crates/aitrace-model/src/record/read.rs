@@ -1,7 +1,6 @@
 //! One JSON object to one record.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::str::FromStr;
 
 use serde_json::value::RawValue;
@@ -11,7 +10,7 @@ use super::META_KEY;
 use super::error::RecordError;
 use super::json_text::{Members, deeper_than, string};
 use super::meta::{Lifecycle, Meta, Record};
-use crate::json::Json;
+use crate::json::{Json, distinct};
 use crate::log::Level;
 use crate::span::{ErrorInfo, EventType, Status};
 use crate::time::Timestamp;
@@ -350,26 +349,4 @@ fn error_info(value: &RawValue) -> Option<ErrorInfo> {
 
 pub(super) fn own_json(value: &RawValue) -> Json {
     Json::from_trusted(value.get())
-}
-
-/// Of repeated keys the last value, at the first place.
-pub(super) fn distinct(members: Vec<(String, Json)>) -> Vec<(String, Json)> {
-    const FEW: usize = 32;
-    if members.len() <= FEW {
-        let repeats = |at: usize| members[..at].iter().any(|(key, _)| *key == members[at].0);
-        if !(1..members.len()).any(repeats) {
-            return members;
-        }
-    }
-    let mut places: HashMap<String, usize> = HashMap::with_capacity(members.len());
-    let mut kept: Vec<(String, Json)> = Vec::with_capacity(members.len());
-    for (key, value) in members {
-        if let Some(at) = places.get(&key) {
-            kept[*at].1 = value;
-        } else {
-            places.insert(key.clone(), kept.len());
-            kept.push((key, value));
-        }
-    }
-    kept
 }

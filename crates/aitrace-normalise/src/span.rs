@@ -1,0 +1,144 @@
+//! Spans of OTLP.
+
+use aitrace_model::{
+    AnyValue, CodeLocation, EventType, Json, Phase, RawEvent, RawLink, RawSpan, Resource, Span, SpanEvent,
+    SpanKind, SpanLink, key,
+};
+
+use crate::content;
+use crate::dialect;
+use crate::draft::{Count, Draft, Object, Side, Word};
+use crate::{Context, failure, kind, messages};
+
+/// A span as the model has it. Everything received stays in its attributes, as received.
+pub fn normalise_span(raw: RawSpan, context: &Context) -> Span {
+    let mut draft = Draft::default();
+    dialect::read(&mut draft, &raw.attributes);
+    dialect::read_events(&mut draft, &raw.events);
+    let resource = |name: &str| resource_word(&raw.resource, name);
+    let project = draft.word(Word::Project).or_else(|| resource(key::PROJECT));
+    let project = project.or_else(|| resource("openinference.project.name"));
+    let mut span = Span::new(&context.project(project), raw.trace_id, raw.span_id, &raw.name, raw.start);
+    set_life(&mut span, draft.word(Word::Lifecycle), &raw);
+    describe(&mut span, &draft);
+    span.inputs = span.inputs.or_else(|| messages::from_events(&raw.events, Side::Input));
+    span.outputs = span.outputs.or_else(|| messages::from_events(&raw.events, Side::Output));
+    let source = span.source.take();
+    span.source = source.or_else(|| environment(&raw.resource));
+    span.service =
+        resource(key::SERVICE_NAME).filter(|name| !name.starts_with("unknown_service")).map(str::to_owned);
+    (span.status, span.error) = failure::of_span(raw.status, &raw.events, draft.word(Word::ErrorType));
+    span.parent_span_id = raw.parent_span_id;
+    span.received = context.received;
+    span.attributes = AnyValue::object_to_json(&raw.attributes);
+    span.resource = AnyValue::object_to_json(&raw.resource.attributes);
+    span.scope.clone_from(&raw.scope.name);
+    span.events = events(&raw.events);
+    span.links = raw.links.iter().map(link).collect();
+    span
+}
+
+fn set_life(span: &mut Span, lifecycle: Option<&str>, raw: &RawSpan) {
+    let phase = lifecycle.and_then(Phase::from_word).filter(|phase| *phase != Phase::End);
+    match (phase, raw.end) {
+        (Some(phase), _) => {
+            span.phase = phase;
+            span.heartbeats = true;
+        }
+        (None, Some(end)) => {
+            span.phase = Phase::End;
+            span.end = Some(end);
+        }
+        (None, None) => span.phase = Phase::Start,
+    }
+}
+
+/// Fills in what the attributes say.
+pub(crate) fn describe(span: &mut Span, draft: &Draft<'_>) {
+    let told = draft.event_type.map(|(_, event_type)| event_type);
+    let found = draft.kind.map(|(_, kind)| kind).or_else(|| calls_a_model(draft).then_some(SpanKind::Llm));
+    span.kind = found.or(told.map(kind::of_event_type)).unwrap_or(SpanKind::Span);
+    span.event_type = told.or(found.map(kind::event_type)).unwrap_or(EventType::Tool);
+    span.source = draft.text(Word::Source);
+    span.session_id = draft.text(Word::Session);
+    span.user_id = draft.text(Word::User);
+    span.run_id = draft.text(Word::RunId);
+    span.dataset_id = draft.text(Word::DatasetId);
+    span.datapoint_id = draft.text(Word::DatapointId);
+    span.provider = draft.word(Word::Provider).map(str::to_ascii_lowercase);
+    span.model = draft.text(Word::ModelServed).or_else(|| draft.text(Word::ModelAsked));
+    span.input_tokens = input_tokens(draft, span.provider.as_deref());
+    span.output_tokens = draft.count(Count::Output);
+    span.cost = draft.cost();
+    span.inputs = content::of_side(draft, Side::Input);
+    span.outputs = content::of_side(draft, Side::Output);
+    span.metadata = content::object(draft, Object::Metadata);
+    span.metrics = content::object(draft, Object::Metrics);
+    span.feedback = content::object(draft, Object::Feedback);
+    span.config = content::object(draft, Object::Config);
+    span.user_properties = content::object(draft, Object::UserProperties);
+    span.code = code(draft);
+}
+
+/// Whether a span of which no kind is told is a call of a model: it names one and counts tokens.
+fn calls_a_model(draft: &Draft<'_>) -> bool {
+    draft.word(Word::ModelServed).or(draft.word(Word::ModelAsked)).is_some()
+        && draft.count(Count::Input).is_some()
+}
+
+/// Input tokens with the cached ones. Anthropic counts them apart, and so does whoever sends more
+/// cached tokens than tokens.
+fn input_tokens(draft: &Draft<'_>, provider: Option<&str>) -> Option<u64> {
+    let input = draft.count(Count::Input)?;
+    let read = draft.count(Count::CacheRead).unwrap_or(0);
+    let cached = read.saturating_add(draft.count(Count::CacheWrite).unwrap_or(0));
+    let apart = provider == Some("anthropic") || read > input;
+    Some(if apart { input.saturating_add(cached) } else { input })
+}
+
+fn code(draft: &Draft<'_>) -> Option<CodeLocation> {
+    let (file, function) = (draft.word(Word::CodeFile), draft.word(Word::CodeFunction));
+    if file.is_none() && function.is_none() {
+        return None;
+    }
+    let line = draft.count(Count::CodeLine).and_then(|line| u32::try_from(line).ok());
+    let function = match (draft.word(Word::CodeNamespace), function.unwrap_or_default()) {
+        (Some(namespace), function) => format!("{namespace}.{function}"),
+        (None, function) => function.to_owned(),
+    };
+    Some(CodeLocation { file: file.unwrap_or_default().to_owned(), line: line.unwrap_or(0), function })
+}
+
+fn environment(resource: &Resource) -> Option<String> {
+    let names = [key::SOURCE, "deployment.environment.name", "deployment.environment"];
+    names.iter().find_map(|name| resource_word(resource, name)).map(str::to_owned)
+}
+
+fn resource_word<'a>(resource: &'a Resource, name: &str) -> Option<&'a str> {
+    let (_, value) = resource.attributes.iter().rev().find(|(key, _)| key == name)?;
+    value.as_str().filter(|word| !word.is_empty())
+}
+
+fn events(raw: &[RawEvent]) -> Vec<SpanEvent> {
+    let event = |event: &RawEvent| SpanEvent {
+        time: event.time,
+        name: event.name.clone(),
+        attributes: AnyValue::object_to_json(&event.attributes),
+    };
+    let mut events: Vec<SpanEvent> = raw.iter().map(event).collect();
+    events.sort_by_key(|event| event.time);
+    events
+}
+
+fn link(link: &RawLink) -> SpanLink {
+    SpanLink {
+        trace_id: link.trace_id,
+        span_id: link.span_id,
+        attributes: AnyValue::object_to_json(&link.attributes),
+    }
+}
+
+/// An empty object.
+pub(crate) fn empty() -> Json {
+    Json::from_trusted("{}")
+}

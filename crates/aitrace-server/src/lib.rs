@@ -1,1 +1,44 @@
-//! HTTP of aitrace: ingest, API, live stream, viewer.
+//! HTTP of aitrace: the only crate that knows it.
+//!
+//! ```text
+//! start → context → enrich → end → batch → export ⇒ ingest → decode → normalise → store → query → view
+//!                                                  ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~
+//! ```
+//!
+//! Stages: ingest to view, each in the module of its verb; decoding, normalising and storing themselves are
+//! other crates' work. In: HTTP requests. Out: answers, live streams, batches for a
+//! [`TelemetryStore`](aitrace_store::TelemetryStore) and a [`DocumentStore`](aitrace_store::DocumentStore).
+//!
+//! What holds for every request:
+//! - It names a host of ours and comes from no other web site; loopback is not a trust boundary.
+//! - Its route stands in one table with its policy. `GET` changes nothing.
+//! - Memory is reserved before it is used, before and after decompression; what does not fit is answered 429.
+//! - What was acknowledged is durable. Bad input is answered 4xx and never costs the good input beside it;
+//!   a passing fault is answered 429 or 503 with `Retry-After`, so that no sender drops data for it.
+//! - Nothing that users sent is written to the server's own log.
+
+mod app;
+mod append;
+mod closing;
+mod decode;
+mod error;
+mod guard;
+mod gunzip;
+mod handle;
+mod ingest;
+mod limits;
+mod listen;
+mod media;
+mod memory;
+mod normalise;
+mod options;
+mod policy;
+mod query;
+mod route;
+mod server;
+mod stall;
+mod view;
+
+pub use limits::Limits;
+pub use options::ServerOptions;
+pub use server::{Bound, Server, ServerBuilder, ServerError};

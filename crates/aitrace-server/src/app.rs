@@ -1,0 +1,80 @@
+//! What all handlers share.
+
+use std::sync::Arc;
+
+use aitrace_store::{DocumentStore, TelemetryStore};
+use tokio::sync::Semaphore;
+
+use crate::closing::Closing;
+use crate::error::{ApiError, Kind, Result};
+use crate::guard::Hosts;
+use crate::memory::Memory;
+use crate::options::ServerOptions;
+
+/// The state behind the routes. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct App(Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) telemetry: Arc<dyn TelemetryStore>,
+    pub(crate) documents: Arc<dyn DocumentStore>,
+    pub(crate) options: ServerOptions,
+    pub(crate) hosts: Hosts,
+    pub(crate) memory: Memory,
+    /// Places for readers of the live stream.
+    pub(crate) live: Arc<Semaphore>,
+    /// Becomes true when the server is to stop.
+    pub(crate) closing: Closing,
+    /// One place for each core: decoding more at once only makes all of it slower.
+    workers: Semaphore,
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl App {
+    pub(crate) fn new(
+        telemetry: Arc<dyn TelemetryStore>,
+        documents: Arc<dyn DocumentStore>,
+        options: ServerOptions,
+        hosts: Hosts,
+        closing: Closing,
+    ) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Self(Arc::new(Inner {
+            telemetry,
+            documents,
+            hosts,
+            memory: Memory::new(options.limits.memory_bytes),
+            live: Arc::new(Semaphore::new(options.limits.live_readers)),
+            closing,
+            workers: Semaphore::new(cores),
+            options,
+        }))
+    }
+
+    /// Runs work that takes about `bytes` of input: in place where it is short, else beside the threads that
+    /// serve connections, so that they stay responsive.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        /// About 0.1 ms of decoding; handing it to another thread costs a tenth of that.
+        const SHORT: usize = 32 << 10;
+        if bytes <= SHORT {
+            return Ok(work());
+        }
+        let _place = self.workers.acquire().await.expect("the semaphore is never closed");
+        tokio::task::spawn_blocking(work).await.map_err(|error| {
+            tracing::error!(%error, "decoding broke off");
+            ApiError::new(Kind::Internal, "decoding broke off", "This is a defect of aitrace.")
+        })
+    }
+}

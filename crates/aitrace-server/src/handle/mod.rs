@@ -1,0 +1,8 @@
+//! HTTP in, HTTP out: one module for each group of routes.
+
+pub(crate) mod health;
+pub(crate) mod live;
+pub(crate) mod otlp;
+pub(crate) mod records;
+pub(crate) mod traces;
+pub(crate) mod viewer;

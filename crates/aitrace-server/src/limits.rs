@@ -1,0 +1,52 @@
+//! How much a client may ask for at once.
+
+use std::time::Duration;
+
+/// Bounds of the server. The defaults suit a machine with 2 GiB or more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request body as sent. Default 64 MiB, as OTLP recommends.
+    pub body_bytes: usize,
+    /// Bytes of a request body once decompressed. Default 64 MiB.
+    pub decoded_bytes: usize,
+    /// Bytes that all requests together may occupy while they are read, decoded and stored;
+    /// beyond it requests are answered 429. Default 512 MiB.
+    pub memory_bytes: usize,
+    /// Nesting of JSON. Default 128.
+    pub json_depth: usize,
+    /// Open connections; further ones wait in the system's queue. Default 1024.
+    pub connections: usize,
+    /// Readers of the live stream; further ones are answered 503. Default 64.
+    pub live_readers: usize,
+    /// Time for a request's head, and for an idle connection. Default 30 s.
+    pub head_timeout: Duration,
+    /// Longest silence within a request body. Default 30 s.
+    pub body_idle_timeout: Duration,
+    /// Time for a whole request body. Default 300 s.
+    pub body_timeout: Duration,
+    /// Longest time that a client may leave an answer unread. Default 60 s.
+    pub write_idle_timeout: Duration,
+    /// Silence after which a live reader is sent a comment, so that both ends notice a dead connection. Default 15 s.
+    pub ping_interval: Duration,
+    /// Time for running requests to end after the shutdown signal. Default 10 s.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 64 << 20,
+            decoded_bytes: 64 << 20,
+            memory_bytes: 512 << 20,
+            json_depth: 128,
+            connections: 1024,
+            live_readers: 64,
+            head_timeout: Duration::from_secs(30),
+            body_idle_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_mins(5),
+            write_idle_timeout: Duration::from_mins(1),
+            ping_interval: Duration::from_secs(15),
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What the operator decides.
+
+use std::sync::Arc;
+
+use aitrace_model::{Clock, SystemClock};
+
+use crate::limits::Limits;
+
+/// Options of a server.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// Values of `Host` to answer besides those of loopback, with their port, for example
+    /// `traces.example:8000`. Default none.
+    pub hosts: Vec<String>,
+    /// Bounds.
+    pub limits: Limits,
+    /// Project of data that names none. Default `default`.
+    pub default_project: String,
+    /// Time of reception. Default the system's clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            hosts: Vec::new(),
+            limits: Limits::default(),
+            default_project: "default".to_owned(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}

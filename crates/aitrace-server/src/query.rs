@@ -1,0 +1,178 @@
+//! Stage: query. In: the query string of a request. Out: a typed filter.
+
+use std::str::FromStr;
+
+use aitrace_model::{Timestamp, TraceId, TraceStatus};
+use aitrace_store::{Cursor, PageRequest, ProjectScope, TraceFilter};
+use axum::extract::Query;
+use axum::http::Uri;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{ApiError, Kind, Result};
+
+/// Parameters of the list of traces. An empty value is no value.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListParams {
+    project: Option<String>,
+    session_id: Option<String>,
+    status: Option<String>,
+    q: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScopeParams {
+    project: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LiveParams {
+    project: Option<String>,
+    trace_id: Option<String>,
+}
+
+/// Which traces to list, and which page of them.
+pub(crate) fn list(uri: &Uri) -> Result<(TraceFilter, PageRequest)> {
+    let params: ListParams = read(uri)?;
+    let filter = TraceFilter {
+        scope: scope(params.project),
+        session_id: given(params.session_id),
+        status: given(params.status).map(|status| word(&status)).transpose()?,
+        query: given(params.q),
+        since: given(params.since).map(|since| time("since", &since)).transpose()?,
+        until: given(params.until).map(|until| time("until", &until)).transpose()?,
+    };
+    let mut page = PageRequest::default();
+    if let Some(text) = given(params.limit) {
+        page.limit = limit(&text)?;
+    }
+    if let Some(text) = given(params.cursor) {
+        page.cursor = Some(cursor(&text)?);
+    }
+    Ok((filter, page))
+}
+
+/// Which projects to look into.
+pub(crate) fn project(uri: &Uri) -> Result<ProjectScope> {
+    Ok(scope(read::<ScopeParams>(uri)?.project))
+}
+
+/// Which changes to tell.
+pub(crate) fn live(uri: &Uri) -> Result<(ProjectScope, Option<TraceId>)> {
+    let params: LiveParams = read(uri)?;
+    let id = given(params.trace_id).map(|id| trace_id(&id)).transpose()?;
+    Ok((scope(params.project), id))
+}
+
+/// A trace id from a path or a query.
+pub(crate) fn trace_id(text: &str) -> Result<TraceId> {
+    TraceId::from_str(text).map_err(|error| bad(error.to_string(), ""))
+}
+
+fn read<T: DeserializeOwned>(uri: &Uri) -> Result<T> {
+    let Query(params) = Query::try_from_uri(uri).map_err(|error| {
+        bad(format!("the query cannot be read: {}", error.body_text()), "Name each parameter at most once.")
+    })?;
+    Ok(params)
+}
+
+fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn scope(project: Option<String>) -> ProjectScope {
+    given(project).map_or(ProjectScope::All, ProjectScope::One)
+}
+
+fn word(text: &str) -> Result<TraceStatus> {
+    TraceStatus::from_word(text).ok_or_else(|| {
+        let words: Vec<&str> = TraceStatus::ALL.iter().map(|status| status.as_str()).collect();
+        bad("status is none of those that exist", format!("Use {}.", words.join(", ")))
+    })
+}
+
+fn time(name: &str, text: &str) -> Result<Timestamp> {
+    text.parse().map_err(|error| bad(format!("{name}: {error}"), "Write + as %2B in a query."))
+}
+
+fn limit(text: &str) -> Result<usize> {
+    let limit = text.parse().ok().filter(|limit| (1..=1000).contains(limit));
+    limit.ok_or_else(|| bad("limit must be a number from 1 to 1000", "Use cursor for what follows."))
+}
+
+fn cursor(text: &str) -> Result<Cursor> {
+    text.parse().map_err(|_| bad("cursor is not one that this server gave out", "Begin without a cursor."))
+}
+
+fn bad(
+    message: impl Into<std::borrow::Cow<'static, str>>,
+    hint: impl Into<std::borrow::Cow<'static, str>>,
+) -> ApiError {
+    ApiError::new(Kind::BadRequest, message, hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(query: &str) -> Result<(TraceFilter, PageRequest)> {
+        list(&format!("/api/traces?{query}").parse().unwrap())
+    }
+
+    #[test]
+    fn all_parameters_are_read() {
+        let (filter, page) = parse(
+            "project=a%20b&session_id=s&status=lost&q=%C3%A9&since=2026-01-31T12:00:00%2B01:00&until=&limit=7\
+             &cursor=-5.01010101010101010101010101010101.a.b",
+        )
+        .unwrap();
+        assert_eq!(filter.scope, ProjectScope::One("a b".to_owned()));
+        assert_eq!(filter.session_id.as_deref(), Some("s"));
+        assert_eq!(filter.status, Some(TraceStatus::Lost));
+        assert_eq!(filter.query.as_deref(), Some("é"));
+        assert_eq!(filter.since, Some("2026-01-31T11:00:00Z".parse().unwrap()));
+        assert_eq!(filter.until, None);
+        assert_eq!(page.limit, 7);
+        assert_eq!(page.cursor.unwrap().project, "a.b");
+        assert_eq!(parse("").unwrap(), (TraceFilter::default(), PageRequest::default()));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for bad in [
+            "limit=0",
+            "limit=1001",
+            "limit=-1",
+            "limit=1e3",
+            "limit=99999999999999999999",
+            "status=OK",
+            "since=now",
+            "until=2026-02-30T00:00:00Z",
+            "cursor=1",
+            "cursor=1.0.x",
+            "q=a&q=b",
+            "unknown=1",
+            "project=%FF&",
+        ] {
+            let refused = parse(bad).map_or_else(|error| error.kind() == Kind::BadRequest, |_| false);
+            // Bytes that are not UTF-8 become a project that does not exist.
+            assert!(refused || bad.starts_with("project"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn live_takes_a_trace() {
+        let uri = |query: &str| format!("/api/live?{query}").parse::<Uri>().unwrap();
+        let (scope, id) = live(&uri("trace_id=01010101010101010101010101010101")).unwrap();
+        assert_eq!((scope, id), (ProjectScope::All, TraceId::from_bytes([1; 16])));
+        assert!(live(&uri("trace_id=1")).is_err());
+        assert!(project(&uri("trace_id=1")).is_err());
+    }
+}

@@ -1,0 +1,134 @@
+//! Starting and stopping.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use aitrace_store::{DocumentStore, TelemetryStore};
+use tokio::net::TcpListener;
+
+use crate::app::App;
+use crate::closing::{self, Close};
+use crate::guard::Hosts;
+use crate::listen;
+use crate::options::ServerOptions;
+use crate::route::router;
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The builder was given no store.
+    #[error("no {0} store was given to the server")]
+    NoStore(&'static str),
+    /// Everyone in the network could read and write, because no keys protect the data.
+    #[error(
+        "{0} can be reached from other machines, and there are no keys that protect the data; \
+         listen on 127.0.0.1 and use a tunnel"
+    )]
+    NotLoopback(SocketAddr),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {addr}: {source}; choose another port, or stop what uses this one")]
+    Bind {
+        /// The address.
+        addr: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+/// An HTTP server over two stores.
+#[derive(Debug)]
+pub struct Server;
+
+impl Server {
+    /// Begins to describe a server.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+}
+
+/// The description of a server.
+#[derive(Debug, Default)]
+pub struct ServerBuilder {
+    telemetry: Option<Arc<dyn TelemetryStore>>,
+    documents: Option<Arc<dyn DocumentStore>>,
+    options: ServerOptions,
+}
+
+impl ServerBuilder {
+    /// Where spans and log records are kept. Required.
+    pub fn telemetry(mut self, store: Arc<dyn TelemetryStore>) -> Self {
+        self.telemetry = Some(store);
+        self
+    }
+
+    /// Where sessions and the like are kept. Required.
+    pub fn documents(mut self, store: Arc<dyn DocumentStore>) -> Self {
+        self.documents = Some(store);
+        self
+    }
+
+    /// Options; default [`ServerOptions::default`].
+    pub fn options(mut self, options: ServerOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Takes the address, which must be a loopback one; port 0 takes any free port. Connections are taken from
+    /// now on, and answered once [`Bound::serve`] runs.
+    pub async fn bind(self, addr: SocketAddr) -> Result<Bound, ServerError> {
+        let telemetry = self.telemetry.ok_or(ServerError::NoStore("telemetry"))?;
+        let documents = self.documents.ok_or(ServerError::NoStore("document"))?;
+        if !addr.ip().to_canonical().is_loopback() {
+            return Err(ServerError::NotLoopback(addr));
+        }
+        let failed = |source| ServerError::Bind { addr, source };
+        let listener = TcpListener::bind(addr).await.map_err(failed)?;
+        let local = listener.local_addr().map_err(failed)?;
+        let (close, closing) = closing::channel();
+        let hosts = Hosts::new(local, &self.options.hosts);
+        let app = App::new(telemetry, documents, self.options, hosts, closing);
+        Ok(Bound { listener, local, app, close })
+    }
+}
+
+/// A server that has its address.
+pub struct Bound {
+    listener: TcpListener,
+    local: SocketAddr,
+    app: App,
+    close: Close,
+}
+
+impl Bound {
+    /// The address with its real port.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Answers requests until `shutdown` is ready; then running requests may end, live streams are closed. The
+    /// stores stay open: they are the caller's to shut down.
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) {
+        let closing = self.app.closing.clone();
+        let limits = self.app.options.limits.clone();
+        let router = router(&self.app);
+        let accept = listen::accept(self.listener, router, &limits, closing);
+        let close = async {
+            shutdown.await;
+            self.close.close();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = accept => {}
+            () = close => {}
+        }
+    }
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound").field("local_addr", &self.local).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,123 @@
+//! A store that fails: what senders and readers are told.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use aitrace_model::TraceId;
+use aitrace_store::{
+    Appended, Batch, Change, ErrorKind, PageRequest, ProjectScope, Result, StoreError, StoreStats,
+    TelemetryStore, Trace, TraceFilter, TracePage,
+};
+use async_trait::async_trait;
+use tokio::sync::broadcast;
+
+use crate::rig::Rig;
+use crate::samples::{PROTOBUF, log, otlp, trace_id};
+
+/// Fails with a kind while told to, and panics with none.
+#[derive(Debug)]
+struct Failing {
+    inner: Arc<dyn TelemetryStore>,
+    kind: Option<ErrorKind>,
+    fail: Arc<AtomicBool>,
+}
+
+impl Failing {
+    fn check(&self) -> Result<()> {
+        if !self.fail.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let kind = self.kind.expect("told to break");
+        Err(StoreError::new(kind, "the disk is full"))
+    }
+}
+
+#[async_trait]
+impl TelemetryStore for Failing {
+    async fn append(&self, batch: Batch) -> Result<Appended> {
+        self.check()?;
+        self.inner.append(batch).await
+    }
+
+    async fn list_traces(&self, filter: &TraceFilter, page: &PageRequest) -> Result<TracePage> {
+        self.check()?;
+        self.inner.list_traces(filter, page).await
+    }
+
+    async fn trace(&self, scope: &ProjectScope, trace_id: TraceId) -> Result<Option<Trace>> {
+        self.check()?;
+        self.inner.trace(scope, trace_id).await
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Change> {
+        self.inner.subscribe()
+    }
+
+    async fn seal(&self) -> Result<()> {
+        self.inner.seal().await
+    }
+
+    async fn stats(&self) -> Result<StoreStats> {
+        self.inner.stats().await
+    }
+
+    async fn shutdown(&self) -> Result<()> {
+        self.inner.shutdown().await
+    }
+}
+
+fn failing(kind: Option<ErrorKind>) -> (Rig, Arc<AtomicBool>) {
+    let fail = Arc::new(AtomicBool::new(true));
+    let shared = Arc::clone(&fail);
+    let rig = Rig::over(|_| {}, move |inner| Arc::new(Failing { inner, kind, fail: shared }));
+    (rig, fail)
+}
+
+#[test]
+fn senders_keep_what_the_store_could_not_take() {
+    for (kind, status) in [
+        (ErrorKind::Unavailable, 503),
+        (ErrorKind::Overloaded, 429),
+        (ErrorKind::Closed, 503),
+        (ErrorKind::Corrupt, 503),
+        (ErrorKind::Internal, 503),
+        (ErrorKind::Conflict, 503),
+        (ErrorKind::Invalid, 400),
+    ] {
+        let (rig, fail) = failing(Some(kind));
+        for answer in [rig.post_json("/api/ingest", &log("a")), rig.post("/v1/traces", PROTOBUF, otlp(1, 1))]
+        {
+            assert_eq!(answer.status, status, "{kind:?}");
+            assert_eq!(answer.header("retry-after").is_some(), status != 400, "{kind:?}");
+        }
+        fail.store(false, Ordering::SeqCst);
+        assert_eq!(rig.post_json("/api/ingest", &log("a")).status, 200, "it works again at once");
+    }
+}
+
+#[test]
+fn readers_are_told_what_they_can_do() {
+    for (kind, status, word) in [
+        (ErrorKind::Unavailable, 503, "unavailable"),
+        (ErrorKind::Overloaded, 429, "overloaded"),
+        (ErrorKind::Closed, 503, "unavailable"),
+        (ErrorKind::Corrupt, 500, "corrupt"),
+        (ErrorKind::Internal, 500, "internal"),
+        (ErrorKind::NotFound, 404, "not_found"),
+        (ErrorKind::Invalid, 400, "bad_request"),
+    ] {
+        let (rig, _fail) = failing(Some(kind));
+        for target in ["/api/traces".to_owned(), format!("/api/trace/{}", trace_id(1))] {
+            let answer = rig.get(&target);
+            assert_eq!((answer.status, answer.kind().as_str()), (status, word), "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn a_handler_that_breaks_costs_its_request_only() {
+    let (rig, fail) = failing(None);
+    assert_eq!(rig.get("/api/traces").kind(), "internal");
+    fail.store(false, Ordering::SeqCst);
+    assert_eq!(rig.get("/api/traces").status, 200);
+}

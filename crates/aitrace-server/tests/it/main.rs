@@ -1,0 +1,16 @@
+//! The server over real HTTP, with the model of a store behind it.
+
+mod faults;
+mod hostile;
+mod http;
+mod ingest;
+mod lifecycle;
+mod limits;
+mod live;
+mod otlp;
+mod pb;
+mod read;
+mod rig;
+mod samples;
+mod security;
+mod viewer;

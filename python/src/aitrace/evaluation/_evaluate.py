@@ -8,7 +8,7 @@ import os
 import time
 import urllib.request
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aitrace._errors import ConfigurationError
@@ -120,6 +120,7 @@ class _Run:
     name: str
     done: dict[tuple[str, int], DatapointResult]
     duration_s: float = 0.0
+    order: list[tuple[str, int]] = field(default_factory=list)
 
     def execute(self, repetitions: int, workers: int) -> RunStatus:
         """Runs what is not done yet and says how the run ended."""
@@ -162,7 +163,6 @@ class _Run:
         return [self.done[key] for key in self.order]
 
     def _announce(self, repetitions: int, cells: int) -> None:
-        self.order: list[tuple[str, int]] = []
         self.runfile.append(
             "run.started",
             {
@@ -213,7 +213,7 @@ def _resumable(runfile: RunFile, rows: Dataset) -> dict[tuple[str, int], Datapoi
 def _tracer_for(runfile: RunFile, *, asked: str | None, **settings: Any) -> tuple[Tracer, list[str]]:
     asked = asked or os.environ.get("AITRACE_SERVER_URL")
     base = (asked or _DEFAULT_URL).rstrip("/")
-    settings["source"] = "evaluation"
+    settings |= {"source": "evaluation", "is_evaluation": True}
     if _answers(base):
         return Tracer(server_url=base, **settings), []
     spans = runfile.path.with_suffix(".spans.jsonl")

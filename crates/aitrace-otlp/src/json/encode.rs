@@ -1,11 +1,11 @@
-//! Spans to OTLP/JSON.
+//! Spans to OTLP/JSON, as views of the model that serialise as the specification has it.
 
 use std::sync::Arc;
 
-use aitrace_model::{AnyValue, RawEvent, RawLink, RawSpan, RawStatus, Resource, Scope};
+use aitrace_model::{AnyValue, RawEvent, RawLink, RawSpan, RawStatus, SpanId, TraceId};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use crate::limits::{MAX_DEPTH, TOO_DEEP};
 use crate::nanos::{end_nanos, unix_nanos};
@@ -14,100 +14,211 @@ use crate::nanos::{end_nanos, unix_nanos};
 ///
 /// Groups, depth and times are those of [`crate::encode_traces`].
 pub fn encode_traces_json(spans: &[RawSpan]) -> Vec<u8> {
-    let parts = spans.chunk_by(|a, b| Arc::ptr_eq(&a.resource, &b.resource)).map(resource_spans);
-    json!({ "resourceSpans": parts.collect::<Vec<_>>() }).to_string().into_bytes()
+    let by_resource = spans.chunk_by(|a, b| Arc::ptr_eq(&a.resource, &b.resource));
+    let request = Request { resource_spans: Each(by_resource.map(resource_spans)) };
+    serde_json::to_vec(&request).expect("keys are strings and a Vec takes everything")
 }
 
-fn resource_spans(spans: &[RawSpan]) -> Value {
-    let Resource { attributes } = &*spans[0].resource;
-    let parts = spans.chunk_by(|a, b| Arc::ptr_eq(&a.scope, &b.scope)).map(scope_spans);
-    json!({ "resource": { "attributes": key_values(attributes, 1) }, "scopeSpans": parts.collect::<Vec<_>>() })
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Request<P> {
+    resource_spans: P,
 }
 
-fn scope_spans(spans: &[RawSpan]) -> Value {
-    let Scope { name, version, attributes } = &*spans[0].scope;
-    json!({
-        "scope": { "name": name, "version": version, "attributes": key_values(attributes, 1) },
-        "spans": spans.iter().map(span).collect::<Vec<_>>(),
-    })
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResourceSpans<'a, P> {
+    resource: Resource<'a>,
+    scope_spans: P,
 }
 
-fn span(span: &RawSpan) -> Value {
-    let mut fields = Map::new();
-    let mut set = |name: &str, value: Value| fields.insert(name.to_owned(), value);
-    set("traceId", span.trace_id.to_hex().into());
-    set("spanId", span.span_id.to_hex().into());
-    if !span.trace_state.is_empty() {
-        set("traceState", span.trace_state.as_str().into());
+#[derive(serde::Serialize)]
+struct Resource<'a> {
+    attributes: KeyValues<'a>,
+}
+
+#[derive(serde::Serialize)]
+struct ScopeSpans<'a, P> {
+    scope: Scope<'a>,
+    spans: P,
+}
+
+#[derive(serde::Serialize)]
+struct Scope<'a> {
+    name: &'a str,
+    version: &'a str,
+    attributes: KeyValues<'a>,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names are OTLP's")]
+struct Span<'a, E, L> {
+    trace_id: TraceId,
+    span_id: SpanId,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    trace_state: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_span_id: Option<SpanId>,
+    name: &'a str,
+    kind: i32,
+    start_time_unix_nano: Nanos,
+    end_time_unix_nano: Nanos,
+    attributes: KeyValues<'a>,
+    events: E,
+    links: L,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status<'a>>,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Event<'a> {
+    time_unix_nano: Nanos,
+    name: &'a str,
+    attributes: KeyValues<'a>,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Link<'a> {
+    trace_id: TraceId,
+    span_id: SpanId,
+    attributes: KeyValues<'a>,
+}
+
+#[derive(serde::Serialize)]
+struct Status<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    message: &'a str,
+    code: i32,
+}
+
+fn resource_spans(spans: &[RawSpan]) -> impl Serialize {
+    let by_scope = spans.chunk_by(|a, b| Arc::ptr_eq(&a.scope, &b.scope));
+    ResourceSpans {
+        resource: Resource { attributes: KeyValues(&spans[0].resource.attributes, 1) },
+        scope_spans: Each(by_scope.map(scope_spans)),
     }
-    if let Some(parent) = span.parent_span_id {
-        set("parentSpanId", parent.to_hex().into());
-    }
-    set("name", span.name.as_str().into());
-    set("kind", span.otel_kind.into());
-    set("startTimeUnixNano", unix_nanos(span.start).to_string().into());
-    set("endTimeUnixNano", end_nanos(span.end).to_string().into());
-    set("attributes", key_values(&span.attributes, 1));
-    if !span.events.is_empty() {
-        set("events", span.events.iter().map(event).collect());
-    }
-    if !span.links.is_empty() {
-        set("links", span.links.iter().map(link).collect());
-    }
-    match &span.status {
-        RawStatus::Unset => {}
-        RawStatus::Ok => drop(set("status", json!({ "code": 1 }))),
-        RawStatus::Error(message) => drop(set("status", json!({ "message": message, "code": 2 }))),
-    }
-    Value::Object(fields)
 }
 
-fn event(event: &RawEvent) -> Value {
-    json!({
-        "timeUnixNano": unix_nanos(event.time).to_string(),
-        "name": event.name,
-        "attributes": key_values(&event.attributes, 1),
-    })
+fn scope_spans(spans: &[RawSpan]) -> impl Serialize {
+    let scope = &*spans[0].scope;
+    let attributes = KeyValues(&scope.attributes, 1);
+    ScopeSpans {
+        scope: Scope { name: &scope.name, version: &scope.version, attributes },
+        spans: Each(spans.iter().map(span)),
+    }
 }
 
-fn link(link: &RawLink) -> Value {
-    json!({
-        "traceId": link.trace_id.to_hex(),
-        "spanId": link.span_id.to_hex(),
-        "attributes": key_values(&link.attributes, 1),
-    })
+fn span(span: &RawSpan) -> impl Serialize {
+    Span {
+        trace_id: span.trace_id,
+        span_id: span.span_id,
+        trace_state: &span.trace_state,
+        parent_span_id: span.parent_span_id,
+        name: &span.name,
+        kind: span.otel_kind,
+        start_time_unix_nano: Nanos(unix_nanos(span.start)),
+        end_time_unix_nano: Nanos(end_nanos(span.end)),
+        attributes: KeyValues(&span.attributes, 1),
+        events: Each(span.events.iter().map(event)),
+        links: Each(span.links.iter().map(link)),
+        status: match &span.status {
+            RawStatus::Unset => None,
+            RawStatus::Ok => Some(Status { message: "", code: 1 }),
+            RawStatus::Error(message) => Some(Status { message, code: 2 }),
+        },
+    }
 }
 
-fn key_values(list: &[(String, AnyValue)], depth: usize) -> Value {
-    list.iter().map(|(key, value)| json!({ "key": key, "value": any_value(value, depth) })).collect()
+fn event(event: &RawEvent) -> impl Serialize {
+    Event {
+        time_unix_nano: Nanos(unix_nanos(event.time)),
+        name: &event.name,
+        attributes: KeyValues(&event.attributes, 1),
+    }
 }
 
-fn any_value(value: &AnyValue, depth: usize) -> Value {
-    match value {
-        _ if depth > MAX_DEPTH => json!({ "stringValue": TOO_DEEP }),
-        AnyValue::Null => json!({}),
-        AnyValue::String(text) => json!({ "stringValue": text }),
-        AnyValue::Bool(value) => json!({ "boolValue": value }),
-        AnyValue::Int(value) => json!({ "intValue": value.to_string() }),
-        AnyValue::Double(value) => json!({ "doubleValue": double(*value) }),
-        AnyValue::Bytes(bytes) => json!({ "bytesValue": STANDARD.encode(bytes) }),
-        AnyValue::Array(list) => {
-            let values: Value = list.iter().map(|value| any_value(value, depth + 1)).collect();
-            json!({ "arrayValue": { "values": values } })
+fn link(link: &RawLink) -> impl Serialize {
+    let attributes = KeyValues(&link.attributes, 1);
+    Link { trace_id: link.trace_id, span_id: link.span_id, attributes }
+}
+
+/// An array of what an iterator yields.
+struct Each<I>(I);
+
+impl<I: Iterator<Item: Serialize> + Clone> Serialize for Each<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.clone())
+    }
+}
+
+/// A 64-bit integer, which JSON holds as a string.
+struct Nanos(u64);
+
+impl Serialize for Nanos {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// Attributes whose values have this depth.
+struct KeyValues<'a>(&'a [(String, AnyValue)], usize);
+
+impl Serialize for KeyValues<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|(key, value)| KeyValue { key, value: Any(value, self.1) }))
+    }
+}
+
+#[derive(serde::Serialize)]
+struct KeyValue<'a> {
+    key: &'a str,
+    value: Any<'a>,
+}
+
+/// ArrayValue and KeyValueList.
+#[derive(serde::Serialize)]
+struct List<T> {
+    values: T,
+}
+
+/// A value of this depth.
+struct Any<'a>(&'a AnyValue, usize);
+
+impl Serialize for Any<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(value, depth) = *self;
+        let mut map = serializer.serialize_map(None)?;
+        match value {
+            _ if depth > MAX_DEPTH => map.serialize_entry("stringValue", TOO_DEEP)?,
+            AnyValue::Null => {}
+            AnyValue::String(text) => map.serialize_entry("stringValue", text)?,
+            AnyValue::Bool(value) => map.serialize_entry("boolValue", value)?,
+            AnyValue::Int(value) => map.serialize_entry("intValue", &value.to_string())?,
+            AnyValue::Double(value) if value.is_finite() => map.serialize_entry("doubleValue", value)?,
+            AnyValue::Double(value) => map.serialize_entry("doubleValue", not_finite(*value))?,
+            AnyValue::Bytes(bytes) => map.serialize_entry("bytesValue", &STANDARD.encode(bytes))?,
+            AnyValue::Array(list) => {
+                let values = Each(list.iter().map(|value| Any(value, depth + 1)));
+                map.serialize_entry("arrayValue", &List { values })?;
+            }
+            AnyValue::Map(list) => {
+                map.serialize_entry("kvlistValue", &List { values: KeyValues(list, depth + 1) })?;
+            }
         }
-        AnyValue::Map(list) => json!({ "kvlistValue": { "values": key_values(list, depth + 1) } }),
+        map.end()
     }
 }
 
 /// JSON has no numbers that are none: protobuf's JSON writes them as words.
-fn double(value: f64) -> Value {
-    if value.is_finite() {
-        value.into()
-    } else if value.is_nan() {
-        "NaN".into()
+fn not_finite(value: f64) -> &'static str {
+    if value.is_nan() {
+        "NaN"
     } else if value > 0.0 {
-        "Infinity".into()
+        "Infinity"
     } else {
-        "-Infinity".into()
+        "-Infinity"
     }
 }

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
+};
 
 use super::scalar::Word;
 use crate::fault::Fault;
@@ -19,6 +21,11 @@ pub(super) trait Message<'de> {
         depth: usize,
         tally: &mut Tally<'_>,
     ) -> Result<(), A::Error>;
+
+    /// Told what came where the object belongs; true when that is dealt with and reading goes on.
+    fn wrong(&mut self, _came: Unexpected<'_>, _tally: &mut Tally<'_>) -> bool {
+        false
+    }
 
     /// Asked before an object's fields are read: true passes over them all.
     fn closed(&mut self, _depth: usize, _tally: &mut Tally<'_>) -> bool {
@@ -42,6 +49,32 @@ pub(super) fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> 
     map.next_value::<IgnoredAny>().map(drop)
 }
 
+/// Visits of what is neither null nor a container, for a visitor with a function `other`.
+macro_rules! scalars_are_other {
+    () => {
+        fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
+            self.other(Unexpected::Bool(value))
+        }
+
+        fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
+            self.other(Unexpected::Signed(value))
+        }
+
+        fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
+            self.other(Unexpected::Unsigned(value))
+        }
+
+        fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
+            self.other(Unexpected::Float(value))
+        }
+
+        fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
+            self.other(Unexpected::Str(super::scalar::excerpt(value)))
+        }
+    };
+}
+pub(super) use scalars_are_other;
+
 /// Fills a message from an object; null leaves it as it is and is false.
 pub(super) struct Fill<'m, 't, 'l, M> {
     pub(super) message: &'m mut M,
@@ -57,6 +90,12 @@ impl<'de, M: Message<'de>> DeserializeSeed<'de> for Fill<'_, '_, '_, M> {
     }
 }
 
+impl<'de, M: Message<'de>> Fill<'_, '_, '_, M> {
+    fn other<E: Error>(self, came: Unexpected<'_>) -> Result<bool, E> {
+        if self.message.wrong(came, self.tally) { Ok(false) } else { Err(E::invalid_type(came, &self)) }
+    }
+}
+
 impl<'de, M: Message<'de>> Visitor<'de> for Fill<'_, '_, '_, M> {
     type Value = bool;
 
@@ -64,8 +103,15 @@ impl<'de, M: Message<'de>> Visitor<'de> for Fill<'_, '_, '_, M> {
         f.write_str("an object")
     }
 
+    scalars_are_other!();
+
     fn visit_unit<E>(self) -> Result<bool, E> {
         Ok(false)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<bool, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        self.other(Unexpected::Seq)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {

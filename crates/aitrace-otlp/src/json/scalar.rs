@@ -10,7 +10,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, Visitor};
 
 use crate::tally::Tally;
 
-/// A string without repairs: field names, ids, names of enums.
+/// A string that must be one of a few words or digits: what is not Unicode in it makes it none.
 pub(super) struct Word<'de>(pub(super) Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for Word<'de> {
@@ -23,15 +23,16 @@ impl<'de> Deserialize<'de> for Word<'de> {
                 f.write_str("a string")
             }
 
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Word<'de>, E> {
-                Ok(Word(Cow::Borrowed(text)))
+            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Word<'de>, E> {
+                Ok(Word(String::from_utf8_lossy(bytes)))
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Word<'de>, E> {
-                Ok(Word(Cow::Owned(text.to_owned())))
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Word<'de>, E> {
+                Ok(Word(Cow::Owned(String::from_utf8_lossy(bytes).into_owned())))
             }
         }
-        deserializer.deserialize_str(Words)
+        // As bytes, because as a string the parser would refuse a lone surrogate.
+        deserializer.deserialize_bytes(Words)
     }
 }
 
@@ -259,7 +260,7 @@ pub(super) fn bad_id(digits: usize, text: &str) -> String {
 }
 
 /// The start of a text, short enough for an error.
-fn excerpt(text: &str) -> &str {
+pub(super) fn excerpt(text: &str) -> &str {
     &text[..text.floor_char_boundary(64)]
 }
 
@@ -268,6 +269,7 @@ mod tests {
     use super::*;
     use serde_json::from_str;
 
+    #[expect(clippy::option_option, reason = "an error, null, a number")]
     fn whole<T: TryFrom<i128> + Default>(text: &str) -> Option<Option<T>> {
         from_str::<Whole>(text).and_then(Whole::within).ok()
     }

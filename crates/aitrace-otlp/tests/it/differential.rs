@@ -1,7 +1,7 @@
 //! Laws: what the reference writes we read; what we write the reference reads; both our encodings say the same.
 
 use aitrace_model::RawSpan;
-use aitrace_otlp::{Decoded, Encoding, Limits, decode_traces, encode_traces, encode_traces_json};
+use aitrace_otlp::{Decoded, Encoding, Limits, Salvaged, decode_traces, encode_traces, encode_traces_json};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use proptest::prelude::*;
 use prost::Message as _;
@@ -19,7 +19,7 @@ fn show(spans: &[RawSpan]) -> String {
 
 /// Times before the end of 2261 are the only thing that a round trip may clamp.
 fn all_kept(decoded: &Decoded) -> bool {
-    decoded.rejected.is_empty() && decoded.rejected_count == 0 && decoded.salvaged == Default::default()
+    decoded.rejected.is_empty() && decoded.rejected_count == 0 && decoded.salvaged == Salvaged::default()
 }
 
 proptest! {

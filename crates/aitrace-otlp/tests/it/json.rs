@@ -173,14 +173,7 @@ fn what_is_wrong_above_the_spans_stays_there() {
         .collect();
     assert_eq!(
         starts,
-        [
-            (0, "resourceSpans"),
-            (1, "scopeSpans"),
-            (2, "scopeSpans"),
-            (4, "scope"),
-            (5, "scope"),
-            (6, "resource")
-        ]
+        [(0, "resourceSpans"), (1, "scopeSpans"), (2, "spans"), (4, "scope"), (5, "scope"), (6, "resource")]
     );
 }
 
@@ -199,6 +192,26 @@ fn text_that_is_not_unicode_is_repaired() {
     let decoded = decode_traces(&body, Encoding::Json, &Limits::default()).expect("readable");
     assert_eq!(decoded.spans[0].name, "x\u{fffd}y");
     assert_eq!(decoded.salvaged.strings, 1);
+}
+
+#[test]
+fn a_field_name_that_is_not_unicode_is_unknown() {
+    let body = request(&[span(r#""\ud800":1,"name":"a""#)]).replacen('{', r#"{"\ud800":1,"#, 2);
+    assert_eq!(outcome(&decode(&body)), (vec!["a"], vec![]));
+}
+
+#[test]
+fn the_resource_and_scope_may_come_last() {
+    let last = format!(
+        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{a},5],"scope":{{"name":"s"}}}},{{"spans":7}}],
+        "resource":{{"attributes":[{{"key":"k"}}]}}}}]}}"#,
+        a = span(r#""name":"a""#)
+    );
+    let decoded = decode(&last);
+    assert_eq!(outcome(&decoded).0, ["a"]);
+    assert_eq!(decoded.rejected.iter().map(|rejected| rejected.index).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(decoded.spans[0].scope.name, "s");
+    assert_eq!(decoded.spans[0].resource.attributes, [("k".to_owned(), AnyValue::Null)]);
 }
 
 #[test]

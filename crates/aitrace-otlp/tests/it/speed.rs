@@ -16,6 +16,9 @@ use crate::reference;
 
 const SPANS: usize = 500;
 
+/// What is measured, and its name.
+type Run = (&'static str, Box<dyn FnMut()>);
+
 fn pair(key: &str, value: Value) -> KeyValue {
     KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), key_strindex: 0 }
 }
@@ -76,7 +79,7 @@ fn request() -> ExportTraceServiceRequest {
 
 /// Nanoseconds a span of each, fastest of many rounds that alternate.
 #[expect(clippy::disallowed_methods, reason = "measures real time")]
-fn race(runs: &mut [(&str, Box<dyn FnMut()>)]) -> Vec<f64> {
+fn race(runs: &mut [Run]) -> Vec<f64> {
     let mut best = vec![Duration::MAX; runs.len()];
     for _ in 0..300 {
         for (best, (_, run)) in best.iter_mut().zip(&mut *runs) {
@@ -98,7 +101,7 @@ fn speed() {
     let limits = Limits::default();
     let (body_1, spans_1, limits_1) = (body.clone(), spans.clone(), limits.clone());
     let (bytes, json_bytes) = (body.len() / SPANS, json.len() / SPANS);
-    let mut runs: [(&str, Box<dyn FnMut()>); 6] = [
+    let mut runs: [Run; 6] = [
         ("prost decode", Box::new(move || drop(black_box(ExportTraceServiceRequest::decode(&*body))))),
         (
             "our decode",

@@ -1,5 +1,6 @@
 //! The running count of a request against its limits, and the results so far.
 
+use std::borrow::Cow;
 use std::mem::size_of;
 
 use aitrace_model::{AnyValue, RawEvent, RawLink, RawSpan};
@@ -111,6 +112,14 @@ impl<'l> Tally<'l> {
         match std::str::from_utf8(bytes) {
             Ok(text) => text.to_owned(),
             Err(_) => self.salvage(bytes),
+        }
+    }
+
+    /// A body that should be UTF-8, which counts as one text.
+    pub(crate) fn body<'b>(&mut self, bytes: &'b [u8]) -> Cow<'b, str> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => Cow::Owned(self.salvage(bytes)),
         }
     }
 

@@ -28,10 +28,7 @@ type Shared<T> = Result<Arc<T>, String>;
 pub(crate) fn decode_traces(body: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let mut tally = Tally::new(limits);
     // Invalid bytes can only stand within strings: anywhere else a replacement is a syntax error.
-    let body = String::from_utf8_lossy(body);
-    if matches!(body, std::borrow::Cow::Owned(_)) {
-        tally.salvaged_string();
-    }
+    let body = tally.body(body);
     let body = body.strip_prefix('\u{feff}').unwrap_or(&body);
     let mut parser = serde_json::Deserializer::from_str(body);
     let request = Fill { message: &mut Request, depth: 1, tally: &mut tally };

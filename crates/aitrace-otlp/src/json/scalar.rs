@@ -24,7 +24,9 @@ impl<'de> Deserialize<'de> for Word<'de> {
             }
 
             fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Word<'de>, E> {
-                Ok(Word(String::from_utf8_lossy(bytes)))
+                Ok(Word(
+                    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed),
+                ))
             }
 
             fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Word<'de>, E> {

@@ -4,6 +4,7 @@ import type { TraceSummary } from "./api.ts";
 import {
   applyEvents,
   decodeLiveEvent,
+  insertTrace,
   type LiveEvent,
   mergeTraces,
   stateFromEvents,
@@ -164,6 +165,17 @@ describe("mergeTraces", () => {
     const { traces, fresh } = mergeTraces([row("a", 1)], new Map([["a", row("a", 1, { project: "other" })]]));
     expect(traces[0]?.project).toBe("demo");
     expect(fresh).toHaveLength(1);
+  });
+
+  test("a new trace takes its place by start; one older than what is loaded waits for its page", () => {
+    const pages = [[row("d", 4), row("c", 3)], [row("a", 1)]];
+    const ids = (result: readonly (readonly TraceSummary[])[]) =>
+      result.map((page) => page.map((item) => item.traceId).join(""));
+    expect(ids(insertTrace(pages, row("x", 9), false))).toEqual(["xdc", "a"]);
+    expect(ids(insertTrace(pages, row("x", 2), false))).toEqual(["dc", "xa"]);
+    expect(insertTrace(pages, row("x", 0), false)).toBe(pages);
+    expect(ids(insertTrace(pages, row("x", 0), true))).toEqual(["dc", "ax"]);
+    expect(ids(insertTrace([[]], row("x", 0), true))).toEqual(["x"]);
   });
 
   test("no update, no new list", () => {

@@ -162,3 +162,21 @@ export function mergeTraces(
   fresh.sort((a, b) => ((a.start ?? 0n) > (b.start ?? 0n) ? -1 : (a.start ?? 0n) < (b.start ?? 0n) ? 1 : 0));
   return { traces: changed ? traces : shown, fresh };
 }
+
+/**
+ * `pages` with `trace` at its place by start, newest first. A trace older than all that is loaded has a place only
+ * where the last page is the last there is (`complete`); otherwise it comes with a page to be read.
+ */
+export function insertTrace(
+  pages: readonly (readonly TraceSummary[])[],
+  trace: TraceSummary,
+  complete: boolean,
+): readonly (readonly TraceSummary[])[] {
+  const start = trace.start ?? 0n;
+  for (const [i, page] of pages.entries()) {
+    const place = page.findIndex((other) => (other.start ?? 0n) <= start);
+    if (place >= 0) return pages.with(i, page.toSpliced(place, 0, trace));
+  }
+  const last = pages.at(-1);
+  return complete && last ? pages.with(-1, [...last, trace]) : pages;
+}

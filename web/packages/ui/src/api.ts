@@ -1,0 +1,80 @@
+/** The API's reading routes, as promises of the model's types. */
+
+import {
+  decodeApiError,
+  decodeTraceDetail,
+  decodeTracePage,
+  formatQuery,
+  type Json,
+  parseJson,
+  type TraceDetail,
+  type TracePage,
+  type TracesRoute,
+} from "@aitrace/model";
+import { observeServerTime } from "./clock.ts";
+import type { Answer, Host } from "./host.ts";
+
+/** Traces in one page of the list. */
+export const PAGE_SIZE = 100;
+
+/** Why something could not be read, in words for the reader. */
+export class ApiFailure extends Error {
+  override name = "ApiFailure";
+  /** The HTTP status; 0 where there was no answer. */
+  readonly status: number;
+  readonly hint: string | null;
+
+  constructor(status: number, message: string, hint: string | null) {
+    super(message);
+    this.status = status;
+    this.hint = hint;
+  }
+}
+
+const UNREADABLE = "This viewer and the server may be of different versions: reload the page.";
+
+async function read(host: Host, path: string, signal: AbortSignal): Promise<Json> {
+  let answer: Answer;
+  try {
+    answer = await host.get(path, signal);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    throw new ApiFailure(0, "The server does not answer.", `Is \`aitrace serve\` running at ${host.serverUrl}?`);
+  }
+  if (answer.serverTime !== null) observeServerTime(answer.serverTime);
+  let body: Json | undefined;
+  try {
+    body = parseJson(answer.text);
+  } catch {
+    body = undefined;
+  }
+  if (answer.status >= 200 && answer.status < 300 && body !== undefined) return body;
+  const error = decodeApiError(body);
+  if (error) throw new ApiFailure(answer.status, error.message, error.hint);
+  throw new ApiFailure(answer.status, `The server answered ${answer.status} without a reason.`, UNREADABLE);
+}
+
+export async function getTraces(
+  host: Host,
+  filter: TracesRoute,
+  cursor: string | null,
+  signal: AbortSignal,
+): Promise<TracePage> {
+  const query = formatQuery([
+    ["project", filter.project],
+    ["session_id", filter.sessionId],
+    ["status", filter.status],
+    ["q", filter.q.trim()],
+    ["limit", String(PAGE_SIZE)],
+    ["cursor", cursor],
+  ]);
+  const page = decodeTracePage(await read(host, `/api/traces${query}`, signal));
+  if (page === undefined) throw new ApiFailure(200, "The server's list of traces cannot be read.", UNREADABLE);
+  return page;
+}
+
+export async function getTrace(host: Host, traceId: string, signal: AbortSignal): Promise<TraceDetail> {
+  const detail = decodeTraceDetail(await read(host, `/api/trace/${encodeURIComponent(traceId)}`, signal));
+  if (detail === undefined) throw new ApiFailure(200, "The server's answer holds no trace.", UNREADABLE);
+  return detail;
+}

@@ -1,0 +1,38 @@
+import "../css/details.css";
+import { groupLogs, type LogRecord, type LogRow, type Span, type TraceState } from "@aitrace/model";
+import { useMemo } from "react";
+import type { View } from "../trace/useView.ts";
+import { LogDetails, SpanLogs } from "./Logs.tsx";
+import { SpanHead } from "./SpanHead.tsx";
+import { SpanSections } from "./SpanSections.tsx";
+
+interface DetailsProps {
+  readonly state: TraceState;
+  readonly selected: string | null;
+  readonly view: View;
+}
+
+/** Everything about the selected row. */
+export function Details({ state, selected, view }: DetailsProps) {
+  const logs = useMemo(() => groupLogs(state.spans, state.logs), [state.spans, state.logs]);
+  if (selected === null) return <p className="nothing">Nothing is selected.</p>;
+  const span = state.spans.get(selected);
+  if (span) return <SpanDetails span={span} logs={logs.get(span.spanId) ?? NONE} view={view} />;
+  const row = view.rows[view.index.get(selected) ?? -1];
+  if (row?.type === "log")
+    return <LogDetails row={row as LogRow} span={row.id === null ? undefined : state.spans.get(row.id)} view={view} />;
+  return <p className="nothing">The selected span is not in this trace (yet).</p>;
+}
+
+const NONE: readonly LogRecord[] = [];
+
+function SpanDetails({ span, logs, view }: { span: Span; logs: readonly LogRecord[]; view: View }) {
+  return (
+    <article className="details" data-kind={span.kind}>
+      <SpanHead span={span} view={view} />
+      <SpanSections span={span} origin={view.bounds.from}>
+        {logs.length > 0 && <SpanLogs logs={logs} origin={view.bounds.from} />}
+      </SpanSections>
+    </article>
+  );
+}

@@ -1,0 +1,196 @@
+import {
+  formatAgo,
+  formatCost,
+  formatCount,
+  formatDateTime,
+  formatDuration,
+  formatRunning,
+  formatTokens,
+  href,
+  millisBetween,
+  type Nanos,
+  type TraceSummary,
+} from "@aitrace/model";
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { memo, type RefObject, useEffect, useState } from "react";
+import { useNow } from "../clock.ts";
+import { useHost } from "../host.ts";
+import { useKeys } from "../keys.ts";
+import { StatusDot } from "../parts/Status.tsx";
+import { Link } from "../router.tsx";
+import type { Traces } from "./useTraces.ts";
+
+export const ROW = 36;
+/** Where each list was left, so that coming back finds it there. */
+const places = new Map<string, { offset: number; active: string | null }>();
+
+const COLUMNS = ["", "Name", "Project", "Started", "Duration", "Spans", "Errors", "Tokens", "Cost"] as const;
+const NUMERIC = new Set(["Duration", "Spans", "Errors", "Tokens", "Cost"]);
+
+interface TraceTableProps {
+  readonly list: Traces;
+  readonly scroller: RefObject<HTMLDivElement | null>;
+  /** The list's own address. */
+  readonly address: string;
+}
+
+function nextActive(traces: readonly TraceSummary[], active: string | null, step: number): TraceSummary | undefined {
+  const index = traces.findIndex((trace) => trace.traceId === active);
+  if (index < 0) return traces[0];
+  return traces[Math.min(traces.length - 1, Math.max(0, index + step))];
+}
+
+export function TraceTable({ list, scroller, address }: TraceTableProps) {
+  const host = useHost();
+  const { traces } = list;
+  const [active, setActive] = useState<string | null>(places.get(address)?.active ?? null);
+  const anyRunning = traces.some((trace) => trace.status === "running");
+  const fast = useNow(anyRunning ? 100 : null);
+  const slow = useNow(1000);
+  const virtual = useVirtualizer({
+    count: traces.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW,
+    overscan: 12,
+    initialOffset: places.get(address)?.offset ?? 0,
+    getItemKey: (index) => traces[index]?.traceId ?? index,
+  });
+  const items = virtual.getVirtualItems();
+  const end = items.at(-1)?.index ?? 0;
+  const { hasMore, more } = list;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `more` is new on each drawing
+  useEffect(() => {
+    if (hasMore && end >= traces.length - 20) more();
+  }, [hasMore, end, traces.length]);
+  useEffect(() => {
+    const element = scroller.current;
+    return () => void places.set(address, { offset: element?.scrollTop ?? 0, active });
+  }, [address, active, scroller]);
+
+  useKeys((event) => {
+    const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
+    if (step !== undefined) {
+      const next = nextActive(traces, active, step);
+      if (next === undefined) return false;
+      setActive(next.traceId);
+      virtual.scrollToIndex(traces.indexOf(next));
+      return true;
+    }
+    if (event.key !== "Enter" || active === null || event.target !== document.body) return false;
+    host.location.push(href({ page: "trace", traceId: active, spanId: null }));
+    return true;
+  });
+
+  return (
+    <div
+      className="table"
+      role="table"
+      aria-label="Traces"
+      aria-rowcount={list.hasMore ? -1 : traces.length}
+      aria-busy={list.loading}
+    >
+      <div className="table-row table-head" role="row">
+        {COLUMNS.map((column) => (
+          <span key={column} role="columnheader" className={NUMERIC.has(column) ? "num" : ""}>
+            {column || <span className="hidden">Status</span>}
+          </span>
+        ))}
+      </div>
+      <div className="table-body scroller" ref={scroller}>
+        <div className="table-rows" style={{ height: virtual.getTotalSize() }}>
+          {items.map((item) => {
+            const trace = traces[item.index];
+            return (
+              trace && (
+                <TraceRow
+                  key={item.key}
+                  trace={trace}
+                  index={item.index}
+                  top={item.start}
+                  active={trace.traceId === active}
+                  now={trace.status === "running" ? fast : slow}
+                />
+              )
+            );
+          })}
+        </div>
+        {list.loadingMore && <div className="more">Loading more…</div>}
+      </div>
+    </div>
+  );
+}
+
+interface TraceRowProps {
+  readonly trace: TraceSummary;
+  readonly index: number;
+  readonly top: number;
+  readonly active: boolean;
+  readonly now: Nanos;
+}
+
+function Duration({ trace, now }: { trace: TraceSummary; now: Nanos }) {
+  if (trace.status === "running" && trace.start !== null) return formatRunning(millisBetween(trace.start, now));
+  return trace.durationMs === null ? "–" : formatDuration(trace.durationMs);
+}
+
+function Tokens({ trace }: { trace: TraceSummary }) {
+  const { inputTokens, outputTokens } = trace;
+  if (inputTokens === null && outputTokens === null) return null;
+  const total = (inputTokens ?? 0) + (outputTokens ?? 0);
+  const title = `${formatCount(inputTokens ?? 0)} in, ${formatCount(outputTokens ?? 0)} out`;
+  return <span title={title}>{formatTokens(total)}</span>;
+}
+
+const TraceRow = memo(function TraceRow({ trace, index, top, active, now }: TraceRowProps) {
+  return (
+    <div
+      className="table-row"
+      role="row"
+      aria-rowindex={index + 1}
+      data-active={active || undefined}
+      data-trace={trace.traceId}
+      style={{ transform: `translateY(${top}px)` }}
+    >
+      <Cell>
+        <StatusDot status={trace.status} />
+      </Cell>
+      <Cell className="name">
+        <Link to={{ page: "trace", traceId: trace.traceId, spanId: null }} title={trace.name}>
+          {trace.name || <em>unnamed</em>}
+        </Link>
+      </Cell>
+      <Cell className="muted">
+        <span title={trace.project}>{trace.project}</span>
+      </Cell>
+      <Cell className="muted started">
+        {trace.start !== null && (
+          <>
+            <span>{formatAgo(trace.start, now)}</span>
+            <span className="absolute">{formatDateTime(trace.start)}</span>
+          </>
+        )}
+      </Cell>
+      <Cell className="num">
+        <span className={trace.status === "running" ? "growing" : ""}>
+          <Duration trace={trace} now={now} />
+        </span>
+      </Cell>
+      <Cell className="num muted">{formatCount(trace.spans)}</Cell>
+      <Cell className="num">
+        {trace.errors > 0 && <span className="count-error">{formatCount(trace.errors)}</span>}
+      </Cell>
+      <Cell className="num muted">
+        <Tokens trace={trace} />
+      </Cell>
+      <Cell className="num muted">{trace.cost !== null && formatCost(trace.cost)}</Cell>
+    </div>
+  );
+});
+
+function Cell({ className = "", children }: { className?: string; children?: React.ReactNode }) {
+  return (
+    <span role="cell" className={className}>
+      {children}
+    </span>
+  );
+}

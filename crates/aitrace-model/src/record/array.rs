@@ -15,10 +15,13 @@ pub struct ArrayReader<'a> {
     state: State,
 }
 
+const STRAY: &str = "a brace closes what none opened";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Before,
     Within,
+    Stray,
     After,
     Done,
 }
@@ -51,6 +54,7 @@ impl Iterator for ArrayReader<'_> {
         }
         match self.state {
             State::Within => Some(self.element()),
+            State::Stray => Some(self.broken(STRAY)),
             State::After => {
                 self.state = State::Done;
                 self.skip_blanks();
@@ -70,7 +74,8 @@ impl ArrayReader<'_> {
         };
         let element = rest[..length].trim_ascii();
         match rest[length] {
-            b'}' => return self.broken("a brace closes what none opened"),
+            b'}' if element.is_empty() => return self.broken(STRAY),
+            b'}' => self.state = State::Stray,
             b']' if element.is_empty() => return self.broken("nothing follows its last comma"),
             b']' => self.state = State::After,
             _ => {}

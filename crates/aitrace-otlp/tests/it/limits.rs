@@ -1,5 +1,6 @@
 //! Limits refuse one span with the limit's name, in both encodings.
 
+use aitrace_model::RawSpan;
 use aitrace_otlp::{Decoded, Encoding, Limits, TOO_DEEP, decode_traces, encode_traces, encode_traces_json};
 
 use crate::bytes::{attribute, decode, field, nested, outcome, request, span};
@@ -52,9 +53,16 @@ fn the_size_of_a_span_is_limited() {
 #[test]
 fn depth_is_the_same_in_both_encodings() {
     let limits = Limits { max_depth: 3, ..Limits::default() };
-    let spans = decode(&request(&[span("a", &attribute(b"k", &nested(6)))])).spans;
-    let protobuf = decode_traces(&encode_traces(&spans), Encoding::Protobuf, &limits).expect("readable");
-    let json = decode_traces(&encode_traces_json(&spans), Encoding::Json, &limits).expect("readable");
+    let map = |value: &[u8]| field(6, &field(1, &[field(1, b"m"), field(2, value)].concat()));
+    for value in [nested(6), map(&map(&map(&nested(1)))), map(&nested(5))] {
+        let spans = decode(&request(&[span("a", &attribute(b"k", &value))])).spans;
+        check_depth(&spans, &limits);
+    }
+}
+
+fn check_depth(spans: &[RawSpan], limits: &Limits) {
+    let protobuf = decode_traces(&encode_traces(spans), Encoding::Protobuf, limits).expect("readable");
+    let json = decode_traces(&encode_traces_json(spans), Encoding::Json, limits).expect("readable");
     assert_eq!(protobuf.salvaged.values, 1);
     assert_eq!(protobuf, json);
 }

@@ -118,6 +118,26 @@ fn a_broken_resource_or_scope_refuses_its_own_spans() {
 }
 
 #[test]
+fn what_was_repaired_in_a_refused_span_does_not_count() {
+    let more = [attribute(b"\xff", &nested(65)), field(13, b""), vec![0x4b]];
+    reason(span("b", &more.concat()));
+}
+
+#[test]
+fn a_resource_or_scope_that_is_no_message_is_noted() {
+    let spans = field(2, &span("a", &[]));
+    for body in [
+        field(1, &[field(2, &spans), vec![0x08, 1]].concat()),
+        field(1, &field(2, &[spans.clone(), vec![0x08, 1]].concat())),
+    ] {
+        let decoded = decode(&body);
+        let (names, rejected) = outcome(&decoded);
+        assert_eq!((names, rejected[0].0), (vec!["a"], 1));
+        assert!(rejected[0].1.ends_with("_spans: wire type 0 where 2 belongs"), "{rejected:?}");
+    }
+}
+
+#[test]
 fn broken_framing_between_spans_keeps_what_came_before() {
     let cut = [field(2, &span("a", &[])), vec![0x12, 0x50, 1, 2]].concat();
     let body = [field(1, &field(2, &cut)), request(&[span("b", &[])])].concat();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use crate::lock::Mutex;
 use aitrace_model::Clock;
-use parking_lot::RwLock;
 
 use crate::core::{Alive, Core, Destination, HttpOptions, WorkerOptions};
 use crate::env::Environment;
@@ -236,7 +236,8 @@ impl TracerBuilder {
             run_id: shared(&self.run_id),
             dataset_id: shared(&self.dataset_id),
             datapoint_id: shared(&self.datapoint_id),
-            session: RwLock::new(Arc::new(session)),
+            first_session: Arc::new(session),
+            session: Mutex::new(None),
             resource: Arc::new(Identity::make_resource(project, source, service, language)),
             scope: Arc::new(Identity::make_scope()),
         }

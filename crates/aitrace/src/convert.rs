@@ -35,6 +35,10 @@ impl SpanData {
         })
     }
 
+    fn otel_kind(&self) -> i32 {
+        if self.kind() == Some(SpanKind::Llm) { CLIENT } else { INTERNAL }
+    }
+
     /// The value of one of the four travelling keys: the tracer's own comes first.
     fn run(&self, own: Option<&Arc<str>>, key: &str) -> Option<String> {
         let travelled = || self.body.baggage.as_ref().and_then(|baggage| baggage.get(key));
@@ -56,7 +60,7 @@ impl SpanData {
             span_id: body.context.span_id,
             parent_span_id: body.parent,
             name: body.name.to_string(),
-            otel_kind: if self.kind() == Some(SpanKind::Llm) { CLIENT } else { INTERNAL },
+            otel_kind: self.extra().otel_kind.unwrap_or_else(|| self.otel_kind()),
             trace_state: String::new(),
             start: Timestamp::from_nanos(body.start),
             end: self.end.map(Timestamp::from_nanos),
@@ -74,7 +78,7 @@ impl SpanData {
             links: self.extra().links.clone(),
             status,
             resource: self.identity.resource.clone(),
-            scope: self.identity.scope.clone(),
+            scope: self.extra().scope.as_ref().unwrap_or(&self.identity.scope).clone(),
         }
     }
 
@@ -164,7 +168,7 @@ impl SpanData {
         span.config = object(&extra.fields.config);
         span.user_properties = object(&extra.fields.user_properties);
         span.code = body.code.locate();
-        span.scope = identity.scope.name.clone();
+        span.scope.clone_from(&extra.scope.as_ref().unwrap_or(&identity.scope).name);
         span.attributes = AnyValue::object_to_json(&self.wire_attributes());
         span.resource = AnyValue::object_to_json(&identity.resource.attributes);
         span.events = self.events();

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use aitrace_model::{
-    CodeLocation, ErrorInfo, EventType, Json, Level, Phase, RawLink, SpanId, SpanKind, Timestamp, TraceId,
+    CodeLocation, ErrorInfo, EventType, Json, Level, Phase, RawLink, Scope, SpanId, SpanKind, Timestamp,
+    TraceId,
 };
 
 use crate::code::Code;
@@ -47,6 +48,10 @@ pub(crate) struct Extra {
     pub(crate) error: Option<ErrorInfo>,
     pub(crate) events: Vec<Event>,
     pub(crate) links: Vec<RawLink>,
+    /// The instrumentation library, where it is not ours.
+    pub(crate) scope: Option<Arc<Scope>>,
+    /// OTLP's span kind, where one was given.
+    pub(crate) otel_kind: Option<i32>,
     pub(crate) abandoned: bool,
     /// Attributes, events and links beyond the limit.
     pub(crate) dropped: u32,

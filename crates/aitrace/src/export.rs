@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+pub(crate) mod answer;
+pub(crate) mod http;
 pub(crate) mod memory;
+pub(crate) mod records;
 
 use crate::data::{LogData, SpanData};
 
@@ -54,6 +57,11 @@ pub enum Exported {
 pub trait Exporter: Send + Sync + 'static {
     /// Delivers a batch. It may block; a panic counts as a failure.
     fn export(&self, batch: &Batch) -> Exported;
+
+    /// Whether spans that are still open are wanted too: their starts and heartbeats. Default: no.
+    fn wants_open_spans(&self) -> bool {
+        false
+    }
 
     /// Called once, after the last batch.
     fn shutdown(&self) {}

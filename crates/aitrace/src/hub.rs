@@ -2,10 +2,10 @@
 //! counted, and the bell.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use crate::lock::{Condvar, Mutex};
 
 use crate::data::{Attribute, Body, LogData};
 
@@ -61,12 +61,12 @@ pub(crate) struct Credit {
 }
 
 impl Credit {
-    /// Pays for one item.
+    /// Pays for `items` (one, or none for what only takes bytes).
     #[inline]
-    pub(crate) fn pay(&mut self, weight: usize) -> bool {
-        let enough = self.items > 0 && self.bytes >= weight;
+    pub(crate) fn pay(&mut self, items: usize, weight: usize) -> bool {
+        let enough = self.items >= items && self.bytes >= weight;
         if enough {
-            self.items -= 1;
+            self.items -= items;
             self.bytes -= weight;
         }
         enough
@@ -82,6 +82,8 @@ pub struct Stats {
     pub remaining: u64,
     /// Finished spans and log records that are lost, by reason.
     pub dropped: BTreeMap<String, u64>,
+    /// The last thing that went wrong, in words.
+    pub problem: Option<String>,
 }
 
 /// What the worker is asked to do; numbers only grow.
@@ -117,7 +119,7 @@ pub(crate) struct Hub {
     spares: Mutex<Vec<Chunk>>,
     sent: AtomicU64,
     dropped: Mutex<BTreeMap<String, u64>>,
-    any_dropped: AtomicBool,
+    problem: Mutex<Option<String>>,
     pub(crate) wishes: Mutex<Wishes>,
     pub(crate) bell: Condvar,
     /// Rung when the worker has done something that others wait for.
@@ -135,10 +137,10 @@ impl Hub {
             spares: Mutex::default(),
             sent: AtomicU64::new(0),
             dropped: Mutex::default(),
-            any_dropped: AtomicBool::new(false),
+            problem: Mutex::default(),
             wishes: Mutex::default(),
-            bell: Condvar::new(),
-            done: Condvar::new(),
+            bell: Condvar::default(),
+            done: Condvar::default(),
         }
     }
 
@@ -217,12 +219,27 @@ impl Hub {
                 dropped.insert(reason.to_owned(), items);
             }
         }
-        self.any_dropped.store(true, Ordering::Relaxed);
+    }
+
+    /// Keeps the last thing that went wrong, for people to read.
+    pub(crate) fn note_problem(&self, problem: &str) {
+        *self.problem.lock() = Some(problem.to_owned());
+    }
+
+    /// Counts what is lost and keeps why.
+    pub(crate) fn lose(&self, reason: &str, items: u64) {
+        self.note_problem(reason);
+        self.count_dropped(reason, items);
     }
 
     /// What was counted; `remaining` is left to the caller, who knows the shards.
     pub(crate) fn stats(&self) -> Stats {
-        Stats { sent: self.sent.load(Ordering::Relaxed), remaining: 0, dropped: self.dropped.lock().clone() }
+        Stats {
+            sent: self.sent.load(Ordering::Relaxed),
+            remaining: 0,
+            dropped: self.dropped.lock().clone(),
+            problem: self.problem.lock().clone(),
+        }
     }
 
     /// Items that hold room: queued, in a shard, on their way, or promised to a shard.
@@ -234,7 +251,9 @@ impl Hub {
     pub(crate) fn wait(&self, deadline: Instant, reached: impl Fn(&Wishes) -> bool) -> bool {
         let mut wishes = self.wishes.lock();
         while !reached(&wishes) {
-            if self.done.wait_until(&mut wishes, deadline).timed_out() {
+            let (guard, late) = self.done.wait_until(wishes, deadline);
+            wishes = guard;
+            if late {
                 return reached(&wishes);
             }
         }
@@ -255,9 +274,8 @@ fn take(used: &AtomicUsize, limit: usize, least: usize, wanted: usize) -> usize 
 }
 
 /// The moment `timeout` from now, in real time.
-#[expect(clippy::disallowed_methods, reason = "how long a caller is kept waiting is real time")]
 pub(crate) fn deadline(timeout: Duration) -> Instant {
-    let now = Instant::now();
+    let now = crate::ticks::instant();
     now.checked_add(timeout).unwrap_or_else(|| now + Duration::from_secs(365 * 86_400))
 }
 
@@ -272,11 +290,11 @@ mod tests {
         hub.extend(&mut one, 10);
         hub.extend(&mut two, 10);
         assert_eq!((one.items, two.items, one.bytes, two.bytes), (64, 36, 1000, 0));
-        assert!(one.pay(10) && !two.pay(10));
+        assert!(one.pay(1, 10) && !two.pay(1, 10));
         hub.release(one.items, one.bytes);
         hub.extend(&mut two, 10);
         assert_eq!(two.bytes, 990);
-        assert!(two.pay(10));
+        assert!(two.pay(1, 10));
     }
 
     #[test]

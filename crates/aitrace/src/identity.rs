@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::lock::Mutex;
 use aitrace_model::{AnyValue, Resource, Scope, key};
-use parking_lot::RwLock;
 
 /// The session of a tracer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,10 @@ pub struct Identity {
     pub dataset_id: Option<Arc<str>>,
     /// Evaluation datapoint of all its spans.
     pub datapoint_id: Option<Arc<str>>,
-    pub(crate) session: RwLock<Arc<Session>>,
+    /// The session it was made with.
+    pub(crate) first_session: Arc<Session>,
+    /// The session since then.
+    pub(crate) session: Mutex<Option<Arc<Session>>>,
     pub(crate) resource: Arc<Resource>,
     pub(crate) scope: Arc<Scope>,
 }
@@ -39,7 +42,8 @@ pub struct Identity {
 impl Identity {
     /// The session as it is now.
     pub fn session(&self) -> Arc<Session> {
-        self.session.read().clone()
+        let changed = self.session.lock_soon().and_then(|session| session.clone());
+        changed.unwrap_or_else(|| self.first_session.clone())
     }
 
     /// The resource of the spans on the wire.

@@ -143,7 +143,9 @@ impl Tracer {
     pub fn create_session(&self, name: Option<&str>, id: Option<&str>, about: Enrich) -> String {
         let id = id.map_or_else(|| Random::seeded().uuid(), str::to_owned);
         let session = Session { id: id.as_str().into(), name: name.map(Arc::from) };
-        *self.core.identity.session.write() = Arc::new(session);
+        if let Some(mut place) = self.core.identity.session.lock_soon() {
+            *place = Some(Arc::new(session));
+        }
         let log = self.session_log("session.started").fields(about.fields);
         self.log(log);
         id

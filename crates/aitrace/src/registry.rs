@@ -2,10 +2,11 @@
 //!
 //! This is the one thing that tracers share. It keeps nothing alive.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, MutexGuard, Weak};
 
-use parking_lot::{Mutex, MutexGuard};
+use crate::lock::Mutex;
 
 use crate::context::Place;
 use crate::core::{Alive, Core};
@@ -90,14 +91,16 @@ pub(crate) fn shard(place: Place) -> Option<Arc<Shard>> {
     core.state().shard(place.shard)
 }
 
-extern "C" fn before_fork() {
-    // Held over the fork, so that the child finds the table whole and unlocked.
-    MutexGuard::leak(TABLE.lock());
+thread_local! {
+    /// The table's lock while this thread forks, so that the child finds the table whole and unlocked.
+    static HELD: Cell<Option<MutexGuard<'static, Table>>> = const { Cell::new(None) };
 }
 
-#[expect(unsafe_code, reason = "a lock that is held over a fork has no guard")]
+extern "C" fn before_fork() {
+    // While the thread is being torn down nothing is held; a fork at that point takes the risk.
+    HELD.try_with(|held| held.set(Some(TABLE.lock()))).unwrap_or_default();
+}
+
 extern "C" fn after_fork() {
-    // SAFETY: `before_fork` locked it in this thread, or in the thread of which this one is the child's copy,
-    // and leaked the guard; nobody else can hold it.
-    unsafe { TABLE.force_unlock() };
+    drop(HELD.try_with(Cell::take));
 }

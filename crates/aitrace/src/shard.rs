@@ -3,10 +3,10 @@
 //! The lock is taken by the owning thread, now and then by the worker, rarely by a thread that ends a span
 //! of another: it is almost never contended. Nothing of the user's runs while it is held.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
+use crate::lock::Mutex;
 use aitrace_model::Phase;
-use parking_lot::{Mutex, MutexGuard};
 
 use crate::context::Place;
 use crate::data::{Attribute, Body, LogData, attributes_heap};
@@ -125,11 +125,18 @@ impl Shard {
         Some(change(slot.body.as_mut()?, &mut slot.attributes))
     }
 
+    /// A copy of an open span; `None` where it has ended.
+    pub(crate) fn peek(&self, place: Place) -> Option<(Body, Vec<Attribute>)> {
+        let mut inner = self.lock();
+        let slot = inner.slot(place)?;
+        Some((slot.body.clone()?, slot.attributes.clone()))
+    }
+
     /// Queues a log record.
     pub(crate) fn log(&self, log: Box<LogData>) {
         let mut inner = self.lock();
         let weight = log.weight();
-        if inner.pay(&self.hub, weight) {
+        if inner.pay(&self.hub, 1, weight) {
             inner.chunk.push(Item::Log(log), weight);
             inner.quiet = false;
         } else {
@@ -151,9 +158,11 @@ impl Shard {
     }
 
     /// Marks this shard as quiet if nothing is open and nothing waits; says whether it is.
-    pub(crate) fn settle(&self) -> bool {
+    /// Where nobody looks at open spans (`live` is false), they do not count.
+    pub(crate) fn settle(&self, live: bool) -> bool {
         let mut inner = self.lock();
-        let quiet = inner.free.len() == inner.slots.len() && inner.chunk.items.is_empty();
+        let none_open = !live || inner.free.len() == inner.slots.len();
+        let quiet = none_open && inner.chunk.items.is_empty();
         inner.quiet = quiet;
         quiet
     }
@@ -223,10 +232,10 @@ impl Inner {
     }
 
     #[inline]
-    fn pay(&mut self, hub: &Hub, weight: usize) -> bool {
-        self.credit.pay(weight) || {
+    fn pay(&mut self, hub: &Hub, items: usize, weight: usize) -> bool {
+        self.credit.pay(items, weight) || {
             hub.extend(&mut self.credit, weight);
-            self.credit.pay(weight)
+            self.credit.pay(items, weight)
         }
     }
 
@@ -235,7 +244,7 @@ impl Inner {
     fn finish(&mut self, hub: &Hub, index: u32, body: Body, end: i64) -> bool {
         let slot = &mut self.slots[index as usize];
         let weight = body.weight() + attributes_heap(&slot.attributes);
-        if !self.pay(hub, weight) {
+        if !self.pay(hub, 1, weight) {
             hub.count_dropped("queue_full", 1);
             let slot = &mut self.slots[index as usize];
             slot.attributes.clear();
@@ -259,7 +268,7 @@ impl Inner {
     /// Tells of a start at once. What does not fit is only missed until the span's end.
     fn push_start(&mut self, hub: &Hub, body: &Body, attributes: &[Attribute]) {
         let weight = body.weight() + attributes_heap(attributes);
-        if self.pay(hub, weight) {
+        if self.pay(hub, 0, weight) {
             self.chunk.attributes.extend_from_slice(attributes);
             self.chunk.push(Item::Start(body.clone(), attributes.len() as u32), weight);
         }

@@ -2,9 +2,10 @@
 
 use std::fmt::Display;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use aitrace_model::{ErrorInfo, EventType, RawLink, SpanKind, Timestamp};
+use aitrace_model::{ErrorInfo, EventType, RawLink, Scope, SpanKind, Timestamp};
 
 use crate::code::Code;
 use crate::context::{Context, Place, SpanContext, SpanRef};
@@ -48,6 +49,10 @@ pub struct SpanOptions {
     pub attributes: Vec<(Text, Value)>,
     /// Links to other spans.
     pub links: Vec<SpanContext>,
+    /// The instrumentation library that speaks, where it is not ours.
+    pub scope: Option<Arc<Scope>>,
+    /// OTLP's span kind. Default: client for a model's call, else internal.
+    pub otel_kind: Option<i32>,
 }
 
 impl SpanOptions {
@@ -62,6 +67,8 @@ impl SpanOptions {
             code: Code::Unknown,
             attributes: Vec::new(),
             links: Vec::new(),
+            scope: None,
+            otel_kind: None,
         }
     }
 
@@ -242,9 +249,11 @@ impl SpanHandle {
 
     #[inline]
     fn finish(&self, end: Option<Timestamp>, abandoned: bool) {
-        if self.ended.swap(true, Ordering::Relaxed) {
+        // Not a swap: of two threads that end it at once, the shard lets one through.
+        if self.ended.load(Ordering::Relaxed) {
             return;
         }
+        self.ended.store(true, Ordering::Relaxed);
         let Some(place) = self.span.and_then(|span| span.place) else { return };
         local::with_shard(place, |shard| {
             shard.close(place, end.map(Timestamp::nanos), |body| {

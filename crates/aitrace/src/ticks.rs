@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use crate::lock::Mutex;
 use aitrace_model::{Clock, SystemClock, Timestamp};
-use parking_lot::Mutex;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod counter;
@@ -108,8 +108,9 @@ struct Calibration {
 
 static PROCESS: LazyLock<Process> = LazyLock::new(Process::start);
 
+/// The moment now in real time: what waiting is measured by.
 #[expect(clippy::disallowed_methods, reason = "real time is what this module is made of")]
-fn instant() -> Instant {
+pub(crate) fn instant() -> Instant {
     Instant::now()
 }
 

@@ -177,14 +177,7 @@ impl Tracer {
 
     fn flush_until(&self, deadline: Instant) -> FlushResult {
         let state = self.core.state();
-        if state.worker.load(Ordering::Acquire) {
-            let mut wishes = state.hub.wishes.lock();
-            wishes.flushes += 1;
-            let mine = wishes.flushes;
-            drop(wishes);
-            state.hub.bell.notify_one();
-            state.hub.wait(deadline, |wishes| wishes.flushes_done >= mine || wishes.ended);
-        }
+        let out = self.drain(&state, deadline);
         let now = state.stats();
         let mut told = state.told.lock();
         let dropped = now.dropped.iter().filter_map(|(reason, count)| {
@@ -192,11 +185,23 @@ impl Tracer {
             (new > 0).then(|| (reason.clone(), new))
         });
         let dropped: BTreeMap<String, u64> = dropped.collect();
-        let sent = now.sent - told.sent;
-        let ok = now.remaining == 0 && dropped.is_empty();
-        let remaining = now.remaining;
+        let (sent, remaining) = (now.sent - told.sent, now.remaining);
         *told = now;
-        FlushResult { ok, sent, remaining, spooled: 0, dropped }
+        FlushResult { ok: out && dropped.is_empty(), sent, remaining, spooled: 0, dropped }
+    }
+
+    /// Has the worker export what has ended; says whether it is out by the deadline.
+    fn drain(&self, state: &State, deadline: Instant) -> bool {
+        if !state.worker.load(Ordering::Acquire) {
+            return state.stats().remaining == 0;
+        }
+        let mut wishes = state.hub.wishes.lock();
+        wishes.flushes += 1;
+        let mine = wishes.flushes;
+        drop(wishes);
+        state.hub.bell.notify_one();
+        state.hub.wait(deadline, |wishes| wishes.flushes_done >= mine || wishes.ended);
+        state.hub.wishes.lock().flushes_done >= mine
     }
 
     /// Flushes, waiting up to `timeout`, then records nothing more. A second call does nothing.
@@ -245,17 +250,7 @@ impl Tracer {
 
     /// Has the worker take over what has ended, without telling of what was lost.
     fn settle(&self) {
-        let state = self.core.state();
-        if !state.worker.load(Ordering::Acquire) {
-            return;
-        }
-        let mut wishes = state.hub.wishes.lock();
-        wishes.flushes += 1;
-        let mine = wishes.flushes;
-        drop(wishes);
-        state.hub.bell.notify_one();
-        let deadline = hub::deadline(Duration::from_secs(10));
-        state.hub.wait(deadline, |wishes| wishes.flushes_done >= mine || wishes.ended);
+        self.drain(&self.core.state(), hub::deadline(Duration::from_secs(10)));
     }
 
     /// Has the worker look at open spans now and waits until it has sent them; for tests.
@@ -358,6 +353,10 @@ fn start(core: &Arc<Core>, local: &mut Local, options: SpanOptions) -> SpanRef {
     (body.code, body.event_type, body.kind) = (options.code, options.event_type, options.kind);
     for link in options.links {
         span::push_link(&mut body, link);
+    }
+    if options.scope.is_some() || options.otel_kind.is_some() {
+        let extra = body.extra();
+        (extra.scope, extra.otel_kind) = (options.scope, options.otel_kind);
     }
     let mut attributes = Vec::with_capacity(options.attributes.len());
     for (key, value) in options.attributes {

@@ -1,7 +1,7 @@
 //! Spans kept in this process, for tests and notebooks.
 
+use crate::lock::Mutex;
 use aitrace_model::{LogRecord, Span};
-use parking_lot::Mutex;
 
 use super::{Batch, Exported, Exporter};
 

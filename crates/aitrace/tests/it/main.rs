@@ -1,1 +1,11 @@
-//! Integration tests of the recorder.
+//! Tests of the recorder through its public names.
+
+#[cfg(unix)]
+mod fork;
+mod isolation;
+mod live;
+mod queue;
+mod records;
+mod stub;
+mod threads;
+mod truth;

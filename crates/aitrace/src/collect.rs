@@ -1,0 +1,123 @@
+//! From chunks and open spans to batches.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aitrace_model::Phase;
+
+use crate::core::Core;
+use crate::data::{LogData, SpanData};
+use crate::export::Batch;
+use crate::hub::{Chunk, Item};
+use crate::state::State;
+
+/// Estimated bytes of a batch before another is begun.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// Something to be exported.
+pub(crate) enum Piece {
+    /// A message about a span, and how many items of room it holds in the queue.
+    Span(SpanData, usize),
+    /// A log record.
+    Log(Box<LogData>),
+}
+
+impl Piece {
+    /// The room it holds: items and bytes.
+    fn room(&self) -> (usize, usize) {
+        match self {
+            Self::Span(span, items) => (*items, span.weight),
+            Self::Log(log) => (1, log.weight()),
+        }
+    }
+}
+
+/// What has finished, oldest first within each thread.
+pub(crate) fn finished(core: &Core, state: &State) -> Vec<Piece> {
+    let last: Vec<Chunk> = state.shards().iter().map(|shard| shard.collect()).collect();
+    // Full chunks went before the ones just taken.
+    let chunks = state.hub.take_queue().into_iter().chain(last);
+    let mut pieces = Vec::new();
+    for mut chunk in chunks {
+        unpack(core, &mut chunk, &mut pieces);
+        state.hub.recycle(chunk);
+    }
+    pieces
+}
+
+fn unpack(core: &Core, chunk: &mut Chunk, pieces: &mut Vec<Piece>) {
+    let mut attributes = chunk.attributes.drain(..);
+    for (item, weight) in chunk.items.drain(..).zip(&chunk.weights) {
+        let (body, count, phase, end) = match item {
+            Item::Start(body, count) => (body, count, Phase::Start, None),
+            Item::End(body, count, end) => (body, count, Phase::End, Some(end)),
+            Item::Log(log) => {
+                pieces.push(Piece::Log(log));
+                continue;
+            }
+        };
+        let attributes = attributes.by_ref().take(count as usize).collect();
+        let (identity, weight) = (core.identity.clone(), *weight as usize);
+        // A start is not a loss while the end is to come, so it is not counted.
+        let items = usize::from(end.is_some());
+        pieces.push(Piece::Span(SpanData { identity, phase, body, end, attributes, weight }, items));
+    }
+}
+
+/// What is open and was never told of, has changed, or is due for a heartbeat.
+pub(crate) fn open(
+    core: &Core,
+    state: &Arc<State>,
+    heartbeat: Duration,
+    everything: bool,
+    pieces: &mut Vec<Piece>,
+) {
+    let now = core.plan.time.timestamp().nanos();
+    let heartbeat = i64::try_from(heartbeat.as_nanos()).unwrap_or(i64::MAX);
+    for shard in state.shards() {
+        shard.glimpse(now, heartbeat, everything, &mut |glimpse| {
+            let span = SpanData {
+                identity: core.identity.clone(),
+                phase: glimpse.phase,
+                body: glimpse.body,
+                end: None,
+                attributes: glimpse.attributes,
+                weight: 0,
+            };
+            pieces.push(Piece::Span(span, 0));
+        });
+    }
+}
+
+/// Batches within the bounds, each with the items and bytes of room it holds. With `apart`, log records do
+/// not share a batch with spans: they go elsewhere and fail for other reasons.
+pub(crate) fn batches(pieces: Vec<Piece>, most: usize, apart: bool) -> Vec<(Batch, usize, usize)> {
+    let mut out: Vec<(Batch, usize, usize)> = Vec::new();
+    // Where spans and log records are being put.
+    let (mut spans, mut logs) = (None, None);
+    for piece in pieces {
+        let (items, bytes) = piece.room();
+        let is_log = matches!(piece, Piece::Log(_));
+        let place = if is_log && apart { &mut logs } else { &mut spans };
+        let fits = |index: &usize| {
+            let (batch, _, held): &(Batch, usize, usize) = &out[*index];
+            batch.spans.len() + batch.logs.len() < most && held + bytes <= BATCH_BYTES
+        };
+        let index = match place.filter(fits) {
+            Some(index) => index,
+            None => {
+                out.push((Batch::default(), 0, 0));
+                out.len() - 1
+            }
+        };
+        *place = Some(index);
+        let (batch, held_items, held_bytes) = &mut out[index];
+        *held_items += items;
+        *held_bytes += bytes;
+        match piece {
+            Piece::Span(span, _) => batch.spans.push(span),
+            Piece::Log(log) => batch.logs.push(*log),
+        }
+    }
+    out
+}

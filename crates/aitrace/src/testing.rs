@@ -1,0 +1,122 @@
+//! For tests of traced programs: a clock that stands still, ids that count, a tracer that keeps its spans,
+//! and spans as a tree of text.
+//!
+//! ```
+//! use aitrace::testing;
+//!
+//! let (tracer, clock) = testing::tracer();
+//! {
+//!     let _plan = tracer.start_span("plan");
+//!     clock.advance(1_000_000);
+//!     let _search = tracer.start_span("search");
+//! }
+//! assert_eq!(testing::tree(&tracer.spans()), "plan 1ms\n  search 0ns\n");
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+pub use aitrace_model::ManualClock;
+use aitrace_model::{Span, SpanId, Status, Timestamp, TraceId};
+
+use crate::ids::IdGenerator;
+use crate::tracer::Tracer;
+
+/// When the clock of [`tracer`] begins: 2026-01-01T00:00:00Z.
+pub const BEGINNING: Timestamp = Timestamp::from_nanos(1_767_225_600_000_000_000);
+
+/// A tracer with the target `memory`, a clock that stands at [`BEGINNING`], and ids that count from 1.
+/// Open spans are looked at by [`tick`] only.
+pub fn tracer() -> (Tracer, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::new(BEGINNING));
+    let tracer = Tracer::builder()
+        .project("test")
+        .source("test")
+        .session_id("session-1")
+        .tracer_id("tracer-1")
+        .target("memory")
+        .clock(clock.clone())
+        .id_generator(Arc::new(SequentialIds::default()))
+        .tick(Duration::from_secs(86_400))
+        .disabled(false)
+        .build();
+    (tracer, clock)
+}
+
+/// Ids that count from 1: traces and spans apart.
+#[derive(Debug, Default)]
+pub struct SequentialIds {
+    traces: AtomicU64,
+    spans: AtomicU64,
+}
+
+impl IdGenerator for SequentialIds {
+    fn trace_id(&self) -> TraceId {
+        let number = u128::from(self.traces.fetch_add(1, Ordering::Relaxed)) + 1;
+        TraceId::from_bytes(number.to_be_bytes()).expect("counts from 1")
+    }
+
+    fn span_id(&self) -> SpanId {
+        let number = self.spans.fetch_add(1, Ordering::Relaxed) + 1;
+        SpanId::from_bytes(number.to_be_bytes()).expect("counts from 1")
+    }
+}
+
+/// Has the tracer's worker look at open spans now, and waits up to `timeout` until it has sent what it saw.
+/// True when it has.
+pub fn tick(tracer: &Tracer, timeout: Duration) -> bool {
+    tracer.tick(timeout)
+}
+
+/// Spans as text, one a line: children below their parents, indented by two spaces; siblings in the order
+/// of their starts, of equal starts in that of their ids. Behind the name stand the duration, the kind where
+/// it is none of `span`, the error, and the metadata.
+///
+/// A span whose parent is not among them stands at the left.
+pub fn tree(spans: &[Span]) -> String {
+    let known: std::collections::BTreeSet<_> =
+        spans.iter().map(|span| (span.trace_id, span.span_id)).collect();
+    let mut children: BTreeMap<_, Vec<&Span>> = BTreeMap::new();
+    for span in spans {
+        let parent = span.parent_span_id.map(|parent| (span.trace_id, parent));
+        let parent = parent.filter(|parent| known.contains(parent) && parent.1 != span.span_id);
+        children.entry(parent).or_default().push(span);
+    }
+    for siblings in children.values_mut() {
+        siblings.sort_by_key(|span| (span.start, span.trace_id, span.span_id));
+    }
+    let mut out = String::new();
+    let mut stack: Vec<(usize, &Span)> =
+        children.remove(&None).unwrap_or_default().into_iter().map(|span| (0, span)).rev().collect();
+    while let Some((depth, span)) = stack.pop() {
+        line(&mut out, depth, span);
+        let below = children.remove(&Some((span.trace_id, span.span_id))).unwrap_or_default();
+        stack.extend(below.into_iter().rev().map(|span| (depth + 1, span)));
+    }
+    out
+}
+
+fn line(out: &mut String, depth: usize, span: &Span) {
+    let write = |out: &mut String, text: std::fmt::Arguments<'_>| {
+        out.write_fmt(text).expect("a String takes everything")
+    };
+    write(out, format_args!("{:indent$}{}", "", span.name, indent = depth * 2));
+    match span.duration_ns() {
+        Some(nanos) => write(out, format_args!(" {:?}", Duration::from_nanos(nanos.unsigned_abs()))),
+        None => out.push_str(" running"),
+    }
+    if span.kind != aitrace_model::SpanKind::Span {
+        write(out, format_args!(" [{}]", span.kind));
+    }
+    if span.status == Some(Status::Error) {
+        let message = span.error.as_ref().map_or("", |error| error.message.as_str());
+        write(out, format_args!(" error: {message}"));
+    }
+    if let Some(metadata) = &span.metadata {
+        write(out, format_args!(" {metadata}"));
+    }
+    out.push('\n');
+}

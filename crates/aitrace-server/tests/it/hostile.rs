@@ -3,6 +3,8 @@
 
 mod corpus;
 
+use std::time::Duration;
+
 use crate::http::{Answer, raw, raw_cut};
 use crate::rig::Rig;
 use crate::samples::{PROTOBUF, log, otlp, trace_id};
@@ -21,9 +23,13 @@ const READS: [&str; 8] = [
 const TYPES: [&str; 3] = ["application/json", "application/x-ndjson", PROTOBUF];
 
 fn rig() -> Rig {
+    patient(Duration::from_secs(10))
+}
+
+/// The limits stay what they are but for those that only cost time to reach.
+fn patient(patience: Duration) -> Rig {
     Rig::limited(|limits| {
-        // The limits stay what they are but for those that only cost time to reach.
-        limits.body_idle_timeout = std::time::Duration::from_millis(200);
+        limits.body_idle_timeout = patience;
         limits.body_bytes = 16 << 20;
         limits.decoded_bytes = 16 << 20;
     })
@@ -104,7 +110,7 @@ fn bodies_where_none_belongs() {
 
 #[test]
 fn heads() {
-    let rig = rig();
+    let rig = patient(Duration::from_millis(50));
     for path in UPLOADS.iter().chain(&READS) {
         let method = if UPLOADS.contains(path) { "POST" } else { "GET" };
         for (name, bytes) in corpus::heads(&rig.addr.to_string(), method, path) {

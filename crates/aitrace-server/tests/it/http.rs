@@ -141,6 +141,8 @@ pub(crate) fn read(socket: &mut TcpStream) -> Option<Answer> {
 }
 
 fn head(received: &[u8]) -> Option<(Answer, &[u8])> {
+    // "Go on" is no answer.
+    let received = received.strip_prefix(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(received);
     let end = received.windows(4).position(|window| window == b"\r\n\r\n")?;
     let text = std::str::from_utf8(&received[..end]).expect("a head is ASCII");
     let mut lines = text.split("\r\n");

@@ -19,7 +19,7 @@ impl Events {
 
         let mut socket = connect(rig.addr);
         let call = rig.call("GET", &format!("/api/live{query}"));
-        socket.write_all(&call.bytes()).unwrap();
+        socket.write_all(&call.bytes()).expect("sends");
         let mut events = Self(BufReader::new(socket));
         assert!(events.line().contains("200"));
         while events.line() != ": listening" {}
@@ -48,10 +48,6 @@ impl Events {
                 return (event.to_owned(), serde_json::from_str(data).expect("JSON"));
             }
         }
-    }
-
-    fn names(&mut self, count: usize) -> Vec<String> {
-        (0..count).map(|_| self.next().0).collect()
     }
 }
 

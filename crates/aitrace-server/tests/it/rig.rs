@@ -19,7 +19,6 @@ pub(crate) const NOW: Timestamp = Timestamp::from_nanos(1_769_860_800_000_000_00
 pub(crate) struct Rig {
     pub(crate) addr: SocketAddr,
     pub(crate) store: Arc<MemoryStore>,
-    pub(crate) clock: Arc<ManualClock>,
     pub(crate) runtime: Runtime,
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<()>>,
@@ -42,7 +41,7 @@ impl Rig {
         let clock = Arc::new(ManualClock::new(NOW));
         let store = Arc::new(MemoryStore::new(clock.clone(), LostRules::default()));
         let documents: Arc<dyn DocumentStore> = store.clone();
-        let mut options = ServerOptions { clock: clock.clone(), ..ServerOptions::default() };
+        let mut options = ServerOptions { clock, ..ServerOptions::default() };
         change(&mut options);
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
         let server = Server::builder().telemetry(wrap(store.clone())).documents(documents).options(options);
@@ -52,7 +51,7 @@ impl Rig {
         let served = runtime.spawn(bound.serve(async {
             drop(stopped.await);
         }));
-        Self { addr, store, clock, runtime, stop: Some(stop), served: Some(served) }
+        Self { addr, store, runtime, stop: Some(stop), served: Some(served) }
     }
 
     pub(crate) fn limited(change: impl FnOnce(&mut Limits)) -> Self {
@@ -78,7 +77,7 @@ impl Rig {
     /// Gives the signal to stop.
     pub(crate) fn stop(&mut self) {
         if let Some(stop) = self.stop.take() {
-            drop(stop.send(()));
+            stop.send(()).expect("the server waits for it");
         }
     }
 

@@ -17,7 +17,8 @@ pub(super) fn bodies() -> Vec<Named> {
     all.push(named("a depth of a million arrays", nested("[", "]", 1_000_000)));
     all.push(named("a depth of a million objects", nested(r#"{"a":"#, "}", 1_000_000)));
     all.push(named("a million brackets that open", "[".repeat(1_000_000)));
-    let keys: String = (0..100_000).map(|key| format!("\"{key}\":0,")).collect();
+    let keys: Vec<String> = (0..100_000).map(|key| format!("\"{key}\":0,")).collect();
+    let keys = keys.concat();
     all.push(named("many keys", log("keys").replace(r#""n":1"#, &format!(r#"{keys}"n":1"#))));
     all.push(named("many elements", format!("[{}0]", "0,".repeat(300_000))));
     all.push(named("many spans of nothing", pb::request(&vec![Message::default(); 100_000])));
@@ -109,6 +110,13 @@ fn values() -> Vec<Named> {
         );
         all.push(named(value, otlp_json(22, 1).replace(r#""name""#, &attribute)));
     }
+    all.extend(fields());
+    all
+}
+
+/// Good records and requests with one field that is not what it should be.
+fn fields() -> Vec<Named> {
+    let mut all = Vec::new();
     for key in [
         "timestamp",
         "event",
@@ -215,48 +223,48 @@ pub(super) fn encodings() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     ]
 }
 
+/// Header lines that no sane client sends.
+const LINES: &[&str] = &[
+    "content-length: 1",
+    "content-length: 3",
+    "content-length: -1",
+    "content-length: 99999999999999999999999",
+    "content-length: 2\r\ncontent-length: 3",
+    "content-length: 2, 2",
+    "content-length: 0x2",
+    "content-length: +2",
+    "content-length: 9223372036854775807",
+    "transfer-encoding: chunked",
+    "transfer-encoding: chunked\r\ncontent-length: 2",
+    "transfer-encoding: identity, chunked",
+    "transfer-encoding: gzip",
+    "transfer-encoding : chunked",
+    "content-type: text/plain",
+    "host: evil",
+    "host:",
+    "origin: null",
+    "expect: 100-continue\r\ncontent-length: 2",
+    "expect: nonsense",
+    "upgrade: websocket\r\nconnection: upgrade",
+    "upgrade: h2c\r\nhttp2-settings: AAMAAABkAARAAAAAAAIAAAAA",
+    "x\0y: z",
+    "x: \0",
+    "x y: z",
+    ": z",
+    " folded: line",
+    "traceparent: 00-00000000000000000000000000000000-0000000000000000-ff",
+    "authorization: Bearer \u{7f}",
+    "accept-encoding: gzip;q=nan",
+    "if-none-match: W/\"",
+    "range: bytes=0-18446744073709551616",
+];
+
 /// Whole requests with something wrong before the body.
 pub(super) fn heads(host: &str, method: &str, path: &str) -> Vec<Named> {
     let body = "{}";
     let head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n");
     let with = |line: &str| format!("{head}{line}\r\nconnection: close\r\n\r\n{body}");
-    let mut all: Vec<Named> = [
-        "content-length: 1",
-        "content-length: 3",
-        "content-length: -1",
-        "content-length: 99999999999999999999999",
-        "content-length: 2\r\ncontent-length: 3",
-        "content-length: 2, 2",
-        "content-length: 0x2",
-        "content-length: +2",
-        "content-length: 9223372036854775807",
-        "transfer-encoding: chunked",
-        "transfer-encoding: chunked\r\ncontent-length: 2",
-        "transfer-encoding: identity, chunked",
-        "transfer-encoding: gzip",
-        "transfer-encoding : chunked",
-        "content-type: text/plain",
-        "host: evil",
-        "host:",
-        "origin: null",
-        "expect: 100-continue\r\ncontent-length: 2",
-        "expect: nonsense",
-        "upgrade: websocket\r\nconnection: upgrade",
-        "upgrade: h2c\r\nhttp2-settings: AAMAAABkAARAAAAAAAIAAAAA",
-        "x\0y: z",
-        "x: \0",
-        "x y: z",
-        ": z",
-        " folded: line",
-        "traceparent: 00-00000000000000000000000000000000-0000000000000000-ff",
-        "authorization: Bearer \u{7f}",
-        "accept-encoding: gzip;q=nan",
-        "if-none-match: W/\"",
-        "range: bytes=0-18446744073709551616",
-    ]
-    .iter()
-    .map(|line| named(line, with(line)))
-    .collect();
+    let mut all: Vec<Named> = LINES.iter().map(|line| named(line, with(line))).collect();
     for chunks in [
         "2\r\n{}\r\n",
         "2\r\n{}\r\n0",

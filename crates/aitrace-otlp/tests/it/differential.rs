@@ -23,7 +23,7 @@ fn all_kept(decoded: &Decoded) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn what_the_reference_writes_we_read(request in generate::request()) {

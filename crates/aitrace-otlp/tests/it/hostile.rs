@@ -49,7 +49,7 @@ fn mutate(body: &mut Vec<u8>, (place, kind, byte): (usize, u8, u8)) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn random_bytes(body in vec(any::<u8>(), 0..300)) {

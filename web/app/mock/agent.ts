@@ -330,7 +330,8 @@ export function agentTrace(seed: string, startMs: number, project = "support", s
     links: [],
     ...step.more,
   }));
-  const logs = LOGS.map(([span, ms, level, event, attrs]) => ({
+  const logs = LOGS.map(([span, ms, level, event, attrs], i) => ({
+    id: hex(`${seed} log ${i}`, 16),
     trace_id: traceId,
     span_id: id(span),
     ts: at(ms),

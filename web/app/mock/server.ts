@@ -39,6 +39,7 @@ export function handleApi(request: IncomingMessage, response: ServerResponse, st
   const [, , route, id] = url.pathname.split("/");
   if (!url.pathname.startsWith("/api/")) return false;
   if (route === "live") live(request, response, url.searchParams, store);
+  else if (route === "projects") json(response, 200, { projects: store.projects() });
   else if (route === "traces") json(response, 200, store.list(url.searchParams));
   else if (route === "trace" && id) {
     const detail = store.detail(decodeURIComponent(id));

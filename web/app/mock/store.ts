@@ -13,6 +13,7 @@ export interface MockSpan extends Fields {
 }
 
 export interface MockLog extends Fields {
+  id: string;
   trace_id: string | null;
   span_id: string | null;
   ts: string;
@@ -122,6 +123,10 @@ export class MockStore {
       open.push(...below.map((child) => ({ span: child, depth: depth + 1 })));
     }
     return { trace: this.summary(id), spans, logs: trace.logs };
+  }
+
+  projects(): string[] {
+    return [...new Set([...this.traces.values()].map((trace) => trace.project))].sort();
   }
 
   list(query: URLSearchParams): Fields {

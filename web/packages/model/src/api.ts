@@ -109,6 +109,8 @@ export interface Span {
 
 /** One log record (`L`). */
 export interface LogRecord {
+  /** Unique for each record; `null` where the server is older than these. */
+  readonly id: string | null;
   readonly traceId: string | null;
   readonly spanId: string | null;
   readonly time: Nanos;

@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { decodeApiError, decodeLog, decodeSpan, decodeTrace, decodeTraceDetail, decodeTracePage } from "./decode.ts";
+import {
+  decodeApiError,
+  decodeLog,
+  decodeProjects,
+  decodeSpan,
+  decodeTrace,
+  decodeTraceDetail,
+  decodeTracePage,
+} from "./decode.ts";
 import { field, parseJson } from "./json.ts";
 
 const SPAN = `{"trace_id":"0af7651916cd43dd8448eb211c80319c","span_id":"b7ad6b7169203331","parent_span_id":null,"name":"chat",
@@ -105,6 +113,11 @@ test("a page of traces", () => {
   });
   expect(decodeTracePage({ traces: [], next: null })).toEqual({ traces: [], next: null });
   expect(decodeTracePage("<html>")).toBeUndefined();
+});
+
+test("projects", () => {
+  expect(decodeProjects({ projects: ["a", 1, "b"] })).toEqual(["a", "b"]);
+  expect(decodeProjects(null)).toEqual([]);
 });
 
 test("an error's message and hint", () => {

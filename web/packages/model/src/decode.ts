@@ -161,6 +161,7 @@ export function decodeLog(value: unknown): LogRecord | undefined {
   const time = parseTime(field(value, "ts"));
   if (time === undefined) return undefined;
   return {
+    id: text(value, "id"),
     traceId: text(value, "trace_id"),
     spanId: text(value, "span_id"),
     time,
@@ -184,6 +185,11 @@ export function decodeTraceDetail(value: unknown): TraceDetail | undefined {
 export function decodeTracePage(value: unknown): TracePage | undefined {
   if (!Array.isArray(field(value, "traces"))) return undefined;
   return { traces: list(field(value, "traces"), decodeTrace).items, next: text(value, "next") };
+}
+
+/** `GET /api/projects`. */
+export function decodeProjects(value: unknown): string[] {
+  return list(field(value, "projects"), (name) => (typeof name === "string" ? name : undefined)).items;
 }
 
 /** The error in the body of an answer; `undefined` where there is none, as from a proxy. */

@@ -80,6 +80,12 @@ test("a log that was read and is then told of is one", () => {
   expect(applyEvents(state, [{ type: "log", log: log("a", 5, "hello", { attrs: { n: 2 } }) }]).logs).toHaveLength(2);
 });
 
+test("records with ids are told apart by them alone", () => {
+  const state = traceState(detail([span("a", null, 0)], [log("a", 5, "hello", { id: "1" })]));
+  expect(applyEvents(state, [{ type: "log", log: log("a", 5, "hello", { id: "1" }) }])).toBe(state);
+  expect(applyEvents(state, [{ type: "log", log: log("a", 5, "hello", { id: "2" }) }]).logs).toHaveLength(2);
+});
+
 test("two equal logs in what was read stay two", () => {
   const record = log("a", 5, "hello");
   expect(traceState(detail([span("a", null, 0)], [record, record])).logs).toHaveLength(2);

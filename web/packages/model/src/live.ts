@@ -71,7 +71,7 @@ function later(old: Span | undefined, fresh: Span): Span {
 }
 
 function logKey(log: LogRecord): string {
-  return `${log.time}|${log.spanId}|${log.level}|${log.event}|${stringify(log.attrs)}`;
+  return log.id ?? `${log.time}|${log.spanId}|${log.level}|${log.event}|${stringify(log.attrs)}`;
 }
 
 /** Collects changes to a state, copying a part when it first changes. */

@@ -30,12 +30,13 @@ test("addresses stay as documented", () => {
   expect(href(ALL_TRACES)).toBe("/");
   expect(href({ page: "trace", traceId: "0af7", spanId: "b7ad" })).toBe("/trace/0af7#b7ad");
   expect(href({ page: "trace", traceId: "0af7", spanId: null })).toBe("/trace/0af7");
-  expect(href({ ...ALL_TRACES, sessionId: "a/b", status: "error" })).toBe("/session/a%2Fb?status=error");
+  expect(href({ ...ALL_TRACES, sessionId: "a/b", status: "error" })).toBe("/?session_id=a%2Fb&status=error");
 });
 
 test("what is not known is left out or unknown, never an error", () => {
   expect(parseRoute("/?status=purple&project=")).toEqual(ALL_TRACES);
   expect(parseRoute("/?q=a+b&q=c")).toEqual({ ...ALL_TRACES, q: "a b" });
+  expect(parseRoute("/session/a%2Fb?status=error")).toEqual({ ...ALL_TRACES, sessionId: "a/b", status: "error" });
   expect(parseRoute("/dashboard").page).toBe("unknown");
   expect(parseRoute("/trace/").page).toBe("unknown");
   expect(parseRoute("/trace/%E0%A4%A").page).toBe("unknown");

@@ -43,9 +43,10 @@ export function parseRoute(location: string): Route {
   return { page: "unknown", path };
 }
 
-function filters(query: ReadonlyMap<string, string>): Pick<TracesRoute, "project" | "status" | "q"> {
+function filters(query: ReadonlyMap<string, string>): Pick<TracesRoute, "project" | "sessionId" | "status" | "q"> {
   return {
     project: query.get("project") || null,
+    sessionId: query.get("session_id") || null,
     status: STATUSES.find((status) => status === query.get("status")) ?? null,
     q: query.get("q") ?? "",
   };
@@ -58,11 +59,11 @@ export function href(route: Route): string {
       return `/trace/${encodeURIComponent(route.traceId)}${hash}`;
     }
     case "traces": {
-      const path = route.sessionId === null ? "/" : `/session/${encodeURIComponent(route.sessionId)}`;
       return (
-        path +
+        "/" +
         formatQuery([
           ["project", route.project],
+          ["session_id", route.sessionId],
           ["status", route.status],
           ["q", route.q],
         ])

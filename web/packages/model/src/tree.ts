@@ -178,7 +178,7 @@ export function flatten(tree: Tree, spans: SpanMap, options: FlattenOptions): Ro
   const rows: Row[] = [];
   const numbers = new Map<string, number>();
   const logRow = (log: LogRecord, id: string | null, depth: number): LogRow => {
-    const place = `${id ?? ""}:${log.time}`;
+    const place = `${id ?? ""}:${log.id ?? log.time}`;
     const number = numbers.get(place) ?? 0;
     numbers.set(place, number + 1);
     return { type: "log", key: `log:${place}:${number}`, id, depth, log };

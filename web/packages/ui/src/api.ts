@@ -2,6 +2,7 @@
 
 import {
   decodeApiError,
+  decodeProjects,
   decodeTraceDetail,
   decodeTracePage,
   formatQuery,
@@ -71,6 +72,11 @@ export async function getTraces(
   const page = decodeTracePage(await read(host, `/api/traces${query}`, signal));
   if (page === undefined) throw new ApiFailure(200, "The server's list of traces cannot be read.", UNREADABLE);
   return page;
+}
+
+/** Names of the projects that have traces. */
+export async function getProjects(host: Host, signal: AbortSignal): Promise<string[]> {
+  return decodeProjects(await read(host, "/api/projects", signal));
 }
 
 export async function getTrace(host: Host, traceId: string, signal: AbortSignal): Promise<TraceDetail> {

@@ -1,5 +1,8 @@
 import { STATUSES, type TraceSummary, type TracesRoute } from "@aitrace/model";
+import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
+import { getProjects } from "../api.ts";
+import { useHost } from "../host.ts";
 import { useKeys } from "../keys.ts";
 import { Icon } from "../parts/Icon.tsx";
 import { statusWord } from "../parts/Status.tsx";
@@ -35,12 +38,13 @@ function useQueryText(route: TracesRoute, go: (route: TracesRoute) => void): [st
   return [text, setText];
 }
 
-/** Projects seen so far on this page, so that the choice does not shrink with the filter. */
+/** All projects: those that the server knows, and those that have come up since. */
 function useProjects(traces: readonly TraceSummary[], chosen: string | null): string[] {
+  const host = useHost();
+  const { data } = useQuery({ queryKey: ["projects"], queryFn: ({ signal }) => getProjects(host, signal) });
   const seen = useRef(new Set<string>());
   for (const trace of traces) seen.current.add(trace.project);
-  if (chosen !== null) seen.current.add(chosen);
-  return [...seen.current].sort();
+  return [...new Set([...seen.current, ...(data ?? []), ...(chosen === null ? [] : [chosen])])].sort();
 }
 
 export function Filters({ route, traces, go }: FiltersProps) {

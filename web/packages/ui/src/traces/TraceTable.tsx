@@ -64,7 +64,11 @@ export function TraceTable({ list, scroller, address }: TraceTableProps) {
   }, [hasMore, end, traces.length]);
   useEffect(() => {
     const element = scroller.current;
-    return () => void places.set(address, { offset: element?.scrollTop ?? 0, active });
+    if (!element) return;
+    const remember = (): void => void places.set(address, { offset: element.scrollTop, active });
+    remember();
+    element.addEventListener("scroll", remember, { passive: true });
+    return () => element.removeEventListener("scroll", remember);
   }, [address, active, scroller]);
 
   useKeys((event) => {

@@ -1,0 +1,135 @@
+/** The viewer in the real server: `AITRACE_BIN` names the binary; without it these tests are skipped. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { open, row } from "./browser.ts";
+
+const BIN = process.env["AITRACE_BIN"];
+
+describe.skipIf(!BIN)("live, from the real server", () => {
+  let child: ChildProcess;
+  let data: string;
+  let url: string;
+
+  beforeAll(async () => {
+    data = await mkdtemp(join(tmpdir(), "aitrace-live-"));
+    child = spawn(
+      BIN ?? "",
+      ["serve", "--port", "0", "--data-dir", data, ...(process.env["AITRACE_ARGS"]?.split(" ") ?? [])],
+      {
+        stdio: ["ignore", "pipe", "inherit"],
+      },
+    );
+    const lines = createInterface({ input: child.stdout as NonNullable<typeof child.stdout> });
+    const line = await new Promise<string>((resolve, reject) => {
+      lines.once("line", resolve);
+      child.once("exit", (code) => reject(new Error(`the server ended with ${code}`)));
+    });
+    const found = /https?:\/\/[^\s"]+/.exec(line)?.[0];
+    if (!found) throw new Error(`no address in the server's first line: ${line}`);
+    url = found.replace(/\/$/, "");
+  });
+
+  afterAll(async () => {
+    child?.kill("SIGTERM");
+    await new Promise((resolve) => (child.exitCode === null ? child.once("exit", resolve) : resolve(null)));
+    await rm(data, { recursive: true, force: true });
+  });
+
+  async function post(...records: object[]): Promise<void> {
+    const response = await fetch(`${url}/api/ingest`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(records),
+    });
+    expect(await response.json()).toMatchObject({ ingested: records.length });
+  }
+
+  const traceId = randomBytes(16).toString("hex");
+  const rootId = randomBytes(8).toString("hex");
+  const toolId = randomBytes(8).toString("hex");
+  const begin = Date.now();
+
+  function record(event: string, spanId: string, more: object, attributes: object = {}) {
+    const child = spanId === toolId;
+    return {
+      __tracer_meta__: {
+        version: "2.1",
+        id: randomBytes(8).toString("hex"),
+        timestamp: new Date().toISOString().replace("Z", "000Z"),
+        event,
+        trace_id: traceId,
+        span_id: spanId,
+        parent_span_id: child ? rootId : null,
+        file: "app.py",
+        line: child ? 12 : 30,
+        function: child ? "lookup" : "agent",
+        level: "info",
+        project: "live-test",
+        event_type: child ? "tool" : "chain",
+        ...more,
+      },
+      ...(Object.keys(attributes).length > 0 ? { attributes } : {}),
+    };
+  }
+
+  test("a running span is seen before its end, and its end after it, in list and tree, without a reload", async () => {
+    const tab = await open(`${url}/`);
+    try {
+      const { page } = tab;
+      await page.getByText("Waiting for the first trace").waitFor();
+      await page.waitForSelector(".connection[data-connection=open]");
+      await page.evaluate(() => Object.assign(window, { unreloaded: true }));
+
+      await post(record("agent.start", rootId, { provisional: true, lifecycle: "start" }));
+      const line = page.locator(`[data-trace="${traceId}"]`);
+      await line.locator(".dot[data-status=running]").waitFor();
+      await line.locator(".name a").click();
+      const root = row(page, "agent");
+      await root.waitFor();
+      expect(await root.getAttribute("data-status")).toBe("running");
+
+      await post(record("lookup.start", toolId, { provisional: true, lifecycle: "start" }));
+      const tool = row(page, "lookup");
+      await tool.waitFor();
+      expect(await tool.getAttribute("data-status")).toBe("running");
+      expect(await tool.getAttribute("aria-level")).toBe("2");
+
+      const end = { lifecycle: "end", status: "ok", duration_ns: 5_000_000 };
+      await post(record("lookup.end", toolId, end, { inputs: { order: 7 }, outputs: "shipped" }));
+      await expect.poll(() => tool.getAttribute("data-status")).toBe("ok");
+      expect(await root.getAttribute("data-status"), "the root still runs").toBe("running");
+      await tool.click();
+      await page.locator(".details", { hasText: "shipped" }).waitFor();
+
+      const failed = { status: "error", error: { type: "ValueError", message: "no such order", stacktrace: "" } };
+      await post(record("agent.end", rootId, { ...end, ...failed, duration_ns: (Date.now() - begin) * 1_000_000 }));
+      await expect.poll(() => root.getAttribute("data-status")).toBe("error");
+      await expect.poll(() => page.locator(".status-chip").first().textContent()).toBe("Error");
+      expect(await page.evaluate(() => (window as unknown as { unreloaded?: boolean }).unreloaded)).toBe(true);
+      expect(tab.faults).toEqual([]);
+    } finally {
+      await tab.close();
+    }
+  });
+
+  test("the same after a reload, on both pages", async () => {
+    const tab = await open(`${url}/trace/${traceId}#${toolId}`);
+    try {
+      const { page } = tab;
+      await row(page, "lookup").waitFor();
+      expect(await page.locator(".grid-body [role=row]").count()).toBe(2);
+      expect(await page.locator(".details").textContent()).toContain("app.py:12");
+      await page.goto(`${url}/`);
+      await page.locator(`[data-trace="${traceId}"] .dot[data-status=error]`).waitFor();
+      expect(tab.faults).toEqual([]);
+    } finally {
+      await tab.close();
+    }
+  });
+});

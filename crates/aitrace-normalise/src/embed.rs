@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use aitrace_model::{AnyValue, Json};
 
-/// An array or object in a string, `None` where there is none. Escapes of letters are undone, so
-/// that the text can be found.
+/// An array, an object or a quoted string in a string, `None` where there is none. Escapes of letters
+/// are undone, so that the text can be found.
 pub(crate) fn embedded(text: &str) -> Option<Json> {
     let trimmed = text.trim_ascii();
-    if !trimmed.starts_with(['{', '[']) {
+    if !trimmed.starts_with(['{', '[', '"']) {
         return None;
     }
     match unescaped(trimmed) {

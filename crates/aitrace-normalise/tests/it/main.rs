@@ -1,0 +1,5 @@
+//! Dialects against fixtures, and the way of records.
+
+mod fixtures;
+mod record;
+mod speed;

@@ -28,6 +28,7 @@
 
 mod decoded;
 mod draft;
+mod encoding;
 mod error;
 mod fault;
 mod json;
@@ -39,30 +40,12 @@ mod tally;
 mod wire;
 
 pub use decoded::{Decoded, Rejected, Salvaged};
+pub use encoding::Encoding;
 pub use error::{DecodeError, WireError};
 pub use json::encode_traces_json;
 pub use limits::{Limits, TOO_DEEP};
 pub use pb::encode_traces;
 pub use response::{PartialSuccess, decode_response, encode_response, encode_status};
-
-/// How a body is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Encoding {
-    /// `application/x-protobuf`, and the messages of gRPC.
-    Protobuf,
-    /// `application/json`: OTLP/JSON (ids in hex, 64-bit integers as strings).
-    Json,
-}
-
-impl Encoding {
-    /// The media type of a body in this encoding.
-    pub const fn content_type(self) -> &'static str {
-        match self {
-            Self::Protobuf => "application/x-protobuf",
-            Self::Json => "application/json",
-        }
-    }
-}
 
 /// Reads an `ExportTraceServiceRequest`.
 ///

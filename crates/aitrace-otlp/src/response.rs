@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::Encoding;
+use crate::encoding::Encoding;
 use crate::error::{DecodeError, WireError};
 use crate::wire::{Reader, Writer};
 

@@ -1,1 +1,76 @@
-//! The native module of the Python package.
+//! The native module of the Python package: what of start, context, enrich and end has to be fast.
+//!
+//! ```text
+//! start → context → enrich → end → batch → export ⇒ ingest → decode → normalise → store → query → view
+//! ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~
+//! ```
+//!
+//! Stage: start to end, for Python.
+//! In: calls of `aitrace`'s Python side, which holds the policy.
+//! Out: calls of the recorder (crate `aitrace`), which batches and exports without the interpreter.
+
+mod capture;
+mod enrich;
+mod exporter;
+mod otel;
+mod record;
+mod registry;
+mod signature;
+mod slot;
+mod span;
+mod stage;
+mod traced;
+mod tracer;
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+/// The ids of a span of which nothing is recorded.
+const NO_TRACE_ID: &str = "00000000000000000000000000000000";
+const NO_SPAN_ID: &str = "0000000000000000";
+
+/// `types.MethodType`.
+fn method_type(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static METHOD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let get = || Ok::<_, PyErr>(py.import("types")?.getattr("MethodType")?.unbind());
+    Ok(METHOD.get_or_try_init(py, get)?.bind(py))
+}
+
+/// The text of one JSON value for any Python value; bounded, never raises.
+#[pyfunction]
+fn to_json(value: &Bound<'_, PyAny>) -> String {
+    capture::to_json(value)
+}
+
+#[pymodule(gil_used = false)]
+mod _native {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::enrich::Enrichment;
+    #[pymodule_export]
+    use crate::exporter::forget_interpreter;
+    #[pymodule_export]
+    use crate::otel::set_otel_hook;
+    #[pymodule_export]
+    use crate::record::SpanRecord;
+    #[pymodule_export]
+    use crate::registry::{discover_tracer, register, set_default_tracer, tracers, unregister};
+    #[pymodule_export]
+    use crate::slot::Scope;
+    #[pymodule_export]
+    use crate::span::Span;
+    #[pymodule_export]
+    use crate::stage::{Items, Stage};
+    #[pymodule_export]
+    use crate::to_json;
+    #[pymodule_export]
+    use crate::traced::{Spec, TracedFunction};
+    #[pymodule_export]
+    use crate::tracer::{Tracer, attach, current_span, detach, enrich_span};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("slot", crate::slot::variable(module.py())?)
+    }
+}

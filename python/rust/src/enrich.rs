@@ -1,0 +1,162 @@
+//! What users say about a span, read from Python's arguments.
+
+use aitrace::{Enrich, EventType, Json, SpanKind, Text};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+
+use crate::capture::{bounded, error_parts, to_json};
+use crate::slot::Here;
+use crate::span::{Span, text_of};
+use crate::tracer::Tracer;
+
+/// The groups of values.
+#[derive(Default, Clone, Copy)]
+pub(crate) struct Arguments<'a, 'py> {
+    pub(crate) metadata: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) metrics: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) feedback: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) inputs: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) outputs: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) config: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) error: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) user_properties: Option<&'a Bound<'py, PyAny>>,
+    /// `event_type`, `kind`, `user_id` and `session_id`; everything else is metadata.
+    pub(crate) kwargs: Option<&'a Bound<'py, PyDict>>,
+}
+
+impl Arguments<'_, '_> {
+    /// With the user's own id of the event.
+    pub(crate) fn read_with(&self, event_id: Option<&Bound<'_, PyAny>>) -> Enrich {
+        let enrich = self.read();
+        match event_id {
+            Some(id) => enrich.event_id(text_of(id)),
+            None => enrich,
+        }
+    }
+
+    pub(crate) fn read(&self) -> Enrich {
+        let mut enrich = Enrich::new();
+        enrich = group(enrich, self.metadata, Enrich::metadata_json);
+        enrich = group(enrich, self.metrics, Enrich::metric_json);
+        enrich = group(enrich, self.feedback, Enrich::feedback_json);
+        enrich = group(enrich, self.config, Enrich::config_json);
+        enrich = group(enrich, self.user_properties, Enrich::user_property_json);
+        if let Some(inputs) = self.inputs {
+            enrich = enrich.inputs_json(json(inputs));
+        }
+        if let Some(outputs) = self.outputs {
+            enrich = enrich.outputs_json(json(outputs));
+        }
+        if let Some(error) = self.error {
+            enrich = enrich.error(error_text(error));
+        }
+        match self.kwargs {
+            Some(kwargs) => others(enrich, kwargs),
+            None => enrich,
+        }
+    }
+}
+
+fn others(mut enrich: Enrich, kwargs: &Bound<'_, PyDict>) -> Enrich {
+    for (key, value) in kwargs.iter() {
+        if value.is_none() {
+            continue;
+        }
+        let key = text_of(&key);
+        enrich = match (key.as_str(), event_type_of(&value), kind_of(&value)) {
+            ("event_type", Some(event_type), _) => enrich.event_type(event_type),
+            ("kind", _, Some(kind)) => enrich.kind(kind),
+            ("user_id", ..) => enrich.user_id(text_of(&value)),
+            ("session_id", ..) => enrich.session_id(text_of(&value)),
+            _ => enrich.metadata_json(key, json(&value)),
+        };
+    }
+    enrich
+}
+
+/// The members of a dict, each under its key; another value stands under `value`.
+fn group(
+    mut enrich: Enrich,
+    value: Option<&Bound<'_, PyAny>>,
+    add: fn(Enrich, Text, Json) -> Enrich,
+) -> Enrich {
+    let Some(value) = value else { return enrich };
+    let Ok(dict) = value.cast::<PyDict>() else { return add(enrich, Text::from("value"), json(value)) };
+    for item in dict.items() {
+        if let Ok((key, value)) = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>() {
+            enrich = add(enrich, text_of(&key), json(&value));
+        }
+    }
+    enrich
+}
+
+fn json(value: &Bound<'_, PyAny>) -> Json {
+    Json::from_trusted(to_json(value))
+}
+
+/// An exception by its type and message, a string as it is, anything else as JSON.
+fn error_text(error: &Bound<'_, PyAny>) -> String {
+    if let Ok(text) = error.cast::<PyString>() {
+        return bounded(text, 1 << 16);
+    }
+    if error.is_instance_of::<pyo3::exceptions::PyBaseException>() {
+        let (kind, message) = error_parts(error);
+        return format!("{kind}: {message}");
+    }
+    to_json(error)
+}
+
+/// An event type by its word or by an enum member that is a string.
+pub(crate) fn event_type_of(value: &Bound<'_, PyAny>) -> Option<EventType> {
+    word(value).and_then(|word| EventType::from_word(&word))
+}
+
+/// A kind by its word.
+pub(crate) fn kind_of(value: &Bound<'_, PyAny>) -> Option<SpanKind> {
+    word(value).and_then(|word| SpanKind::from_word(&word.to_ascii_lowercase()))
+}
+
+fn word(value: &Bound<'_, PyAny>) -> Option<String> {
+    // An enum that is a string is cast as that string.
+    Some(value.cast::<PyString>().ok()?.to_str().ok()?.to_owned())
+}
+
+/// What an enrichment did: true where a span took it, and usable with `with`.
+#[pyclass(frozen, module = "aitrace._native")]
+pub(crate) struct Enrichment {
+    span: Option<Py<Span>>,
+    done: bool,
+}
+
+#[pymethods]
+impl Enrichment {
+    fn __bool__(&self) -> bool {
+        self.done
+    }
+
+    /// The current span, None where there is none.
+    fn __enter__<'py>(&self, py: Python<'py>) -> Option<Bound<'py, Span>> {
+        self.span.as_ref().map(|span| span.bind(py).clone())
+    }
+
+    #[pyo3(signature = (*_error))]
+    fn __exit__(&self, _error: &Bound<'_, PyTuple>) -> bool {
+        false
+    }
+
+    fn __repr__(&self) -> &'static str {
+        if self.done { "<Enrichment: done>" } else { "<Enrichment: no span of this tracer here>" }
+    }
+}
+
+/// Adds to the innermost span of `tracer` that is current, never to another tracer's.
+pub(crate) fn apply(
+    py: Python<'_>,
+    tracer: Option<&Tracer>,
+    enrich: Enrich,
+    here: Here<'_>,
+) -> PyResult<Py<Enrichment>> {
+    let done = tracer.is_some_and(|tracer| tracer.core.enrich_span_in(&here.context, enrich));
+    let span = here.span.map(Bound::unbind).filter(|_| done);
+    Py::new(py, Enrichment { span, done })
+}

@@ -1,0 +1,374 @@
+//! The handle of a span in Python.
+
+use aitrace::{
+    AnyValue, Context, Enrich, ErrorInfo, SpanData, SpanHandle, SpanId, SpanStatus, Text, Timestamp, Value,
+};
+use parking_lot::Mutex;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
+
+use crate::capture::{bounded, error_parts, to_json};
+use crate::enrich::{Arguments, event_type_of, kind_of};
+use crate::record::SpanRecord;
+use crate::slot::{self, Extra};
+use crate::tracer::Tracer;
+use crate::{NO_SPAN_ID, NO_TRACE_ID, otel};
+
+/// Bytes of a stack trace that are kept.
+const STACK: usize = 32_768;
+
+/// A span. With `with` it is current and ends with the block; without, `end()` ends it.
+///
+/// Methods do nothing once it has ended, and raise nothing. One that is dropped unended is ended and
+/// marked as abandoned.
+#[pyclass(frozen, weakref, module = "aitrace")]
+pub(crate) struct Span {
+    pub(crate) handle: SpanHandle,
+    /// The context with this span as the current one.
+    pub(crate) inside: Context,
+    pub(crate) extra: Option<Extra>,
+    pub(crate) tracer: Py<Tracer>,
+    pub(crate) parent: Option<SpanId>,
+    pub(crate) name: Text,
+    pub(crate) state: Mutex<State>,
+}
+
+/// What changes about a handle.
+#[derive(Default)]
+pub(crate) struct State {
+    /// Takes it out of the slot again.
+    token: Option<Py<PyAny>>,
+    /// Takes it out of OpenTelemetry's context again.
+    otel: Option<Py<PyAny>>,
+    renamed: Option<Text>,
+    /// What it was when it ended, so that `attributes` can be read afterwards.
+    last: Option<Box<SpanData>>,
+}
+
+impl Span {
+    /// Makes it current: in the slot, and in OpenTelemetry's context where that is in use.
+    pub(crate) fn enter(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let token = slot::set(slf.as_any())?.unbind();
+        let other = if otel::is_active() { otel::attach(slf) } else { None };
+        let mut state = slf.get().state.lock();
+        (state.token, state.otel) = (Some(token), other);
+        Ok(())
+    }
+
+    /// Undoes [`Span::enter`].
+    pub(crate) fn leave(&self, py: Python<'_>) {
+        let mut state = self.state.lock();
+        let (token, other) = (state.token.take(), state.otel.take());
+        drop(state);
+        if let Some(other) = other {
+            otel::detach(py, &other);
+        }
+        if let Some(token) = token {
+            slot::reset(py, token.bind(py));
+        }
+    }
+
+    /// Marks it as failed, except for a generator's close, which is no failure.
+    pub(crate) fn failed(&self, error: &Bound<'_, PyAny>) {
+        if !error.is_instance_of::<pyo3::exceptions::PyGeneratorExit>() && self.handle.is_recording() {
+            self.handle.record_exception(error_info(error));
+        }
+    }
+
+    /// Marks it as failed by what a call raised.
+    pub(crate) fn raised(&self, py: Python<'_>, error: &PyErr) {
+        let value = error.value(py);
+        // Before 3.12 the trace is told apart from the exception.
+        if let Some(traceback) = error.traceback(py) {
+            drop(value.setattr(intern!(py, "__traceback__"), traceback));
+        }
+        self.failed(value.as_any());
+    }
+
+    /// Ends it, keeping what it was for those who still hold it.
+    pub(crate) fn finish(&self, py: Python<'_>, end: Option<Timestamp>) {
+        if !self.handle.is_recording() {
+            return;
+        }
+        let last = self.read(py).map(Box::new);
+        self.state.lock().last = last;
+        match end {
+            Some(end) => self.handle.end_at(end),
+            None => self.handle.end(),
+        }
+    }
+
+    fn read(&self, py: Python<'_>) -> Option<SpanData> {
+        self.tracer.bind(py).get().core.peek(&self.handle)
+    }
+
+    /// The span as it is now, or was when it ended.
+    fn record(&self, py: Python<'_>) -> Option<SpanRecord> {
+        let last = self.state.lock().last.as_ref().map(|last| last.to_span());
+        let span = last.or_else(|| Some(self.read(py)?.to_span()))?;
+        Some(SpanRecord::new(span))
+    }
+}
+
+#[pymethods]
+impl Span {
+    /// Its name.
+    #[getter]
+    fn name(&self) -> String {
+        let state = self.state.lock();
+        state.renamed.as_ref().unwrap_or(&self.name).as_str().to_owned()
+    }
+
+    /// Its trace: 32 hex digits, zeros where nothing is recorded.
+    #[getter]
+    fn trace_id(&self) -> String {
+        self.handle.context().map_or_else(|| NO_TRACE_ID.to_owned(), |ids| ids.trace_id.to_hex())
+    }
+
+    /// Its id: 16 hex digits, zeros where nothing is recorded.
+    #[getter]
+    fn span_id(&self) -> String {
+        self.handle.context().map_or_else(|| NO_SPAN_ID.to_owned(), |ids| ids.span_id.to_hex())
+    }
+
+    /// Its parent's id, None on a root.
+    #[getter]
+    fn parent_span_id(&self) -> Option<String> {
+        self.parent.map(SpanId::to_hex)
+    }
+
+    /// The tracer that records it.
+    #[getter]
+    fn tracer<'py>(&self, py: Python<'py>) -> Bound<'py, Tracer> {
+        self.tracer.bind(py).clone()
+    }
+
+    /// Whether what is said about it is still recorded.
+    fn is_recording(&self) -> bool {
+        self.handle.is_recording()
+    }
+
+    /// What it carries, flattened: names joined by dots, lower case, `-` as `_`; a new dict each time.
+    #[getter]
+    fn attributes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let record = self.record(py).map(|record| Bound::new(py, record)).transpose()?;
+        py.import(intern!(py, "aitrace._values"))?.call_method1(intern!(py, "read_back"), (record,))
+    }
+
+    /// Sets an attribute; the last value of a key counts.
+    fn set_attribute(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) {
+        if self.handle.is_recording() {
+            self.handle.set_attribute(text_of(key), attribute(value));
+        }
+    }
+
+    /// Sets several attributes.
+    fn set_attributes(&self, attributes: &Bound<'_, PyAny>) {
+        if self.handle.is_recording() {
+            self.handle.set_attributes(pairs(attributes));
+        }
+    }
+
+    /// Notes that something happened now, or at `timestamp` (nanoseconds since 1970).
+    #[pyo3(signature = (name, attributes = None, timestamp = None))]
+    fn add_event(
+        &self,
+        name: &Bound<'_, PyAny>,
+        attributes: Option<&Bound<'_, PyAny>>,
+        timestamp: Option<i64>,
+    ) {
+        if self.handle.is_recording() {
+            let attributes = attributes.map(pairs).unwrap_or_default();
+            self.handle.add_event(text_of(name), attributes, timestamp.map(Timestamp::from_nanos));
+        }
+    }
+
+    /// Notes an exception; the status becomes an error.
+    #[pyo3(signature = (exception, attributes = None))]
+    fn record_exception(&self, exception: &Bound<'_, PyAny>, attributes: Option<&Bound<'_, PyAny>>) {
+        if self.handle.is_recording() {
+            self.handle.record_exception(error_info(exception));
+            if let Some(attributes) = attributes {
+                self.handle.set_attributes(pairs(attributes));
+            }
+        }
+    }
+
+    /// Sets the status: "ok", "error" or "unset"; `description` says why it failed.
+    #[pyo3(signature = (status, description = None))]
+    fn set_status(&self, status: &Bound<'_, PyAny>, description: Option<&Bound<'_, PyAny>>) {
+        let word = text_of(status).as_str().rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+        let status = match word.as_str() {
+            "ok" => SpanStatus::Ok,
+            "error" => SpanStatus::Error,
+            _ => SpanStatus::Unset,
+        };
+        let message = description.filter(|text| !text.is_none()).map(text_of);
+        self.handle.set_status(status, message.as_ref().map(Text::as_str));
+    }
+
+    /// Renames it.
+    fn update_name(&self, name: &Bound<'_, PyAny>) {
+        if self.handle.is_recording() {
+            let name = text_of(name);
+            self.handle.set_name(name.clone());
+            self.state.lock().renamed = Some(name);
+        }
+    }
+
+    /// Links it to another span.
+    fn add_link(&self, trace_id: &str, span_id: &str) {
+        if let (Ok(trace_id), Ok(span_id)) = (trace_id.parse(), span_id.parse()) {
+            self.handle.add_link(aitrace::SpanContext { trace_id, span_id });
+        }
+    }
+
+    /// Adds metadata, metrics, inputs and the like; false once it has ended.
+    #[expect(clippy::too_many_arguments, reason = "the names are the public interface")]
+    #[pyo3(signature = (metadata = None, *, metrics = None, feedback = None, inputs = None, outputs = None,
+        config = None, error = None, user_properties = None, event_type = None, kind = None, **kwargs))]
+    fn enrich(
+        &self,
+        metadata: Option<&Bound<'_, PyAny>>,
+        metrics: Option<&Bound<'_, PyAny>>,
+        feedback: Option<&Bound<'_, PyAny>>,
+        inputs: Option<&Bound<'_, PyAny>>,
+        outputs: Option<&Bound<'_, PyAny>>,
+        config: Option<&Bound<'_, PyAny>>,
+        error: Option<&Bound<'_, PyAny>>,
+        user_properties: Option<&Bound<'_, PyAny>>,
+        event_type: Option<&Bound<'_, PyAny>>,
+        kind: Option<&Bound<'_, PyAny>>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> bool {
+        if !self.handle.is_recording() {
+            return false;
+        }
+        let arguments = Arguments {
+            metadata,
+            metrics,
+            feedback,
+            inputs,
+            outputs,
+            config,
+            error,
+            user_properties,
+            kwargs,
+        };
+        let mut enrich = arguments.read();
+        if let Some(event_type) = event_type.and_then(event_type_of) {
+            enrich = enrich.event_type(event_type);
+        }
+        if let Some(kind) = kind.and_then(kind_of) {
+            enrich = enrich.kind(kind);
+        }
+        self.handle.enrich(enrich);
+        true
+    }
+
+    /// Marks it as failed by this exception; a generator's close is no failure.
+    fn fail(&self, error: &Bound<'_, PyAny>) {
+        self.failed(error);
+    }
+
+    /// Ends it, now or at `end_time` (nanoseconds since 1970). A second call does nothing.
+    #[pyo3(signature = (end_time = None))]
+    fn end(&self, py: Python<'_>, end_time: Option<i64>) {
+        self.finish(py, end_time.map(Timestamp::from_nanos));
+    }
+
+    fn __enter__<'py>(slf: Bound<'py, Self>) -> Bound<'py, Self> {
+        // Without a slot to put it into, it is recorded but not current.
+        drop(Self::enter(&slf));
+        slf
+    }
+
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        _class: &Bound<'_, PyAny>,
+        error: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> bool {
+        self.leave(py);
+        if !error.is_none() {
+            self.failed(error);
+        }
+        self.finish(py, None);
+        false
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Span {:?} trace_id={} span_id={}>", self.name(), self.trace_id(), self.span_id())
+    }
+}
+
+/// An exception as the model tells it; never fails.
+pub(crate) fn error_info(error: &Bound<'_, PyAny>) -> ErrorInfo {
+    let (kind, message) = error_parts(error);
+    ErrorInfo { kind, message, stacktrace: stacktrace(error).unwrap_or_default() }
+}
+
+fn stacktrace(error: &Bound<'_, PyAny>) -> Option<String> {
+    let py = error.py();
+    let module = py.import(intern!(py, "traceback")).ok()?;
+    let lines = module.call_method1(intern!(py, "format_exception"), (error,)).ok()?;
+    let text = PyString::new(py, "").call_method1(intern!(py, "join"), (lines,)).ok()?;
+    Some(bounded(text.cast::<PyString>().ok()?, STACK))
+}
+
+/// A string, or what a value's text is.
+pub(crate) fn text_of(value: &Bound<'_, PyAny>) -> Text {
+    let text = match value.cast::<PyString>() {
+        Ok(text) => bounded(text, 1 << 16),
+        Err(_) => to_json(value),
+    };
+    Text::from(text)
+}
+
+/// A plain attribute: strings, numbers and booleans as such, lists of them as arrays, the rest as JSON text.
+pub(crate) fn attribute(value: &Bound<'_, PyAny>) -> Value {
+    if let Ok(text) = value.cast::<PyString>() {
+        return bounded(text, 1 << 20).into();
+    }
+    if let Ok(flag) = value.cast::<PyBool>() {
+        return flag.is_true().into();
+    }
+    if let Ok(number) = value.cast_exact::<PyInt>()
+        && let Ok(number) = number.extract::<i64>()
+    {
+        return number.into();
+    }
+    if let Ok(number) = value.cast::<PyFloat>() {
+        return number.value().into();
+    }
+    let json = to_json(value);
+    match serde_json::from_str::<serde_json::Value>(&json) {
+        // Nested values travel as JSON text, so that every backend can show them.
+        Ok(serde_json::Value::Array(items))
+            if !items.iter().any(|item| item.is_array() || item.is_object()) =>
+        {
+            AnyValue::from(&serde_json::Value::Array(items)).into()
+        }
+        Ok(serde_json::Value::String(text)) => text.into(),
+        Ok(serde_json::Value::Null) => AnyValue::Null.into(),
+        _ => json.into(),
+    }
+}
+
+/// Attributes of a mapping; what is none has none.
+pub(crate) fn pairs(attributes: &Bound<'_, PyAny>) -> Vec<(Text, Value)> {
+    let Ok(items) = attributes.call_method0(intern!(attributes.py(), "items")) else { return Vec::new() };
+    let Ok(items) = items.try_iter() else { return Vec::new() };
+    items
+        .map_while(Result::ok)
+        .filter_map(|item| item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>().ok())
+        .map(|(key, value)| (text_of(&key), attribute(&value)))
+        .collect()
+}
+
+/// Outputs and nothing else.
+pub(crate) fn outputs(value: &Bound<'_, PyAny>) -> Enrich {
+    Enrich::new().outputs_json(aitrace::Json::from_trusted(to_json(value)))
+}

@@ -1,0 +1,48 @@
+"""Trace records (format 2.1) that Python itself writes: lines of loggers."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from aitrace import _native, _settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aitrace._place import Place
+
+VERSION = "2.1"
+
+
+def log_line(
+    event: str, *, level: str, fields: Mapping[str, Any], place: Place | None, logger: str | None = None
+) -> str:
+    """One log record as a line of JSON, with the ids of the current span where there is one."""
+    meta: dict[str, Any] = {
+        "timestamp": datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "event": event,
+        "level": level,
+        "lifecycle": "log",
+        "version": VERSION,
+        "id": uuid.uuid4().hex,
+    }
+    span = _native.current_span()
+    if span is not None:
+        meta["trace_id"] = span.trace_id
+        meta["span_id"] = span.span_id
+        if span.parent_span_id is not None:
+            meta["parent_span_id"] = span.parent_span_id
+        if isinstance(span.tracer, _native.Tracer):
+            meta["project"] = span.tracer.project_name
+            meta["source"] = span.tracer.source
+            meta["session_id"] = span.tracer.session_id
+    if place is not None:
+        meta["file"], meta["line"], meta["function"] = place
+    if logger is not None:
+        meta["logger"] = logger
+    record = {key: value for key, value in fields.items() if key != "__tracer_meta__"}
+    if _settings.flag("AITRACE_COMPAT_MODE"):
+        record["timestamp"] = meta["timestamp"]
+    return _native.to_json({"__tracer_meta__": meta, **record})

@@ -148,7 +148,7 @@ describe("the list", () => {
       tab = await open(server.url);
       const { page } = tab;
       await page.getByText("Waiting for the first trace").waitFor();
-      expect(await page.locator(".snippet pre").textContent()).toBe("aitrace run -- python app.py");
+      expect(await page.locator(".snippet pre").textContent()).toContain("aitrace run -- python app.py");
       await page.getByRole("tab", { name: "OpenTelemetry" }).click();
       expect(await page.locator(".snippet pre").textContent()).toContain(`OTEL_EXPORTER_OTLP_ENDPOINT=${server.url}`);
       await page.waitForSelector(".connection[data-connection=open]");

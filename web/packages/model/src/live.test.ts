@@ -6,6 +6,7 @@ import {
   decodeLiveEvent,
   insertTrace,
   type LiveEvent,
+  latestTraces,
   mergeTraces,
   stateFromEvents,
   type TraceState,
@@ -156,8 +157,11 @@ describe("mergeTraces", () => {
 
   test("replaces in place and reports the new, newest first", () => {
     const shown = [row("b", 2), row("a", 1)];
-    const updates = new Map(
-      [row("a", 1, { status: "ok" }), row("c", 3), row("d", 4)].map((item) => [item.traceId, item]),
+    const updates = latestTraces(
+      [row("a", 1), row("a", 1, { status: "ok" }), row("c", 3), row("d", 4)].map((item) => ({
+        type: "trace",
+        trace: item,
+      })),
     );
     const { traces, fresh } = mergeTraces(shown, updates);
     expect(traces.map((item) => [item.traceId, item.status])).toEqual([
@@ -168,7 +172,10 @@ describe("mergeTraces", () => {
   });
 
   test("the same id in another project is another trace", () => {
-    const { traces, fresh } = mergeTraces([row("a", 1)], new Map([["a", row("a", 1, { project: "other" })]]));
+    const { traces, fresh } = mergeTraces(
+      [row("a", 1)],
+      latestTraces([{ type: "trace", trace: row("a", 1, { project: "other" }) }]),
+    );
     expect(traces[0]?.project).toBe("demo");
     expect(fresh).toHaveLength(1);
   });

@@ -144,7 +144,19 @@ export function stateFromEvents(traceId: string, events: readonly LiveEvent[]): 
   return undefined;
 }
 
-/** What a list does with an updated trace: replace it at its place, or tell of a new one. */
+/** What tells traces apart: two projects may use the same id. */
+export function traceKey(trace: TraceSummary): string {
+  return `${trace.traceId} ${trace.project}`;
+}
+
+/** Of several reports of a trace the last, by [[traceKey]]. */
+export function latestTraces(events: readonly LiveEvent[]): Map<string, TraceSummary> {
+  const updates = new Map<string, TraceSummary>();
+  for (const event of events) if (event.type === "trace") updates.set(traceKey(event.trace), event.trace);
+  return updates;
+}
+
+/** What a list does with updated traces ([[latestTraces]]): replace one at its place, or tell of a new one. */
 export function mergeTraces(
   shown: readonly TraceSummary[],
   updates: ReadonlyMap<string, TraceSummary>,
@@ -152,13 +164,13 @@ export function mergeTraces(
   const seen = new Set<string>();
   let changed = false;
   const traces = shown.map((trace) => {
-    const update = updates.get(trace.traceId);
-    if (update === undefined || update.project !== trace.project) return trace;
-    seen.add(trace.traceId);
+    const update = updates.get(traceKey(trace));
+    if (update === undefined) return trace;
+    seen.add(traceKey(trace));
     changed = true;
     return update;
   });
-  const fresh = [...updates.values()].filter((trace) => !seen.has(trace.traceId));
+  const fresh = [...updates.values()].filter((trace) => !seen.has(traceKey(trace)));
   fresh.sort((a, b) => ((a.start ?? 0n) > (b.start ?? 0n) ? -1 : (a.start ?? 0n) < (b.start ?? 0n) ? 1 : 0));
   return { traces: changed ? traces : shown, fresh };
 }

@@ -19,6 +19,8 @@ function makeClient(): QueryClient {
         retry: (count, error) =>
           count < 2 && error instanceof ApiFailure && (error.status === 0 || error.status >= 429),
         retryDelay: (count) => 400 * 2 ** count,
+        // The server is often this machine's own: it answers without any network.
+        networkMode: "always",
         refetchOnWindowFocus: false,
         gcTime: 60_000,
       },

@@ -99,7 +99,7 @@ export const SpanRowView = memo(function SpanRowView(props: SpanRowProps) {
           </span>
         )}
         <span className="aside">
-          {span.model !== null && <span className="model">{span.model}</span>}
+          {showsModel(span) && <span className="model">{span.model}</span>}
           <RowTokens span={span} />
           {span.status === "error" && (
             <span className="fail" title={span.error?.message}>
@@ -124,6 +124,12 @@ export const SpanRowView = memo(function SpanRowView(props: SpanRowProps) {
     </div>
   );
 });
+
+/** Whether the model says something that the name, as in `chat gpt-5-mini`, has not said. */
+function showsModel({ name, model }: Span): boolean {
+  const words = name.toLowerCase().split(/\s+/);
+  return model !== null && !words.some((word) => word.length > 3 && model.toLowerCase().startsWith(word));
+}
 
 function RowTokens({ span }: { span: Span }) {
   const total = (span.inputTokens ?? 0) + (span.outputTokens ?? 0);

@@ -4,6 +4,9 @@ import { type ApiFailure, getTrace } from "../api.ts";
 import { useFeed } from "../feed.ts";
 import { useHost } from "../host.ts";
 
+const ASK_MS = 30_000;
+const ASKED_SPANS = 5_000;
+
 export interface TraceReading {
   readonly state: TraceState | undefined;
   readonly error: ApiFailure | null;
@@ -26,6 +29,9 @@ export function useTrace(traceId: string): TraceReading {
   const query = useQuery<TraceState, ApiFailure>({
     queryKey: key,
     structuralSharing: false,
+    // Nobody tells when a program has fallen silent: what seems to run is asked after now and then.
+    refetchInterval: ({ state: { data } }) =>
+      data?.trace.status === "running" && data.spans.size <= ASKED_SPANS ? ASK_MS : false,
     queryFn: async ({ signal }) => {
       const { result, events } = await feed.during(() => getTrace(host, traceId, signal));
       return applyEvents(traceState(result), events);

@@ -12,8 +12,12 @@ interface Way {
 const WAYS: readonly Way[] = [
   {
     name: "Any program",
-    text: () => "aitrace run -- python app.py",
-    note: "Runs the program with the environment set to send its traces here.",
+    text: () => `# a program that uses aitrace or OpenTelemetry
+aitrace run -- python app.py
+
+# or an example at work
+aitrace demo`,
+    note: "`run` sets the environment so that the program's traces come here.",
   },
   {
     name: "Python",

@@ -10,6 +10,7 @@ import {
   millisBetween,
   type Nanos,
   type TraceSummary,
+  traceKey,
 } from "@aitrace/model";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { memo, type RefObject, useEffect, useState } from "react";
@@ -53,7 +54,10 @@ export function TraceTable({ list, scroller, address }: TraceTableProps) {
     estimateSize: () => ROW,
     overscan: 12,
     initialOffset: places.get(address)?.offset ?? 0,
-    getItemKey: (index) => traces[index]?.traceId ?? index,
+    getItemKey: (index) => {
+      const trace = traces[index];
+      return trace ? traceKey(trace) : index;
+    },
   });
   const items = virtual.getVirtualItems();
   const end = items.at(-1)?.index ?? 0;

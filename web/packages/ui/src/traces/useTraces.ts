@@ -2,16 +2,21 @@ import {
   formatQuery,
   insertTrace,
   type LiveEvent,
+  latestTraces,
   mergeTraces,
   type TracePage,
   type TraceSummary,
   type TracesRoute,
+  traceKey,
 } from "@aitrace/model";
 import { type InfiniteData, useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { type ApiFailure, getTraces } from "../api.ts";
 import { useFeed } from "../feed.ts";
 import { useHost } from "../host.ts";
+
+const ASK_MS = 30_000;
+const ASKED_PAGES = 3;
 
 type Pages = InfiniteData<TracePage, string | null>;
 
@@ -58,8 +63,7 @@ export function useTraces(filter: TracesRoute, still: () => boolean): Traces {
   const waiting: ReadonlyMap<string, TraceSummary> = held.key === key ? held.traces : new Map();
 
   const onBatch = (events: readonly LiveEvent[]): void => {
-    const updates = new Map<string, TraceSummary>();
-    for (const event of events) if (event.type === "trace") updates.set(event.trace.traceId, event.trace);
+    const updates = latestTraces(events);
     if (updates.size === 0) return;
     let fresh: TraceSummary[] = [];
     client.setQueryData<Pages>(key, (data) => {
@@ -69,16 +73,16 @@ export function useTraces(filter: TracesRoute, still: () => boolean): Traces {
         updates,
       );
       fresh = merged.fresh.filter((trace) => matches(trace, filter));
-      const byId = new Map(merged.traces.map((trace) => [trace.traceId + trace.project, trace]));
+      const byId = new Map(merged.traces.map((trace) => [traceKey(trace), trace]));
       const pages = data.pages.map((page) => ({
         ...page,
-        traces: page.traces.map((trace) => byId.get(trace.traceId + trace.project) ?? trace),
+        traces: page.traces.map((trace) => byId.get(traceKey(trace)) ?? trace),
       }));
       const next = { ...data, pages };
       return q.trim() !== "" || still() ? next : insertAll(next, fresh);
     });
     if (fresh.length > 0 && (q.trim() !== "" || still())) {
-      setHeld({ key, traces: new Map([...waiting, ...fresh.map((trace) => [trace.traceId, trace] as const)]) });
+      setHeld({ key, traces: new Map([...waiting, ...fresh.map((trace) => [traceKey(trace), trace] as const)]) });
     }
   };
 
@@ -90,11 +94,14 @@ export function useTraces(filter: TracesRoute, still: () => boolean): Traces {
     initialPageParam: null,
     queryFn: async ({ pageParam, signal }) => {
       const { result, events } = await feed.during(() => getTraces(host, filter, pageParam, signal));
-      const updates = new Map<string, TraceSummary>();
-      for (const event of events) if (event.type === "trace") updates.set(event.trace.traceId, event.trace);
-      return { ...result, traces: mergeTraces(result.traces, updates).traces };
+      return { ...result, traces: mergeTraces(result.traces, latestTraces(events)).traces };
     },
     getNextPageParam: (page) => page.next,
+    // Nobody tells when a program has fallen silent: what seems to run is asked after now and then.
+    refetchInterval: ({ state: { data } }) => {
+      const running = data?.pages.some((page) => page.traces.some((trace) => trace.status === "running"));
+      return running && data && data.pages.length <= ASKED_PAGES && !still() ? ASK_MS : false;
+    },
   });
 
   const traces = useMemo(() => unique(query.data?.pages.flatMap((page) => page.traces) ?? []), [query.data]);
@@ -118,7 +125,7 @@ export function useTraces(filter: TracesRoute, still: () => boolean): Traces {
 function unique(traces: readonly TraceSummary[]): TraceSummary[] {
   const seen = new Set<string>();
   return traces.filter((trace) => {
-    const id = `${trace.project}\u0000${trace.traceId}`;
+    const id = traceKey(trace);
     if (seen.has(id)) return false;
     seen.add(id);
     return true;

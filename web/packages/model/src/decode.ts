@@ -19,31 +19,36 @@ import type {
   TraceSummary,
 } from "./api.ts";
 import { KINDS, LEVELS, STATUSES } from "./api.ts";
-import { field, isObject, type Json, type JsonObject, RawNumber } from "./json.ts";
+import { isObject, type Json, type JsonObject, RawNumber } from "./json.ts";
 import { millisBetween, parseTime } from "./time.ts";
 
+const NOTHING: JsonObject = Object.freeze(Object.create(null)) as JsonObject;
+
+/**
+ * The object to read fields from. Fields are read by plain index, which is fast and here safe: their names are ours,
+ * and none is one that every object has.
+ */
+function record(value: unknown): JsonObject {
+  return isObject(value) ? value : NOTHING;
+}
+
 /** Text of a field; `null` where it is absent, empty or no text. */
-function text(value: unknown, key: string): string | null {
-  const item = field(value, key);
+function text(from: JsonObject, key: string): string | null {
+  const item = from[key];
   return typeof item === "string" && item !== "" ? item : null;
 }
 
 /** A number, which the API sends as one or, where 64 bits wide, as a string. */
-function number(value: unknown, key: string): number | null {
-  const item = field(value, key);
-  const result =
-    typeof item === "number"
-      ? item
-      : typeof item === "string" && item.trim() !== ""
-        ? Number(item)
-        : item instanceof RawNumber
-          ? Number(item.text)
-          : NaN;
+function number(from: JsonObject, key: string): number | null {
+  const item = from[key];
+  if (typeof item === "number") return item;
+  const digits = typeof item === "string" ? item.trim() : item instanceof RawNumber ? item.text : "";
+  const result = digits === "" ? Number.NaN : Number(digits);
   return Number.isFinite(result) ? result : null;
 }
 
-function count(value: unknown, key: string): number {
-  return Math.max(0, number(value, key) ?? 0);
+function count(from: JsonObject, key: string): number {
+  return Math.max(0, number(from, key) ?? 0);
 }
 
 function word<W extends string>(words: readonly W[], value: unknown, fallback: W): W {
@@ -56,11 +61,12 @@ function list<T>(value: Json | undefined, decode: (item: Json) => T | undefined)
   return { items, unreadable: value.length - items.length };
 }
 
-export function decodeTrace(value: unknown): TraceSummary | undefined {
+export function decodeTrace(json: unknown): TraceSummary | undefined {
+  const value = record(json);
   const traceId = text(value, "trace_id");
   if (traceId === null) return undefined;
-  const start = parseTime(field(value, "start_ts")) ?? null;
-  const end = parseTime(field(value, "end_ts")) ?? null;
+  const start = parseTime(value["start_ts"]) ?? null;
+  const end = parseTime(value["end_ts"]) ?? null;
   const elapsed = start !== null && end !== null ? millisBetween(start, end) : null;
   return {
     traceId,
@@ -70,7 +76,7 @@ export function decodeTrace(value: unknown): TraceSummary | undefined {
     start,
     end,
     durationMs: number(value, "duration_ms") ?? elapsed,
-    status: word<Status>(STATUSES, field(value, "status"), end === null ? "running" : "ok"),
+    status: word<Status>(STATUSES, value["status"], end === null ? "running" : "ok"),
     spans: count(value, "spans"),
     events: count(value, "events"),
     errors: count(value, "errors"),
@@ -80,9 +86,10 @@ export function decodeTrace(value: unknown): TraceSummary | undefined {
   };
 }
 
-function decodeError(value: Json | undefined): SpanError | null {
-  if (typeof value === "string" && value !== "") return { type: "", message: value, stacktrace: "" };
-  if (!isObject(value)) return null;
+function decodeError(json: Json | undefined): SpanError | null {
+  const value = record(json);
+  if (typeof json === "string" && json !== "") return { type: "", message: json, stacktrace: "" };
+  if (!isObject(json)) return null;
   return {
     type: text(value, "type") ?? "",
     message: text(value, "message") ?? "",
@@ -90,44 +97,48 @@ function decodeError(value: Json | undefined): SpanError | null {
   };
 }
 
-function decodeCode(value: Json | undefined): Code | null {
+function decodeCode(json: Json | undefined): Code | null {
+  const value = record(json);
   const file = text(value, "file");
   const name = text(value, "function");
   if (file === null && name === null) return null;
   return { file: file ?? "", line: Math.trunc(count(value, "line")), function: name ?? "" };
 }
 
-function decodeEvent(value: Json): SpanEvent | undefined {
-  if (!isObject(value)) return undefined;
+function decodeEvent(json: Json): SpanEvent | undefined {
+  const value = record(json);
+  if (!isObject(json)) return undefined;
   return {
-    time: parseTime(field(value, "time_ns") ?? field(value, "time") ?? field(value, "ts")) ?? null,
+    time: parseTime(value["time_ns"] ?? value["time"] ?? value["ts"]) ?? null,
     name: text(value, "name") ?? "event",
-    attributes: field(value, "attributes") ?? field(value, "attrs") ?? {},
+    attributes: value["attributes"] ?? value["attrs"] ?? {},
   };
 }
 
-function decodeLink(value: Json): SpanLink | undefined {
+function decodeLink(json: Json): SpanLink | undefined {
+  const value = record(json);
   const traceId = text(value, "trace_id");
   if (traceId === null) return undefined;
-  return { traceId, spanId: text(value, "span_id") ?? "", attributes: field(value, "attributes") ?? {} };
+  return { traceId, spanId: text(value, "span_id") ?? "", attributes: value["attributes"] ?? {} };
 }
 
-export function decodeSpan(value: unknown): Span | undefined {
+export function decodeSpan(json: unknown): Span | undefined {
+  const value = record(json);
   const traceId = text(value, "trace_id");
   const spanId = text(value, "span_id");
-  const start = parseTime(field(value, "start_ns"));
+  const start = parseTime(value["start_ns"]);
   if (traceId === null || spanId === null || start === undefined) return undefined;
-  const end = parseTime(field(value, "end_ns")) ?? null;
-  const attributes = field(value, "attributes");
+  const end = parseTime(value["end_ns"]) ?? null;
+  const attributes = value["attributes"];
   return {
     traceId,
     spanId,
     parentId: text(value, "parent_span_id"),
     name: text(value, "name") ?? "",
-    kind: word<Kind>(KINDS, field(value, "kind"), "span"),
+    kind: word<Kind>(KINDS, value["kind"], "span"),
     eventType: text(value, "event_type"),
-    status: word<Status>(STATUSES, field(value, "status"), end === null ? "running" : "ok"),
-    error: decodeError(field(value, "error")),
+    status: word<Status>(STATUSES, value["status"], end === null ? "running" : "ok"),
+    error: decodeError(value["error"]),
     start,
     end,
     project: text(value, "project") ?? "default",
@@ -143,22 +154,23 @@ export function decodeSpan(value: unknown): Span | undefined {
     inputTokens: number(value, "input_tokens"),
     outputTokens: number(value, "output_tokens"),
     cost: number(value, "cost"),
-    inputs: field(value, "inputs") ?? null,
-    outputs: field(value, "outputs") ?? null,
-    metadata: field(value, "metadata") ?? null,
-    metrics: field(value, "metrics") ?? null,
-    feedback: field(value, "feedback") ?? null,
-    config: field(value, "config") ?? null,
-    userProperties: field(value, "user_properties") ?? null,
+    inputs: value["inputs"] ?? null,
+    outputs: value["outputs"] ?? null,
+    metadata: value["metadata"] ?? null,
+    metrics: value["metrics"] ?? null,
+    feedback: value["feedback"] ?? null,
+    config: value["config"] ?? null,
+    userProperties: value["user_properties"] ?? null,
     attributes: isObject(attributes) ? attributes : ({} as JsonObject),
-    code: decodeCode(field(value, "code")),
-    events: list(field(value, "events"), decodeEvent).items,
-    links: list(field(value, "links"), decodeLink).items,
+    code: decodeCode(value["code"]),
+    events: list(value["events"], decodeEvent).items,
+    links: list(value["links"], decodeLink).items,
   };
 }
 
-export function decodeLog(value: unknown): LogRecord | undefined {
-  const time = parseTime(field(value, "ts"));
+export function decodeLog(json: unknown): LogRecord | undefined {
+  const value = record(json);
+  const time = parseTime(value["ts"]);
   if (time === undefined) return undefined;
   return {
     id: text(value, "id"),
@@ -166,35 +178,39 @@ export function decodeLog(value: unknown): LogRecord | undefined {
     spanId: text(value, "span_id"),
     time,
     event: text(value, "event") ?? "",
-    level: word<Level>(LEVELS, field(value, "level"), "info"),
+    level: word<Level>(LEVELS, value["level"], "info"),
     logger: text(value, "logger"),
-    code: decodeCode(field(value, "code")),
-    attrs: field(value, "attrs") ?? {},
+    code: decodeCode(value["code"]),
+    attrs: value["attrs"] ?? {},
   };
 }
 
 /** `undefined` where the answer holds no trace at all. */
-export function decodeTraceDetail(value: unknown): TraceDetail | undefined {
-  const trace = decodeTrace(field(value, "trace"));
+export function decodeTraceDetail(json: unknown): TraceDetail | undefined {
+  const value = record(json);
+  const trace = decodeTrace(value["trace"]);
   if (trace === undefined) return undefined;
-  const spans = list(field(value, "spans"), decodeSpan);
-  const logs = list(field(value, "logs"), decodeLog);
+  const spans = list(value["spans"], decodeSpan);
+  const logs = list(value["logs"], decodeLog);
   return { trace, spans: spans.items, logs: logs.items, unreadable: spans.unreadable + logs.unreadable };
 }
 
-export function decodeTracePage(value: unknown): TracePage | undefined {
-  if (!Array.isArray(field(value, "traces"))) return undefined;
-  return { traces: list(field(value, "traces"), decodeTrace).items, next: text(value, "next") };
+export function decodeTracePage(json: unknown): TracePage | undefined {
+  const value = record(json);
+  if (!Array.isArray(value["traces"])) return undefined;
+  return { traces: list(value["traces"], decodeTrace).items, next: text(value, "next") };
 }
 
 /** `GET /api/projects`. */
-export function decodeProjects(value: unknown): string[] {
-  return list(field(value, "projects"), (name) => (typeof name === "string" ? name : undefined)).items;
+export function decodeProjects(json: unknown): string[] {
+  const value = record(json);
+  return list(value["projects"], (name) => (typeof name === "string" ? name : undefined)).items;
 }
 
 /** The error in the body of an answer; `undefined` where there is none, as from a proxy. */
-export function decodeApiError(value: unknown): ApiError | undefined {
-  const error = field(value, "error");
+export function decodeApiError(json: unknown): ApiError | undefined {
+  const value = record(json);
+  const error = record(value["error"]);
   const message = text(error, "message");
   if (message === null) return undefined;
   return { kind: text(error, "kind") ?? "error", message, hint: text(error, "hint") };

@@ -34,25 +34,36 @@ function byStart(spans: SpanMap): (a: string, b: string) => number {
   };
 }
 
-/** For each span in a circle of parents: whether it is the circle's earliest, where the circle is cut. */
+/** Whether each parent that is here comes before its children: the server's order, in which no circle can be. */
+function parentsFirst(spans: SpanMap): boolean {
+  const seen = new Set<string>();
+  for (const { spanId, parentId } of spans.values()) {
+    if (parentId !== null && !seen.has(parentId) && spans.has(parentId)) return false;
+    seen.add(spanId);
+  }
+  return true;
+}
+
+/** Of each circle of parents the earliest span: where the circle is cut. */
 function findCuts(spans: SpanMap): Set<string> {
-  const compare = byStart(spans);
-  const done = new Set<string>();
   const cuts = new Set<string>();
+  if (parentsFirst(spans)) return cuts;
+  const compare = byStart(spans);
+  // For each span seen, the walk that saw it first.
+  const walks = new Map<string, string>();
   for (const start of spans.keys()) {
-    const path: string[] = [];
-    const onPath = new Set<string>();
     let id: string | null | undefined = start;
-    while (id && spans.has(id) && !done.has(id) && !onPath.has(id)) {
-      path.push(id);
-      onPath.add(id);
+    while (id && spans.has(id) && !walks.has(id)) {
+      walks.set(id, start);
       id = spans.get(id)?.parentId;
     }
-    if (id && onPath.has(id)) {
-      const circle = path.slice(path.indexOf(id));
-      cuts.add(circle.reduce((first, other) => (compare(other, first) < 0 ? other : first)));
+    if (!id || walks.get(id) !== start) continue;
+    // Only this walk left its mark there, so it came back to itself.
+    let earliest = id;
+    for (let at = spans.get(id)?.parentId; at && at !== id; at = spans.get(at)?.parentId) {
+      if (compare(at, earliest) < 0) earliest = at;
     }
-    for (const seen of path) done.add(seen);
+    cuts.add(earliest);
   }
   return cuts;
 }
@@ -94,41 +105,27 @@ function makeNodes(
   roots: readonly string[],
   children: ReadonlyMap<string, string[]>,
   irregular: ReadonlyMap<string, Irregular>,
-): Map<string, TreeNode> {
-  const depths = new Map<string, number>();
+): ReadonlyMap<string, TreeNode> {
+  const nodes = new Map<string, { -readonly [K in keyof TreeNode]: TreeNode[K] }>();
   const order: string[] = [];
-  const stack = [...roots].reverse();
-  for (const root of roots) depths.set(root, 0);
-  for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
+  const stack = roots.map((id) => ({ id, depth: 0 })).reverse();
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    const { id, depth } = next;
+    const below = children.get(id) ?? NO_CHILDREN;
     order.push(id);
-    const below = children.get(id);
-    if (below === undefined) continue;
-    const depth = (depths.get(id) ?? 0) + 1;
-    for (let i = below.length - 1; i >= 0; i -= 1) {
-      const child = below[i] as string;
-      depths.set(child, depth);
-      stack.push(child);
-    }
+    nodes.set(id, { id, depth, children: below, descendants: 0, irregular: irregular.get(id) ?? null });
+    for (let i = below.length - 1; i >= 0; i -= 1) stack.push({ id: below[i] as string, depth: depth + 1 });
   }
-  const sizes = new Map<string, number>();
+  // From the bottom up, so that each node finds its children counted.
   for (let i = order.length - 1; i >= 0; i -= 1) {
-    const id = order[i] as string;
-    let size = 0;
-    for (const child of children.get(id) ?? []) size += 1 + (sizes.get(child) ?? 0);
-    sizes.set(id, size);
-  }
-  const nodes = new Map<string, TreeNode>();
-  for (const id of order) {
-    nodes.set(id, {
-      id,
-      depth: depths.get(id) ?? 0,
-      children: children.get(id) ?? [],
-      descendants: sizes.get(id) ?? 0,
-      irregular: irregular.get(id) ?? null,
-    });
+    const node = nodes.get(order[i] as string);
+    if (node === undefined) continue;
+    for (const child of node.children) node.descendants += 1 + (nodes.get(child)?.descendants ?? 0);
   }
   return nodes;
 }
+
+const NO_CHILDREN: readonly string[] = [];
 
 export interface SpanRow {
   readonly type: "span";

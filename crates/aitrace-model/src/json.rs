@@ -9,7 +9,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::{ModelError, Result};
-use crate::text::Text;
+use crate::text::{Text, write_string};
 
 /// One JSON value as its text.
 ///
@@ -35,7 +35,9 @@ impl Json {
 
     /// A JSON string.
     pub fn string(text: &str) -> Self {
-        Self::from_value(&Value::from(text))
+        let mut out = String::with_capacity(text.len() + 8);
+        write_string(&mut out, text);
+        Self(out.into())
     }
 
     /// The text of anything that serialises; an error where it cannot (a map with keys that are no strings).
@@ -53,7 +55,7 @@ impl Json {
             if text.len() > 1 {
                 text.push(',');
             }
-            text.push_str(&Value::from(key).to_string());
+            write_string(&mut text, key);
             text.push(':');
             text.push_str(value.as_str());
         }

@@ -56,3 +56,46 @@ fn spell_surrogates(bytes: &[u8]) -> String {
     out.push_str(std::str::from_utf8(rest).expect("the loop ends on valid text"));
     out
 }
+
+/// Appends a JSON string.
+pub(crate) fn write_string(out: &mut String, text: &str) {
+    out.push('"');
+    let mut rest = text;
+    // Runs without anything to escape are copied whole.
+    while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+        out.push_str(&rest[..at]);
+        write_escape(out, rest.as_bytes()[at]);
+        rest = &rest[at + 1..];
+    }
+    out.push_str(rest);
+    out.push('"');
+}
+
+fn write_escape(out: &mut String, byte: u8) {
+    let short = match byte {
+        b'"' => "\\\"",
+        b'\\' => "\\\\",
+        b'\n' => "\\n",
+        b'\r' => "\\r",
+        b'\t' => "\\t",
+        0x08 => "\\b",
+        0x0C => "\\f",
+        _ => return write!(out, "\\u{byte:04x}").expect("a String takes everything"),
+    };
+    out.push_str(short);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn strings_are_written_as_json(text in "\\PC*|[\\x00-\\x7F]*") {
+            let mut out = String::new();
+            write_string(&mut out, &text);
+            prop_assert_eq!(&out, &serde_json::to_string(&text).expect("a string"));
+        }
+    }
+}

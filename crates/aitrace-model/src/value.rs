@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use crate::json::Json;
+use crate::text::write_string;
 
 /// One attribute value.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,7 +73,8 @@ impl AnyValue {
 
     /// An object of attributes; of keys that repeat the last one counts.
     pub fn object_to_json(members: &[(String, AnyValue)]) -> Json {
-        let mut out = String::new();
+        let strings = members.iter().map(|(key, value)| key.len() + value.as_str().map_or(16, str::len) + 8);
+        let mut out = String::with_capacity(strings.sum::<usize>() + 64);
         write_members(&mut out, members);
         Json::from_trusted(out)
     }
@@ -118,18 +120,6 @@ fn write_members(out: &mut String, members: &[(String, AnyValue)]) {
         value.write_json(out);
     }
     out.push('}');
-}
-
-/// Appends a JSON string.
-pub(crate) fn write_string(out: &mut String, text: &str) {
-    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
-    if text.bytes().all(plain) {
-        out.push('"');
-        out.push_str(text);
-        out.push('"');
-    } else {
-        out.push_str(&Value::from(text).to_string());
-    }
 }
 
 fn write_double(out: &mut String, value: f64) {

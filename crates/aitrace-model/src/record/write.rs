@@ -6,7 +6,7 @@ use super::META_KEY;
 use super::meta::{Meta, Record};
 use crate::json::Json;
 use crate::span::ErrorInfo;
-use crate::value::write_string;
+use crate::text::write_string;
 
 const TIMESTAMP: &str = "timestamp";
 

@@ -3,9 +3,11 @@
 import asyncio
 import copy
 import functools
+import gc
 import inspect
 import pickle
 import typing
+import weakref
 
 import pytest
 
@@ -252,6 +254,20 @@ def test_after_shutdown_the_function_runs_untraced(tracer):
     assert f() == 1
     assert len(tracer.spans()) == 1
     assert tracer.shutdown().ok
+
+
+def test_a_local_function_that_calls_itself_is_collected(tracer):
+    def make():
+        @tracer.trace
+        def down(n):
+            return n and down(n - 1)
+
+        down(2)
+        return weakref.ref(down)
+
+    gone = make()
+    gc.collect()
+    assert gone() is None
 
 
 def test_recursion(tracer):

@@ -153,6 +153,18 @@ def test_at_exit_what_was_not_sent_is_said_in_one_line_and_quickly():
     assert any(line.startswith("aitrace: lost: 0 sent") for line in lines), done.stderr
 
 
+def test_tracers_that_nobody_holds_send_before_the_exit(stub):
+    done = run(
+        "import sys\nfrom aitrace import Tracer\n"
+        "def work(n):\n    t = Tracer(project=f'p{n}')\n    with t.start_span(f'span-{n}'): pass\n"
+        "for n in range(3): work(n)\n",
+        AITRACE_SERVER_URL=stub.url,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    sent = b"".join(request[3] for request in stub.requests)
+    assert all(f"span-{n}".encode() in sent for n in range(3))
+
+
 def test_without_a_span_nothing_is_said_and_nothing_is_sent():
     done = run("from aitrace import Tracer\nt = Tracer(project='idle')\n")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -139,6 +139,7 @@ impl Enrichment {
         self.span.as_ref().map(|span| span.bind(py).clone())
     }
 
+    #[expect(clippy::unused_self, reason = "the protocol has it")]
     #[pyo3(signature = (*_error))]
     fn __exit__(&self, _error: &Bound<'_, PyTuple>) -> bool {
         false

@@ -67,7 +67,7 @@ mod _native {
     #[pymodule_export]
     use crate::traced::{Spec, TracedFunction};
     #[pymodule_export]
-    use crate::tracer::{Tracer, attach, current_span, detach, enrich_span};
+    use crate::tracer::{Tracer, attach, current_span, detach, enrich_span, shutdown_leaving};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -18,12 +18,29 @@ struct Table {
 // Nothing of Python's runs while this is locked: what is let go of is dropped after it.
 static TABLE: Mutex<Table> = Mutex::new(Table { tracers: Vec::new(), chosen: None, newest: None });
 
+/// Tracers that Python has let go of while they had something to send, until the exit or another tracer.
+static LEAVING: Mutex<Vec<aitrace::Tracer>> = Mutex::new(Vec::new());
+
+/// Called when Python lets go of a tracer: what it has not sent yet must not be lost at exit.
+pub(crate) fn leave(tracer: &aitrace::Tracer) {
+    if !tracer.is_off() && tracer.stats().remaining > 0 {
+        LEAVING.lock().push(tracer.clone());
+    }
+}
+
+/// Takes over the tracers that are still sending, for the last flush.
+pub(crate) fn leaving() -> Vec<aitrace::Tracer> {
+    std::mem::take(&mut *LEAVING.lock())
+}
+
 /// Makes a tracer known; `keep` keeps it alive until another is made.
 #[pyfunction]
 pub(crate) fn register(tracer: &Bound<'_, Tracer>, keep: bool) -> PyResult<()> {
     let py = tracer.py();
     let reference = PyWeakrefReference::new(tracer.as_any())?.unbind();
     let id = tracer.get().core.identity().tracer_id.as_ref().to_owned();
+    let sent: Vec<_> = LEAVING.lock().extract_if(.., |tracer| tracer.stats().remaining == 0).collect();
+    drop(sent);
     let mut table = TABLE.lock();
     let mut gone = Vec::new();
     table.tracers.retain(|(_, known)| {

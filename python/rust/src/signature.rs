@@ -3,6 +3,7 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
 
 use crate::capture::{Writer, write_string};
 
@@ -61,6 +62,11 @@ impl Signature {
             read.push(Parameter { name: name.unbind(), key, kind, default });
         }
         Ok(Self { parameters: read, skip })
+    }
+
+    /// Shows the collector the defaults.
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.parameters.iter().try_for_each(|parameter| visit.call(&parameter.default))
     }
 
     /// The arguments as the text of a JSON object; `None` where there are none.

@@ -278,7 +278,7 @@ impl Span {
         self.finish(py, end_time.map(Timestamp::from_nanos));
     }
 
-    fn __enter__<'py>(slf: Bound<'py, Self>) -> Bound<'py, Self> {
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
         // Without a slot to put it into, it is recorded but not current.
         drop(Self::enter(&slf));
         slf

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aitrace::{Code, CodeLocation, Enrich, EventType, Json, SpanKind, SpanOptions, Text};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
 
 use crate::enrich::{event_type_of, kind_of};
 use crate::signature::Signature;
@@ -94,6 +95,11 @@ impl Spec {
         })
     }
 
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.tracer)?;
+        self.signature.traverse(&visit)
+    }
+
     /// Starts a span with the arguments as inputs, not current; None where no tracer is found.
     fn start<'py>(
         &self,
@@ -109,8 +115,11 @@ impl Spec {
     }
 }
 
-/// A plain function whose calls are spans. Names, docstring and signature are put on it by Python's side;
-/// what else a function has is the function's own.
+/// A plain function whose calls are spans. Names and docstring are put on it by Python's side; what else a
+/// function has is the function's own.
+///
+/// A local function that calls itself holds itself through its closure: the collector has to see that. It
+/// does not see this class's `__dict__`, so the function must not stand in there.
 #[pyclass(frozen, dict, weakref, module = "aitrace._native")]
 pub(crate) struct TracedFunction {
     function: Py<PyAny>,
@@ -122,6 +131,17 @@ impl TracedFunction {
     #[new]
     fn new(function: Py<PyAny>, spec: Py<Spec>) -> Self {
         Self { function, spec }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.function)?;
+        visit.call(&self.spec)
+    }
+
+    /// The function itself.
+    #[getter]
+    fn __wrapped__(&self, py: Python<'_>) -> Py<PyAny> {
+        self.function.clone_ref(py)
     }
 
     #[pyo3(signature = (*args, **kwargs))]

@@ -14,6 +14,7 @@ use crate::capture::to_json;
 use crate::enrich::{self, Arguments, Enrichment, event_type_of, kind_of};
 use crate::exporter;
 use crate::record::SpanRecord;
+use crate::registry;
 use crate::slot::{self, Here, Scope};
 use crate::span::{Span, State, pairs, text_of};
 
@@ -28,6 +29,12 @@ pub(crate) fn location((file, line, function): Place) -> CodeLocation {
 #[pyclass(subclass, frozen, weakref, name = "Tracer", module = "aitrace._native")]
 pub(crate) struct Tracer {
     pub(crate) core: aitrace::Tracer,
+}
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        registry::leave(&self.core);
+    }
 }
 
 impl Tracer {
@@ -402,13 +409,13 @@ impl Tracer {
 
     /// Waits up to `timeout` seconds for everything that has ended to be sent:
     /// ok, sent, remaining, spooled, dropped.
-    fn _flush(&self, py: Python<'_>, timeout: f64) -> (bool, u64, u64, u64, Vec<(String, u64)>) {
+    fn _flush(&self, py: Python<'_>, timeout: f64) -> Flushed {
         let result = py.detach(|| self.core.flush(seconds(timeout)));
         report(result)
     }
 
     /// Flushes, then records nothing more.
-    fn _shutdown(&self, py: Python<'_>, timeout: f64) -> (bool, u64, u64, u64, Vec<(String, u64)>) {
+    fn _shutdown(&self, py: Python<'_>, timeout: f64) -> Flushed {
         let result = py.detach(|| self.core.shutdown(seconds(timeout)));
         report(result)
     }
@@ -435,9 +442,22 @@ impl Tracer {
     }
 }
 
+/// At exit: flushes and ends the tracers that Python has let go of, within `timeout` seconds each; what each
+/// came to, with its project.
+#[pyfunction]
+pub(crate) fn shutdown_leaving(py: Python<'_>, timeout: f64) -> Vec<(String, Flushed)> {
+    let end = |tracer: aitrace::Tracer| {
+        let project = tracer.identity().project.to_string();
+        (project, report(tracer.shutdown(seconds(timeout))))
+    };
+    py.detach(|| registry::leaving().into_iter().map(end).collect())
+}
+
+/// ok, sent, remaining, spooled, dropped.
+type Flushed = (bool, u64, u64, u64, Vec<(String, u64)>);
 type LogTuple = (String, &'static str, Option<String>, Option<String>, Option<String>, String);
 
-fn report(result: aitrace::FlushResult) -> (bool, u64, u64, u64, Vec<(String, u64)>) {
+fn report(result: aitrace::FlushResult) -> Flushed {
     (result.ok, result.sent, result.remaining, result.spooled, result.dropped.into_iter().collect())
 }
 

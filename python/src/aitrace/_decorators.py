@@ -7,6 +7,7 @@ there is none the function runs and nothing is recorded.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable
@@ -88,8 +89,17 @@ def wrap_function(function: Any, spec: _native.Spec) -> Any:
         return trace_async_generator(function, spec)
     if inspect.isgeneratorfunction(function):
         return trace_generator(function, spec)
-    traced = _native.TracedFunction(function, spec)
-    return functools.update_wrapper(traced, function)
+    return _dress(_native.TracedFunction(function, spec), function)
+
+
+def _dress(traced: Any, function: Any) -> Any:
+    """What ``functools.update_wrapper`` does, less ``__wrapped__``, which the native callable has by itself."""
+    for name in functools.WRAPPER_ASSIGNMENTS:
+        with contextlib.suppress(AttributeError):
+            setattr(traced, name, getattr(function, name))
+    own = getattr(function, "__dict__", {})
+    traced.__dict__.update({name: value for name, value in own.items() if name != "__wrapped__"})
+    return traced
 
 
 def _trace_coroutine(function: Any, spec: _native.Spec) -> Any:

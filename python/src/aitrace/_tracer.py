@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import sys
+import time
 from collections.abc import Callable, Generator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -240,14 +241,24 @@ def _result(parts: tuple[bool, int, int, int, list[tuple[str, int]]]) -> FlushRe
 
 def shutdown_all() -> None:
     """At exit: sends what there is, within two seconds for all tracers, and says what was not sent."""
-    import time
-
     deadline = time.monotonic() + _EXIT_SECONDS
     for tracer in _native.tracers():
-        result = _result(tracer._shutdown(max(0.0, deadline - time.monotonic())))
-        if not result.ok and not getattr(tracer, "test_mode", False):
-            lost = sum(result.dropped.values())
-            reasons = ", ".join(f"{reason} {count}" for reason, count in result.dropped.items())
-            detail = f"{lost} lost ({reasons})" if lost else f"{result.remaining} not sent in time"
-            print(f"aitrace: {tracer.project_name}: {result.sent} sent, {detail}", file=sys.stderr)
+        result = _result(tracer._shutdown(_left(deadline)))
+        if not getattr(tracer, "test_mode", False):
+            _tell(tracer.project_name, result)
+    for project, parts in _native.shutdown_leaving(_left(deadline)):
+        _tell(project, _result(parts))
     _native.forget_interpreter()
+
+
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())
+
+
+def _tell(project: str, result: FlushResult) -> None:
+    if result.ok:
+        return
+    lost = sum(result.dropped.values())
+    reasons = ", ".join(f"{reason} {count}" for reason, count in result.dropped.items())
+    detail = f"{lost} lost ({reasons})" if lost else f"{result.remaining} not sent in time"
+    print(f"aitrace: {project}: {result.sent} sent, {detail}", file=sys.stderr)

@@ -1,0 +1,188 @@
+//! What holds for any span: precedence of dialects, nothing received is lost, nothing panics.
+
+use std::sync::Arc;
+
+use aitrace_model::{
+    AnyValue, EventType, Json, RawEvent, RawSpan, RawStatus, Resource, Scope, Span, SpanKind, Timestamp,
+};
+use aitrace_normalise::normalise_span;
+use proptest::prelude::*;
+
+use crate::fixtures::context;
+
+fn raw(attributes: Vec<(String, AnyValue)>) -> RawSpan {
+    RawSpan {
+        trace_id: "be97f2fa26196196d1c776cef223b871".parse().expect("id"),
+        span_id: "c33604c286773277".parse().expect("id"),
+        parent_span_id: None,
+        name: "name".to_owned(),
+        otel_kind: 1,
+        trace_state: String::new(),
+        start: Timestamp::from_nanos(1),
+        end: Some(Timestamp::from_nanos(2)),
+        attributes,
+        events: Vec::new(),
+        links: Vec::new(),
+        status: RawStatus::Unset,
+        resource: Arc::new(Resource::default()),
+        scope: Arc::new(Scope::default()),
+    }
+}
+
+fn normalised(attributes: &[(&str, AnyValue)]) -> Span {
+    let own = attributes.iter().map(|(key, value)| ((*key).to_owned(), value.clone()));
+    normalise_span(raw(own.collect()), &context())
+}
+
+#[test]
+fn the_dialects_rank_in_their_order() {
+    let word = AnyValue::from;
+    // Each source alone outranks all that follow it, wherever they stand among the attributes.
+    let kinds = [
+        ("openinference.span.kind", word("RERANKER"), SpanKind::Reranker),
+        ("gen_ai.operation.name", word("invoke_agent"), SpanKind::Agent),
+        ("traceloop.span.kind", word("tool"), SpanKind::Tool),
+        ("llm.request.type", word("chat"), SpanKind::Llm),
+    ];
+    for from in 0..kinds.len() {
+        let mut attributes: Vec<(&str, AnyValue)> =
+            kinds[from..].iter().map(|(key, value, _)| (*key, value.clone())).collect();
+        assert_eq!(normalised(&attributes).kind, kinds[from].2);
+        attributes.reverse();
+        assert_eq!(normalised(&attributes).kind, kinds[from].2);
+        attributes.push(("aitrace.event_type", word("session")));
+        assert_eq!(
+            (normalised(&attributes).kind, normalised(&attributes).event_type),
+            (kinds[from].2, EventType::Session)
+        );
+    }
+    let tokens = ["llm.token_count.prompt", "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"];
+    for from in 0..tokens.len() {
+        let told = tokens.iter().enumerate().skip(from).rev();
+        let attributes: Vec<(&str, AnyValue)> =
+            told.map(|(at, key)| (*key, AnyValue::Int(at as i64))).collect();
+        assert_eq!(normalised(&attributes).input_tokens, Some(from as u64));
+    }
+    let messages = [("llm.input_messages.0.message.content", "a"), ("gen_ai.prompt.0.content", "c")];
+    let whole =
+        ("gen_ai.input.messages", word(r#"[{"role":"user","parts":[{"type":"text","content":"b"}]}]"#));
+    let all = [(messages[1].0, word(messages[1].1)), whole.clone(), (messages[0].0, word(messages[0].1))];
+    for (used, expected) in [(&all[..], r#""a""#), (&all[..2], r#""b""#), (&all[..1], r#""c""#)] {
+        let inputs = normalised(used).inputs.expect("messages");
+        assert!(inputs.as_str().contains(expected), "{inputs}");
+    }
+}
+
+#[test]
+fn a_value_of_the_wrong_type_leaves_its_place() {
+    let span = normalised(&[
+        ("openinference.span.kind", AnyValue::Int(3)),
+        ("gen_ai.operation.name", AnyValue::from("chat")),
+        ("llm.token_count.prompt", AnyValue::from("many")),
+        ("gen_ai.usage.input_tokens", AnyValue::from("12")),
+        ("session.id", AnyValue::from("")),
+        ("gen_ai.conversation.id", AnyValue::from("c")),
+    ]);
+    assert_eq!(
+        (span.kind, span.input_tokens, span.session_id.as_deref()),
+        (SpanKind::Llm, Some(12), Some("c"))
+    );
+}
+
+fn value() -> impl Strategy<Value = AnyValue> {
+    let leaf = prop_oneof![
+        Just(AnyValue::Null),
+        any::<bool>().prop_map(AnyValue::Bool),
+        any::<i64>().prop_map(AnyValue::Int),
+        any::<f64>().prop_map(AnyValue::Double),
+        prop::collection::vec(any::<u8>(), 0..4).prop_map(AnyValue::Bytes),
+        any::<String>().prop_map(AnyValue::String),
+        prop::sample::select(vec![
+            "[",
+            "[]",
+            "{}",
+            "[1]",
+            "[{}]",
+            r#"[{"role":"user"}]"#,
+            "\"",
+            "\"\\u00e9\"",
+            r#"["\ud83d"]"#,
+            "[\\",
+            "{\"\\u00é",
+            "application/json",
+            "text/plain",
+            "chat",
+            "LLM",
+            "start",
+            "1e999",
+            "-1",
+        ])
+        .prop_map(AnyValue::from),
+    ];
+    leaf.prop_recursive(2, 8, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(AnyValue::Array),
+            prop::collection::vec((any::<String>(), inner), 0..3).prop_map(AnyValue::Map),
+        ]
+    })
+}
+
+fn key() -> impl Strategy<Value = String> {
+    let known = [
+        "aitrace.lifecycle",
+        "aitrace.event_type",
+        "aitrace.metrics",
+        "metadata",
+        "input.value",
+        "input.mime_type",
+        "output.value",
+        "gen_ai.input.messages",
+        "gen_ai.output.messages",
+        "gen_ai.system_instructions",
+        "gen_ai.prompt.0.content",
+        "gen_ai.prompt.0.role",
+        "gen_ai.prompt.0.tool_calls.0.arguments",
+        "gen_ai.prompt.1",
+        "llm.input_messages.0.message.contents.0.message_content.type",
+        "llm.input_messages.0.message.contents.0.message_content.text",
+        "llm.input_messages.9.message.content",
+        "retrieval.documents.0.document.id",
+        "retrieval.documents.0.",
+        "gen_ai.request.",
+        "gen_ai.request.stop",
+        "llm.token_count.prompt",
+        "gen_ai.usage.cache_read.input_tokens",
+        "llm.cost.total",
+        "code.line.number",
+        "code.file.path",
+        "message",
+        "content",
+        "tool_calls",
+        "role",
+    ];
+    prop_oneof![4 => prop::sample::select(known.to_vec()).prop_map(str::to_owned), 1 => any::<String>()]
+}
+
+fn valid(json: Option<&Json>) -> bool {
+    json.is_none_or(|json| Json::parse(json.as_str()).is_ok())
+}
+
+proptest! {
+    #[test]
+    fn everything_is_kept_and_everything_made_is_json(
+        attributes in prop::collection::vec((key(), value()), 0..12),
+        event in prop::sample::select(vec!["gen_ai.choice", "gen_ai.user.message", "gen_ai.tool.message", "exception"]),
+        of_event in prop::collection::vec((key(), value()), 0..6),
+        failed: bool,
+    ) {
+        let mut raw = raw(attributes.clone());
+        raw.events = vec![RawEvent { time: raw.start, name: event.to_owned(), attributes: of_event }];
+        raw.status = if failed { RawStatus::Error("it failed".to_owned()) } else { RawStatus::Ok };
+        let span = normalise_span(raw, &context());
+        prop_assert_eq!(&span.attributes, &AnyValue::object_to_json(&attributes));
+        prop_assert_eq!(span.is_error(), failed);
+        for made in [&span.inputs, &span.outputs, &span.metadata, &span.metrics, &span.config] {
+            prop_assert!(valid(made.as_ref()), "{made:?}");
+        }
+    }
+}

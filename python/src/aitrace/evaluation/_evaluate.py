@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from aitrace._errors import ConfigurationError
 from aitrace._tracer import Tracer
-
 from aitrace.evaluation._cells import Cell, Plan
 from aitrace.evaluation._dataset import Dataset, load_dataset
 from aitrace.evaluation._evaluators import Evaluator, as_evaluators

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from aitrace._errors import ConfigurationError
-
 from aitrace.evaluation._result import DatapointResult
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")

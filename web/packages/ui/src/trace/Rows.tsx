@@ -17,10 +17,6 @@ import {
 import { type CSSProperties, memo, type ReactNode } from "react";
 import { Icon, KindIcon } from "../parts/Icon.tsx";
 
-/** Deeper rows are not moved further in: their names must stay readable. */
-const MAX_INDENT = 24;
-const INDENT = 16;
-
 interface Common {
   readonly domId: string;
   readonly top: number;
@@ -32,7 +28,7 @@ interface Common {
 }
 
 function Indent({ depth }: { depth: number }) {
-  return <span className="indent" style={{ width: Math.min(depth, MAX_INDENT) * INDENT }} aria-hidden="true" />;
+  return <span className="indent" style={{ "--depth": depth } as CSSProperties} aria-hidden="true" />;
 }
 
 function Marked({ text, query }: { text: string; query: string }): ReactNode {

@@ -1,6 +1,6 @@
 import type { Row, TraceState } from "@aitrace/model";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type MouseEvent, useEffect, useLayoutEffect, useRef } from "react";
+import { type MouseEvent, useEffect, useLayoutEffect, useMemo, useRef } from "react";
 import { Splitter, useSize } from "../parts/Splitter.tsx";
 import { LogRowView, SpanRowView } from "./Rows.tsx";
 import { Gridlines, TimeAxis } from "./TimeAxis.tsx";
@@ -66,6 +66,7 @@ export function TreeGrid({ state, view, selected, select, navigation }: TreeGrid
     getItemKey: (index) => view.rows[index]?.key ?? index,
   });
   useAnchor(view.rows, view.index, scroller);
+  const deepest = useMemo(() => view.rows.reduce((most, row) => Math.max(most, row.depth), 1), [view.rows]);
 
   const { index, show } = view;
   const shown = useRef<string | null>(null);
@@ -95,7 +96,7 @@ export function TreeGrid({ state, view, selected, select, navigation }: TreeGrid
     if (key !== undefined && !(event.target as Element).closest("[data-toggle]")) view.toggle(key);
   };
 
-  const columns = { "--share": names.value.toFixed(4) } as React.CSSProperties;
+  const columns = { "--share": names.value.toFixed(4), "--deepest": deepest } as React.CSSProperties;
   return (
     <div className="grid" style={columns} data-live={view.running || undefined}>
       <div className="grid-head">

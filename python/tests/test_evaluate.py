@@ -358,12 +358,13 @@ def test_with_a_server_the_spans_go_there():
             self._answer()
 
         def _answer(self):
+            otlp = self.path.endswith("/v1/traces")
+            body = b"" if otlp else b'{"ingested": 1, "rejected": []}'
             self.send_response(200)
-            self.send_header(
-                "Content-Type", "application/x-protobuf" if self.command == "POST" else "application/json"
-            )
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Type", "application/x-protobuf" if otlp else "application/json")
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *args):
             pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from aitrace._errors import ConfigurationError
@@ -47,8 +47,8 @@ class DatapointResult:
     trace_id: str | None
 
     def to_dict(self) -> dict[str, Any]:
-        """The cell as plain data."""
-        return asdict(self)
+        """The cell as a dict; the user's values in it are not copied."""
+        return _shallow(self)
 
 
 @dataclass(slots=True)
@@ -93,13 +93,21 @@ class EvaluationResult:
             raise KeyError(key) from None
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as plain data."""
-        return asdict(self)
+        """The result as dicts and lists; the user's values in it are not copied."""
+        plain = _shallow(self)
+        plain["metrics"] = {name: _shallow(metric) for name, metric in self.metrics.items()}
+        plain["datapoints"] = [cell.to_dict() for cell in self.datapoints]
+        return plain
 
     def print_table(self) -> None:
         """Prints metrics, totals and the rows that failed to stdout."""
         sys.stdout.write(render_table(self))
         sys.stdout.flush()
+
+
+def _shallow(value: Any) -> dict[str, Any]:
+    """Fields of a dataclass. Unlike ``dataclasses.asdict`` it does not descend: outputs may have cycles."""
+    return {one.name: getattr(value, one.name) for one in fields(value)}
 
 
 def aggregate_with(function: Aggregate) -> Callable[[Sequence[float]], float]:

@@ -16,13 +16,12 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import aitrace
 import openai
 import structlog
+from aitrace import Tracer
 from model_stub import ModelStub
 from openinference.instrumentation.openai import OpenAIInstrumentor
-
-import aitrace
-from aitrace import Tracer
 
 MODEL = "gpt-4o-mini"
 QUESTION = "My desk lamp (order 1042) arrived broken. What can I do?"
@@ -68,8 +67,10 @@ class SupportAgent:
             policy = self.ask_researcher(question)
             plan = self.plan(question)
             articles = self.retrieve(question)
-            answer = self.chat(question, plan, articles, policy)
-            span.enrich(outputs={"answer": answer}, metrics={"articles": len(articles)}, feedback={"helpful": True})
+            answer = self.chat(question, f"Steps: {plan} Articles: {json.dumps(articles)}", policy)
+            span.enrich(
+                outputs={"answer": answer}, metrics={"articles": len(articles)}, feedback={"helpful": True}
+            )
             self.log.info("question answered", words=len(answer.split()))
             return answer
 
@@ -111,18 +112,22 @@ class SupportAgent:
             answer = self.client.embeddings.create(model="text-embedding-3-small", input=texts)
             wanted, *others = [one.embedding for one in answer.data]
             scored = [
-                {"id": key, "title": ARTICLES[key], "score": sum(a * b for a, b in zip(wanted, other, strict=True))}
+                {
+                    "id": key,
+                    "title": ARTICLES[key],
+                    "score": sum(a * b for a, b in zip(wanted, other, strict=True)),
+                }
                 for key, other in zip(ARTICLES, others, strict=True)
             ]
             best = sorted(scored, key=lambda article: -float(str(article["score"])))[:2]
             span.enrich(inputs={"query": question}, outputs={"documents": best}, metrics={"hits": len(best)})
             return best
 
-    def chat(self, question: str, plan: str, articles: list[dict[str, Any]], policy: "Future[str]") -> str:
+    def chat(self, question: str, brief: str, policy: "Future[str]") -> str:
         """Streams the conversation and calls the tools that the model asks for."""
         with self.tracer.start_span("converse", event_type="chain"):
             messages: list[Any] = [
-                {"role": "system", "content": f"You are a support agent. Steps: {plan} Articles: {json.dumps(articles)}"},
+                {"role": "system", "content": f"You are a support agent. {brief}"},
                 {"role": "user", "content": question},
             ]
             while True:
@@ -131,7 +136,9 @@ class SupportAgent:
                     return text
                 messages.append({"role": "assistant", "content": text or None, "tool_calls": calls})
                 for call in calls:
-                    messages.append({"role": "tool", "tool_call_id": call["id"], "content": self.call_tool(call)})
+                    messages.append(
+                        {"role": "tool", "tool_call_id": call["id"], "content": self.call_tool(call)}
+                    )
                 messages.append({"role": "system", "content": f"Apply this rule: {policy.result()}"})
 
     def stream(self, messages: list[Any]) -> tuple[str, list[Any]]:
@@ -143,7 +150,9 @@ class SupportAgent:
         for chunk in stream:
             if chunk.choices:
                 text += chunk.choices[0].delta.content or ""
-                calls += [call.model_dump(exclude={"index"}) for call in chunk.choices[0].delta.tool_calls or []]
+                calls += [
+                    call.model_dump(exclude={"index"}) for call in chunk.choices[0].delta.tool_calls or []
+                ]
         return text.strip(), calls
 
     def call_tool(self, call: dict[str, Any]) -> str:

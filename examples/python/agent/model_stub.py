@@ -12,7 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 PLAN = "1. Find the order. 2. Check the policy for damaged goods. 3. Offer a replacement or a refund."
-POLICY = "Goods that arrive damaged are replaced or refunded within 30 days; the customer keeps the damaged item."
+POLICY = (
+    "Goods that arrive damaged are replaced or refunded within 30 days; the customer keeps the damaged item."
+)
 ANSWER = (
     "I am sorry that your desk lamp arrived broken. Order 1042 was delivered nine days ago, so it is "
     "covered: you may choose a replacement or a full refund of 49.90 EUR, and you need not send the "
@@ -60,7 +62,7 @@ class ModelStub:
                 self.wfile.write(b"data: [DONE]\n\n")
                 self.close_connection = True
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, *_: Any) -> None:
                 pass
 
         self.pace = pace
@@ -78,15 +80,19 @@ def reply(request: dict[str, Any]) -> dict[str, Any]:
     """The assistant's next message for a request."""
     messages = request["messages"]
     system = next((message["content"] for message in messages if message["role"] == "system"), "")
-    if "plan" in system:
+    if system.startswith("You plan"):
         return {"role": "assistant", "content": PLAN}
-    if "policy" in system:
+    if system.startswith("You quote"):
         return {"role": "assistant", "content": POLICY}
     answered = any(message["role"] == "tool" for message in messages)
     if request.get("tools") and not answered:
         calls = [("lookup_order", {"order_id": 1042}), ("check_warehouse", {"sku": "LAMP-7"})]
         tool_calls = [
-            {"id": f"call_{name}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+            {
+                "id": f"call_{name}",
+                "type": "function",
+                "function": {"name": name, "arguments": json.dumps(arguments)},
+            }
             for name, arguments in calls
         ]
         return {"role": "assistant", "content": None, "tool_calls": tool_calls}
@@ -141,7 +147,8 @@ def embeddings(request: dict[str, Any]) -> dict[str, Any]:
     """Vectors of letter frequencies: crude, but near texts are near."""
     texts = request["input"] if isinstance(request["input"], list) else [request["input"]]
     data = [
-        {"object": "embedding", "index": index, "embedding": vector(text)} for index, text in enumerate(map(str, texts))
+        {"object": "embedding", "index": index, "embedding": vector(text)}
+        for index, text in enumerate(map(str, texts))
     ]
     tokens = sum(len(str(text)) for text in texts) // 4
     return {

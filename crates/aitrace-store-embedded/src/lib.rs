@@ -1,1 +1,31 @@
-//! Stage: store. The embedded store.
+//! Stage: store, on one machine. In: batches of spans and log records. Out: pages, traces, changes.
+//!
+//! ```text
+//! append → codec → log (SQLite, durable) → hot (memory) → seal → segment (Parquet) + catalog (SQLite)
+//!                                            └──────── read, query (DataFusion) ────────┘
+//! ```
+//!
+//! What was acknowledged is in the log or in a registered segment, never only in memory. One
+//! thread writes ([`writer`]); readers take the hot state first and the catalog second, so that
+//! what moves between them in the meantime is seen twice and told apart by its ids, never missed.
+
+mod cache;
+mod catalog;
+mod codec;
+mod columns;
+mod document;
+mod faults;
+mod hot;
+mod lock;
+mod options;
+mod parts;
+mod query;
+mod read;
+mod rows;
+mod seal;
+mod segment;
+mod store;
+mod writer;
+
+pub use options::{HotLimits, Options};
+pub use store::EmbeddedStore;

@@ -1,6 +1,7 @@
 //! The line of a trace as a sum over its spans and log records, in any order.
 
 use aitrace_model::{LogRecord, Span, SpanId, SpanKind, Timestamp, TraceId, TraceStatus, TraceSummary};
+use serde::{Deserialize, Serialize};
 
 /// US dollars are summed in whole picodollars: sums of `f64` depend on their order.
 const PICO: f64 = 1e12;
@@ -9,7 +10,7 @@ const PICO: f64 = 1e12;
 ///
 /// Adding and merging are commutative and associative, so that parts of a trace (sealed, hot) can
 /// be summed apart; they are not idempotent, so each span and record is added once.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Rollup {
     /// Number of spans.
     pub spans: u64,
@@ -40,7 +41,7 @@ pub struct Rollup {
 }
 
 /// What a trace takes from one of its spans. Ordered by start, then id.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Head {
     /// Start.
     pub start: Timestamp,

@@ -1,0 +1,58 @@
+//! Ids of sealed rows, of traces that were written lately.
+//!
+//! Two generations: what is used moves to the young one; when that is full the old one is dropped.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use aitrace_model::{SpanId, TraceId};
+
+/// Ids that one generation holds; with 16 bytes and overhead some 10 MB.
+const IDS: usize = 200_000;
+
+/// Ids of the sealed rows of one trace.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ids {
+    pub(crate) spans: Arc<HashSet<SpanId>>,
+    pub(crate) logs: Arc<HashSet<String>>,
+}
+
+type Key = (TraceId, Arc<str>);
+
+/// The cache. It may forget anything at any time.
+#[derive(Debug, Default)]
+pub(crate) struct IdCache {
+    young: HashMap<Key, Ids>,
+    old: HashMap<Key, Ids>,
+    weight: usize,
+}
+
+impl IdCache {
+    pub(crate) fn get(&mut self, project: &str, trace_id: TraceId) -> Option<Ids> {
+        let key = (trace_id, Arc::from(project));
+        if let Some(ids) = self.young.get(&key) {
+            return Some(ids.clone());
+        }
+        let ids = self.old.remove(&key)?;
+        self.put(key, ids.clone());
+        Some(ids)
+    }
+
+    pub(crate) fn insert(&mut self, project: &Arc<str>, trace_id: TraceId, ids: Ids) {
+        self.put((trace_id, Arc::clone(project)), ids);
+    }
+
+    fn put(&mut self, key: Key, ids: Ids) {
+        self.weight += 1 + ids.spans.len() + 4 * ids.logs.len();
+        self.young.insert(key, ids);
+        if self.weight > IDS {
+            self.old = std::mem::take(&mut self.young);
+            self.weight = 0;
+        }
+    }
+
+    /// Forgets everything, because a file that was counted on is gone.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}

@@ -1,0 +1,94 @@
+//! The SQLite database: log, segments, the line of each sealed trace, documents.
+
+mod log;
+mod schema;
+mod segment;
+mod trace;
+
+use std::path::Path;
+
+use aitrace_store::{ErrorKind, Result, StoreError};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::faults;
+
+pub(crate) use segment::{NewSegment, SegmentRow};
+pub(crate) use trace::{Page, Superseded, TraceRow};
+
+/// Before this version SQLite could corrupt a database in WAL mode (fixed 2026-03, "WAL reset").
+const SQLITE_AT_LEAST: i32 = 3_051_003;
+
+/// A connection to the database.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    connection: Connection,
+}
+
+impl Catalog {
+    /// The one connection that writes: creates and migrates the database. Commits are durable.
+    pub(crate) fn writer(path: &Path) -> Result<Self> {
+        if rusqlite::version_number() < SQLITE_AT_LEAST {
+            return Err(StoreError::new(
+                ErrorKind::Internal,
+                format!("SQLite {} can corrupt its log: 3.51.3 or later is needed", rusqlite::version()),
+            ));
+        }
+        let fail = faults::sqlite("opening");
+        let connection = Connection::open(path).map_err(&fail)?;
+        // The order matters: auto_vacuum is fixed by the first page, before WAL is switched on.
+        connection
+            .execute_batch(
+                "PRAGMA auto_vacuum = INCREMENTAL;
+                 PRAGMA journal_mode = WAL;
+                 PRAGMA synchronous = FULL;
+                 PRAGMA wal_autocheckpoint = 4000;
+                 PRAGMA journal_size_limit = 33554432;
+                 PRAGMA cache_size = -8192;
+                 PRAGMA temp_store = MEMORY;",
+            )
+            .map_err(&fail)?;
+        schema::migrate(&connection)?;
+        Ok(Self { connection })
+    }
+
+    /// A connection that reads, beside the writer.
+    pub(crate) fn reader(path: &Path) -> Result<Self> {
+        let fail = faults::sqlite("opening for reading");
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(&fail)?;
+        connection.execute_batch("PRAGMA cache_size = -8192; PRAGMA query_only = ON;").map_err(&fail)?;
+        Ok(Self { connection })
+    }
+
+    /// Runs `work` in one transaction, durable when this returns.
+    pub(crate) fn transaction<T>(&mut self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        let fail = faults::sqlite("committing");
+        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(&fail)?;
+        let done = work(self).and_then(|done| {
+            self.connection.execute_batch("COMMIT").map_err(&fail)?;
+            Ok(done)
+        });
+        if done.is_err() && !self.connection.is_autocommit() {
+            // The first error is the one to report.
+            drop(self.connection.execute_batch("ROLLBACK"));
+        }
+        done
+    }
+
+    /// Gives pages and log that are no longer needed back to the file system.
+    pub(crate) fn shrink(&self) -> Result<()> {
+        let fail = faults::sqlite("shrinking");
+        let mut vacuum = self.connection.prepare("PRAGMA incremental_vacuum").map_err(&fail)?;
+        let mut rows = vacuum.query([]).map_err(&fail)?;
+        while rows.next().map_err(&fail)?.is_some() {}
+        // Readers may hold the log back; then the next time will do.
+        self.connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .map_err(faults::sqlite("checkpointing"))
+    }
+
+    /// The connection, for the documents.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}

@@ -1,0 +1,217 @@
+//! The line of each trace that has sealed rows.
+
+use aitrace_model::{SpanId, TraceId, TraceSummary};
+use aitrace_store::{Cursor, ErrorKind, ProjectScope, Result, Rollup, StoreError, TraceFilter};
+use rusqlite::types::Value;
+use rusqlite::{Row, params, params_from_iter};
+
+use super::Catalog;
+use crate::faults;
+
+/// What is sealed of one trace.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TraceRow {
+    pub(crate) project: String,
+    pub(crate) trace_id: TraceId,
+    /// The sum over its sealed rows.
+    pub(crate) rollup: Rollup,
+    /// Numbers of the files that hold rows of it, ascending.
+    pub(crate) segments: Vec<i64>,
+}
+
+/// A row of a file that a later file holds anew.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Superseded {
+    pub(crate) segment: i64,
+    pub(crate) project: String,
+    pub(crate) trace_id: TraceId,
+    pub(crate) span_id: SpanId,
+}
+
+/// What to list.
+#[derive(Debug)]
+pub(crate) struct Page<'a> {
+    pub(crate) filter: &'a TraceFilter,
+    pub(crate) after: Option<&'a Cursor>,
+    pub(crate) limit: usize,
+}
+
+const COLUMNS: &str = "trace_id, project, rollup, segments";
+
+impl TraceRow {
+    /// Its line: everything sealed has ended.
+    pub(crate) fn summary(&self) -> TraceSummary {
+        self.rollup.summary(&self.project, self.trace_id, None)
+    }
+
+    fn read(row: &Row<'_>) -> Result<Self> {
+        let fail = faults::sqlite("reading a trace's line");
+        let corrupt = || StoreError::new(ErrorKind::Corrupt, "a trace's line in the catalog cannot be read");
+        let (id, project): (Vec<u8>, String) = (row.get(0).map_err(&fail)?, row.get(1).map_err(&fail)?);
+        let (rollup, segments): (String, String) = (row.get(2).map_err(&fail)?, row.get(3).map_err(&fail)?);
+        Ok(Self {
+            project,
+            trace_id: TraceId::from_slice(&id).ok_or_else(corrupt)?,
+            rollup: serde_json::from_str(&rollup).map_err(|error| corrupt().with_source(error))?,
+            segments: serde_json::from_str(&segments).map_err(|error| corrupt().with_source(error))?,
+        })
+    }
+}
+
+impl Catalog {
+    /// What is sealed of a trace.
+    pub(crate) fn trace(&self, project: &str, trace_id: TraceId) -> Result<Option<TraceRow>> {
+        let fail = faults::sqlite("reading a trace's line");
+        let sql =
+            "SELECT trace_id, project, rollup, segments FROM trace WHERE trace_id = ?1 AND project = ?2";
+        let mut select = self.connection.prepare_cached(sql).map_err(&fail)?;
+        let mut rows = select.query(params![trace_id.to_bytes(), project]).map_err(&fail)?;
+        rows.next().map_err(&fail)?.map(TraceRow::read).transpose()
+    }
+
+    /// What is sealed of a trace id, in each project.
+    pub(crate) fn traces_with_id(&self, trace_id: TraceId) -> Result<Vec<TraceRow>> {
+        let fail = faults::sqlite("reading a trace's lines");
+        let sql = "SELECT trace_id, project, rollup, segments FROM trace WHERE trace_id = ?1";
+        let mut select = self.connection.prepare_cached(sql).map_err(&fail)?;
+        let mut rows = select.query(params![trace_id.to_bytes()]).map_err(&fail)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(&fail)? {
+            found.push(TraceRow::read(row)?);
+        }
+        Ok(found)
+    }
+
+    /// Lines of a page in the order of lists, except those that `skip` names (by project and id).
+    pub(crate) fn list(
+        &self,
+        page: &Page<'_>,
+        skip: impl Fn(&str, TraceId) -> bool,
+    ) -> Result<Vec<TraceSummary>> {
+        let fail = faults::sqlite("listing traces");
+        let (sql, values) = compile(page);
+        let mut select = self.connection.prepare_cached(&sql).map_err(&fail)?;
+        let mut rows = select.query(params_from_iter(values)).map_err(&fail)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(&fail)? {
+            let line = TraceRow::read(row)?;
+            if !skip(&line.project, line.trace_id) {
+                found.push(line.summary());
+                if found.len() == page.limit {
+                    break;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Writes the line of a trace.
+    pub(crate) fn put_trace(&self, row: &TraceRow) -> Result<()> {
+        let fail = faults::sqlite("writing a trace's line");
+        let summary = row.summary();
+        let mut upsert = self
+            .connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO trace
+                 (trace_id, project, start, session_id, status, folded, rollup, segments)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )
+            .map_err(&fail)?;
+        let json = |what: serde_json::Result<String>| what.expect("plain data serialises");
+        upsert
+            .execute(params![
+                row.trace_id.to_bytes(),
+                row.project,
+                summary.start.nanos(),
+                summary.session_id,
+                summary.status.as_str(),
+                summary.name.to_lowercase(),
+                json(serde_json::to_string(&row.rollup)),
+                json(serde_json::to_string(&row.segments)),
+            ])
+            .map_err(&fail)?;
+        Ok(())
+    }
+
+    pub(crate) fn add_superseded(&self, old: &Superseded) -> Result<()> {
+        let fail = faults::sqlite("superseding a row");
+        self.connection
+            .execute(
+                "INSERT OR IGNORE INTO superseded (segment, project, trace_id, span_id) VALUES (?1, ?2, ?3, ?4)",
+                params![old.segment, old.project, old.trace_id.to_bytes(), old.span_id.to_bytes()],
+            )
+            .map_err(&fail)?;
+        Ok(())
+    }
+
+    pub(crate) fn superseded(&self) -> Result<Vec<Superseded>> {
+        let fail = faults::sqlite("reading superseded rows");
+        let sql = "SELECT segment, project, trace_id, span_id FROM superseded";
+        let mut select = self.connection.prepare(sql).map_err(&fail)?;
+        let rows = select
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+            .map_err(&fail)?;
+        let mut found = Vec::new();
+        for row in rows {
+            let (segment, project, trace, span): (i64, String, Vec<u8>, Vec<u8>) = row.map_err(&fail)?;
+            if let (Some(trace_id), Some(span_id)) = (TraceId::from_slice(&trace), SpanId::from_slice(&span))
+            {
+                found.push(Superseded { segment, project, trace_id, span_id });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Remembers the id of a log record that is in no trace.
+    pub(crate) fn add_loose_log(&self, project: &str, id: &str) -> Result<()> {
+        let fail = faults::sqlite("writing ids of log records");
+        let sql = "INSERT OR IGNORE INTO loose_log (project, id) VALUES (?1, ?2)";
+        let mut insert = self.connection.prepare_cached(sql).map_err(&fail)?;
+        insert.execute(params![project, id]).map_err(&fail)?;
+        Ok(())
+    }
+
+    /// Whether a log record that is in no trace is sealed.
+    pub(crate) fn has_loose_log(&self, project: &str, id: &str) -> Result<bool> {
+        let fail = faults::sqlite("reading ids of log records");
+        let sql = "SELECT 1 FROM loose_log WHERE project = ?1 AND id = ?2";
+        self.connection.prepare_cached(sql).map_err(&fail)?.exists(params![project, id]).map_err(&fail)
+    }
+}
+
+/// The statement of a page: its text depends on which conditions there are, never on their values.
+fn compile(page: &Page<'_>) -> (String, Vec<Value>) {
+    let (mut conditions, mut values) = (Vec::new(), Vec::new());
+    let mut add = |condition: &'static str, value: Vec<Value>| {
+        conditions.push(condition);
+        values.extend(value);
+    };
+    let TraceFilter { scope, session_id, status, query, since, until } = page.filter;
+    if let ProjectScope::One(project) = scope {
+        add("project = ?", vec![project.clone().into()]);
+    }
+    if let Some(session) = session_id {
+        add("session_id = ?", vec![session.clone().into()]);
+    }
+    if let Some(status) = status {
+        add("status = ?", vec![status.as_str().to_owned().into()]);
+    }
+    if let Some(query) = query {
+        let folded = query.to_lowercase();
+        let condition = "(instr(folded, ?) > 0 OR instr(lower(hex(trace_id)), ?) > 0)";
+        add(condition, vec![folded.clone().into(), folded.into()]);
+    }
+    if let Some(since) = since {
+        add("start >= ?", vec![since.nanos().into()]);
+    }
+    if let Some(until) = until {
+        add("start < ?", vec![until.nanos().into()]);
+    }
+    if let Some(Cursor { start, trace_id, project }) = page.after {
+        let place = vec![start.nanos().into(), trace_id.to_bytes().to_vec().into(), project.clone().into()];
+        add("(start, trace_id, project) < (?, ?, ?)", place);
+    }
+    let filter = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
+    let order = "start DESC, trace_id DESC, project DESC";
+    (format!("SELECT {COLUMNS} FROM trace WHERE {filter} ORDER BY {order}"), values)
+}

@@ -1,0 +1,45 @@
+//! Errors of the libraries below as errors of the store.
+
+use std::path::Path;
+
+use aitrace_store::{ErrorKind, StoreError};
+
+/// An error of SQLite, while `doing`.
+pub(crate) fn sqlite(doing: &str) -> impl Fn(rusqlite::Error) -> StoreError + '_ {
+    move |error| {
+        use rusqlite::ErrorCode as Code;
+        let kind = match error.sqlite_error_code() {
+            Some(Code::DatabaseCorrupt | Code::NotADatabase) => ErrorKind::Corrupt,
+            Some(Code::DiskFull | Code::SystemIoFailure | Code::DatabaseBusy | Code::CannotOpen) => {
+                ErrorKind::Unavailable
+            }
+            _ => ErrorKind::Internal,
+        };
+        StoreError::new(kind, format!("the store's database failed while {doing}: {error}"))
+            .with_source(error)
+    }
+}
+
+/// An error of the file system at `path`, while `doing`. Passing: a full disk can be emptied.
+pub(crate) fn io(doing: &str, path: &Path) -> impl Fn(std::io::Error) -> StoreError {
+    let text = format!("the file system failed while {doing} {}", path.display());
+    move |error| StoreError::new(ErrorKind::Unavailable, format!("{text}: {error}")).with_source(error)
+}
+
+/// Rows that cannot be put into columns: a defect of ours.
+pub(crate) fn arrow(doing: &str) -> impl Fn(arrow::error::ArrowError) -> StoreError + '_ {
+    move |error| {
+        StoreError::new(ErrorKind::Internal, format!("columns failed while {doing}: {error}"))
+            .with_source(error)
+    }
+}
+
+/// An error of the query engine.
+pub(crate) fn query(error: datafusion::error::DataFusionError) -> StoreError {
+    StoreError::new(ErrorKind::Invalid, format!("the query failed: {error}")).with_source(error)
+}
+
+/// The store is closed.
+pub(crate) fn closed() -> StoreError {
+    StoreError::new(ErrorKind::Closed, "the store was shut down")
+}

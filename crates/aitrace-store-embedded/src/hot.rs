@@ -1,0 +1,217 @@
+//! What is not sealed yet: open spans, finished spans, log records, in memory.
+//!
+//! Invariants: a span that is here outranks its sealed rows; the index by start holds each trace
+//! once, at the start that its line shows; only the writer thread changes anything.
+
+mod span;
+mod trace;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use aitrace_model::{LogRecord, LostRules, Timestamp, TraceId};
+use aitrace_store::{Appended, Batch, Change};
+
+pub(crate) use span::state_of;
+pub(crate) use trace::{HotTrace, Prior, SealedPart, add_state};
+
+/// When it is, and what silence means now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) now: Timestamp,
+    pub(crate) lost: LostRules,
+}
+
+/// What must be known of sealed rows before a batch can be applied, by project and trace.
+#[derive(Debug, Default)]
+pub(crate) struct Prepared {
+    /// What is sealed of traces that are not hot.
+    pub(crate) sealed: HashMap<(TraceId, String), SealedPart>,
+    /// Sealed rows of traces of which a sealed span is spoken of again.
+    pub(crate) priors: HashMap<(TraceId, String), Prior>,
+    /// Sealed log records that are in no trace, of those in the batch.
+    pub(crate) loose: HashSet<(String, String)>,
+}
+
+/// The hot state.
+#[derive(Debug, Default)]
+pub(crate) struct Hot {
+    // Nearly always one project for each id.
+    traces: HashMap<TraceId, Vec<HotTrace>>,
+    by_start: BTreeSet<(Timestamp, TraceId, Arc<str>)>,
+    loose: BTreeMap<(String, String), Arc<LogRecord>>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl Hot {
+    /// Finished spans and log records that could be sealed, and their estimated bytes.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.rows, self.bytes)
+    }
+
+    pub(crate) fn get(&self, project: &str, trace_id: TraceId) -> Option<&HotTrace> {
+        self.with_id(trace_id).iter().find(|trace| &*trace.project == project)
+    }
+
+    /// The traces of an id, one for each project.
+    pub(crate) fn with_id(&self, trace_id: TraceId) -> &[HotTrace] {
+        self.traces.get(&trace_id).map_or(&[], Vec::as_slice)
+    }
+
+    /// All traces, newest start first.
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = &HotTrace> {
+        self.by_start.iter().rev().filter_map(|(_, trace_id, project)| self.get(project, *trace_id))
+    }
+
+    /// Log records that are in no trace.
+    pub(crate) fn loose(&self) -> impl Iterator<Item = &Arc<LogRecord>> {
+        self.loose.values()
+    }
+
+    /// Applies a batch. `tell` is called with what live readers want to know; `None` if nobody listens.
+    pub(crate) fn apply(
+        &mut self,
+        batch: Batch,
+        prepared: &Prepared,
+        moment: Moment,
+        mut tell: Option<&mut dyn FnMut(Change)>,
+    ) -> Appended {
+        let (mut appended, mut touched, mut idle) = (Appended::default(), BTreeSet::new(), BTreeSet::new());
+        for span in batch.spans {
+            let key = (span.trace_id, span.project.clone());
+            let prior = prepared.priors.get(&key);
+            let trace = trace_mut(&mut self.traces, &key, &prepared.sealed);
+            let before = trace.size();
+            let (new, change) = trace.join(span, prior, moment, tell.is_some());
+            let after = trace.size();
+            (self.rows, self.bytes) = (self.rows + after.0 - before.0, self.bytes + after.1 - before.1);
+            count(&mut appended, new);
+            if new {
+                touched.insert(key)
+            } else {
+                idle.insert(key)
+            };
+            if let (Some(change), Some(tell)) = (change, &mut tell) {
+                tell(change);
+            }
+        }
+        for log in batch.logs {
+            let (new, key, log) = self.add_log(log, prepared);
+            count(&mut appended, new);
+            if new {
+                touched.extend(key)
+            } else {
+                idle.extend(key)
+            };
+            if let (true, Some(tell)) = (new, &mut tell) {
+                tell(Change::Log(log));
+            }
+        }
+        for (trace_id, project) in touched {
+            self.settle(trace_id, &project, moment, &mut tell);
+        }
+        // Of a trace that is sealed as a whole nothing must stay when what came was known already.
+        for (trace_id, project) in idle {
+            self.forget_if_empty(trace_id, &project);
+        }
+        appended
+    }
+
+    fn forget_if_empty(&mut self, trace_id: TraceId, project: &str) {
+        if let Some(traces) = self.traces.get_mut(&trace_id) {
+            traces.retain(|trace| &*trace.project != project || !trace.is_empty());
+            if traces.is_empty() {
+                self.traces.remove(&trace_id);
+            }
+        }
+    }
+
+    fn add_log(
+        &mut self,
+        log: LogRecord,
+        prepared: &Prepared,
+    ) -> (bool, Option<(TraceId, String)>, Arc<LogRecord>) {
+        let size = trace::log_bytes(&log);
+        let log = Arc::new(log);
+        let key = log.trace_id.map(|trace_id| (trace_id, log.project.clone()));
+        let new = if let Some(key) = &key {
+            trace_mut(&mut self.traces, key, &prepared.sealed).add_log(&log)
+        } else {
+            let key = (log.project.clone(), log.id.clone());
+            !prepared.loose.contains(&key)
+                && !self.loose.contains_key(&key)
+                && self.loose.insert(key, Arc::clone(&log)).is_none()
+        };
+        if new {
+            (self.rows, self.bytes) = (self.rows + 1, self.bytes + size);
+        }
+        (new, key, log)
+    }
+
+    /// Brings the line of a trace and its place in the index up to date.
+    fn settle(
+        &mut self,
+        trace_id: TraceId,
+        project: &str,
+        moment: Moment,
+        tell: &mut Option<&mut dyn FnMut(Change)>,
+    ) {
+        let traces = self.traces.get_mut(&trace_id);
+        let Some(trace) = traces.into_iter().flatten().find(|trace| &*trace.project == project) else {
+            return;
+        };
+        let line = trace.refresh(moment);
+        if trace.listed != Some(line.start) {
+            if let Some(old) = trace.listed.replace(line.start) {
+                self.by_start.remove(&(old, trace_id, Arc::clone(&trace.project)));
+            }
+            self.by_start.insert((line.start, trace_id, Arc::clone(&trace.project)));
+        }
+        if let Some(tell) = tell {
+            tell(Change::TraceUpdated(line));
+        }
+    }
+
+    /// Forgets what was sealed, and keeps of each trace what is left.
+    pub(crate) fn sealed(&mut self, parts: Vec<(TraceId, Arc<str>, SealedPart)>, moment: Moment) {
+        self.loose.clear();
+        for (trace_id, project, part) in parts {
+            let Some(traces) = self.traces.get_mut(&trace_id) else { continue };
+            traces.retain_mut(|trace| {
+                if trace.project != project {
+                    return true;
+                }
+                let keep = trace.sealed_as(part.clone());
+                if let (false, Some(start)) = (keep, trace.listed) {
+                    self.by_start.remove(&(start, trace_id, Arc::clone(&project)));
+                }
+                keep
+            });
+            if traces.is_empty() {
+                self.traces.remove(&trace_id);
+            }
+            self.settle(trace_id, &project, moment, &mut None);
+        }
+        let sizes = self.newest_first().map(HotTrace::size);
+        (self.rows, self.bytes) = sizes.fold((0, 0), |(rows, bytes), size| (rows + size.0, bytes + size.1));
+        self.traces.shrink_to_fit();
+    }
+}
+
+fn count(appended: &mut Appended, new: bool) {
+    *(if new { &mut appended.stored } else { &mut appended.duplicates }) += 1;
+}
+
+fn trace_mut<'a>(
+    traces: &'a mut HashMap<TraceId, Vec<HotTrace>>,
+    key: &(TraceId, String),
+    sealed: &HashMap<(TraceId, String), SealedPart>,
+) -> &'a mut HotTrace {
+    let traces = traces.entry(key.0).or_default();
+    let index = traces.iter().position(|trace| *trace.project == key.1).unwrap_or_else(|| {
+        traces.push(HotTrace::new(key.1.as_str(), key.0, sealed.get(key).cloned().unwrap_or_default()));
+        traces.len() - 1
+    });
+    &mut traces[index]
+}

@@ -1,0 +1,107 @@
+//! One span in memory.
+
+use std::sync::Arc;
+
+use aitrace_model::{Phase, Span, SpanState, TraceStatus};
+use aitrace_store::StoredSpan;
+
+/// What is known of a span that is not sealed, or was spoken of again after it was sealed.
+#[derive(Debug)]
+pub(crate) enum HotSpan {
+    /// Its end is all that came: the usual case. Nothing is kept twice.
+    Whole(Arc<StoredSpan>),
+    /// Several messages, or none that ends it.
+    Joined {
+        /// The messages.
+        state: Box<SpanState>,
+        /// The merged span, with the status of a running one while it has not ended; `None` while
+        /// it is only log records.
+        shown: Option<Arc<StoredSpan>>,
+        /// Whether sealed rows of it do not count any more.
+        over: bool,
+    },
+}
+
+impl HotSpan {
+    pub(crate) fn new(message: Span) -> Self {
+        if message.phase == Phase::End && message.tentative.is_none() {
+            return Self::Whole(Arc::new(stored(message, true)));
+        }
+        Self::joined(SpanState::new(message), false)
+    }
+
+    pub(crate) fn joined(state: SpanState, over: bool) -> Self {
+        let shown = state.merged().map(|span| Arc::new(stored(span, state.is_ended())));
+        Self::Joined { state: Box::new(state), shown, over }
+    }
+
+    /// Adds a message; whether anything is known that was not before.
+    pub(crate) fn join(&mut self, message: Span) -> bool {
+        let mut state = state_of(self);
+        let (new, over) = (state.join(message), matches!(self, Self::Joined { over: true, .. }));
+        if new {
+            *self = Self::joined(state, over);
+        }
+        new
+    }
+
+    pub(crate) fn shown(&self) -> Option<&Arc<StoredSpan>> {
+        match self {
+            Self::Whole(stored) => Some(stored),
+            Self::Joined { shown, .. } => shown.as_ref(),
+        }
+    }
+
+    /// Its messages, where they are more than the span itself.
+    pub(crate) fn state(&self) -> Option<&SpanState> {
+        match self {
+            Self::Whole(_) => None,
+            Self::Joined { state, .. } => Some(state),
+        }
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.state().is_none_or(SpanState::is_ended)
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self, Self::Joined { over: true, .. })
+    }
+
+    /// Whether it ended and is no log record as well: then its part of the trace's line is fixed.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.state().is_none_or(|state| state.is_ended() && state.orphan_logs().next().is_none())
+    }
+
+    /// Rows that it will be when sealed, and their estimated bytes in memory.
+    pub(crate) fn weight(&self) -> (usize, usize) {
+        if self.is_ended() { (1, self.bytes()) } else { (0, 0) }
+    }
+
+    fn bytes(&self) -> usize {
+        let one = |span: &Span| {
+            let texts = [&span.inputs, &span.outputs, &span.metadata, &span.config];
+            let texts = texts.into_iter().flatten().map(|json| json.as_str().len()).sum::<usize>();
+            size_of::<Span>() + texts + span.attributes.as_str().len() + span.resource.as_str().len() + 256
+        };
+        let states = self.state().map_or(0, |state| state.messages().map(one).sum());
+        states + self.shown().map_or(0, |stored| one(&stored.span))
+    }
+}
+
+/// A copy of what is known of a span, as messages.
+pub(crate) fn state_of(span: &HotSpan) -> SpanState {
+    match span {
+        HotSpan::Whole(stored) => SpanState::new(stored.span.clone()),
+        HotSpan::Joined { state, .. } => (**state).clone(),
+    }
+}
+
+fn stored(span: Span, ended: bool) -> StoredSpan {
+    let status = match (ended, span.is_error()) {
+        (false, _) => TraceStatus::Running,
+        (true, true) => TraceStatus::Error,
+        (true, false) => TraceStatus::Ok,
+    };
+    StoredSpan { span, status }
+}

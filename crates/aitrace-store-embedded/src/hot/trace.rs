@@ -1,0 +1,280 @@
+//! One trace in memory, and what it needs to know of its sealed part.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use aitrace_model::{LogRecord, Span, SpanId, SpanState, Timestamp, TraceId, TraceStatus, TraceSummary};
+use aitrace_store::{Change, Rollup, StoredSpan, worst_open};
+
+use super::Moment;
+use super::span::{HotSpan, state_of};
+
+/// What is sealed of a trace.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SealedPart {
+    /// The sum over sealed rows that still count.
+    pub(crate) rollup: Rollup,
+    /// Spans and log records in the catalog's line, superseded ones included.
+    pub(crate) counted: (u64, u64),
+    /// Files that hold rows of it.
+    pub(crate) segments: Vec<i64>,
+    /// Ids of its sealed spans.
+    pub(crate) spans: Arc<HashSet<SpanId>>,
+    /// Ids of its sealed log records.
+    pub(crate) logs: Arc<HashSet<String>>,
+}
+
+/// The sealed rows of a trace, read back.
+#[derive(Debug, Default)]
+pub(crate) struct Prior {
+    pub(crate) spans: BTreeMap<SpanId, SpanState>,
+    pub(crate) logs: Vec<LogRecord>,
+}
+
+impl Prior {
+    /// The sum over the rows, without spans that do not count.
+    pub(crate) fn rollup(&self, without: impl Fn(&SpanId) -> bool) -> Rollup {
+        let mut rollup = Rollup::default();
+        for (id, state) in self.spans.iter().filter(|(id, _)| !without(id)) {
+            debug_assert!(state.messages().all(|message| message.span_id == *id), "a row under another id");
+            add_state(&mut rollup, state.merged().as_ref(), Some(state));
+        }
+        for log in &self.logs {
+            rollup.add_log(log);
+        }
+        rollup
+    }
+}
+
+/// One trace.
+#[derive(Debug)]
+pub(crate) struct HotTrace {
+    pub(crate) project: Arc<str>,
+    pub(crate) trace_id: TraceId,
+    pub(crate) sealed: SealedPart,
+    pub(crate) spans: BTreeMap<SpanId, HotSpan>,
+    pub(crate) logs: BTreeMap<String, Arc<LogRecord>>,
+    /// Where the index has it.
+    pub(super) listed: Option<Timestamp>,
+    // Spans whose part of the line is not fixed yet.
+    unsettled: BTreeSet<SpanId>,
+    // The sum over settled spans and log records.
+    settled: Rollup,
+    // The line, where nothing in it depends on the time.
+    line: Option<Arc<TraceSummary>>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl HotTrace {
+    pub(super) fn new(project: &str, trace_id: TraceId, sealed: SealedPart) -> Self {
+        Self {
+            project: project.into(),
+            trace_id,
+            sealed,
+            spans: BTreeMap::new(),
+            logs: BTreeMap::new(),
+            listed: None,
+            unsettled: BTreeSet::new(),
+            settled: Rollup::default(),
+            line: None,
+            rows: 0,
+            bytes: 0,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.spans.is_empty() && self.logs.is_empty()
+    }
+
+    /// Finished spans and log records, and their estimated bytes.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.rows, self.bytes)
+    }
+
+    /// Adds a message. `prior` must be given where the span is sealed and not here. Returns whether
+    /// it said anything new, and what live readers are told where `telling`.
+    pub(super) fn join(
+        &mut self,
+        message: Span,
+        prior: Option<&Prior>,
+        moment: Moment,
+        telling: bool,
+    ) -> (bool, Option<Change>) {
+        let id = message.span_id;
+        let tentative = message.tentative.clone().filter(|_| telling);
+        let weight = self.spans.get(&id).map_or((0, 0), HotSpan::weight);
+        let was = match self.spans.get_mut(&id) {
+            Some(span) => {
+                let was = (span.shown().is_some(), span.is_ended(), span.is_settled());
+                if !span.join(message) {
+                    return (false, None);
+                }
+                was
+            }
+            None => match self.insert(message, prior) {
+                Some(was) => was,
+                None => return (false, None),
+            },
+        };
+        self.account(id, weight, was.2);
+        let change = telling.then(|| self.change(id, was, tentative, moment)).flatten();
+        (true, change)
+    }
+
+    /// A span that is not here yet. Returns how it stood before, `None` if nothing is new.
+    fn insert(&mut self, message: Span, prior: Option<&Prior>) -> Option<(bool, bool, bool)> {
+        let id = message.span_id;
+        let known = prior.filter(|_| self.sealed.spans.contains(&id)).and_then(|prior| prior.spans.get(&id));
+        let Some((state, prior)) = known.zip(prior) else {
+            self.spans.insert(id, HotSpan::new(message));
+            return Some((false, false, false));
+        };
+        let mut joined = state.clone();
+        if !joined.join(message) {
+            return None;
+        }
+        self.spans.insert(id, HotSpan::joined(joined, true));
+        self.sealed.rollup = prior.rollup(|id| self.spans.get(id).is_some_and(HotSpan::is_over));
+        Some((state.merged().is_some(), state.is_ended(), false))
+    }
+
+    /// Updates sums after a span changed, which weighed `before` and was settled or not.
+    fn account(&mut self, id: SpanId, before: (usize, usize), was_settled: bool) {
+        let span = &self.spans[&id];
+        let after = span.weight();
+        (self.rows, self.bytes) = (self.rows + after.0 - before.0, self.bytes + after.1 - before.1);
+        let settled = span.is_settled();
+        if !settled {
+            self.unsettled.insert(id);
+        } else if !was_settled {
+            self.unsettled.remove(&id);
+            add_state(&mut self.settled, span.shown().map(|stored| &stored.span), span.state());
+        }
+        if was_settled {
+            self.resum();
+        }
+        self.line = None;
+    }
+
+    fn resum(&mut self) {
+        self.settled = Rollup::default();
+        for span in self.spans.values().filter(|span| span.is_settled()) {
+            add_state(&mut self.settled, span.shown().map(|stored| &stored.span), span.state());
+        }
+        for log in self.logs.values() {
+            self.settled.add_log(log);
+        }
+        let logs = self.logs.values().map(|log| (1, log_bytes(log)));
+        let weights = self.spans.values().map(HotSpan::weight).chain(logs);
+        (self.rows, self.bytes) = weights.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    }
+
+    fn change(
+        &self,
+        id: SpanId,
+        (shown, ended, _): (bool, bool, bool),
+        tentative: Option<Box<LogRecord>>,
+        moment: Moment,
+    ) -> Option<Change> {
+        let span = &self.spans[&id];
+        match as_of(span, moment, self.heard()) {
+            Some(stored) if span.is_ended() && !ended => Some(Change::SpanEnded(stored)),
+            Some(stored) if !shown => Some(Change::SpanStarted(stored)),
+            _ => {
+                let orphans = |id: &str| {
+                    span.state().is_some_and(|state| state.orphan_logs().any(|orphan| orphan.id == id))
+                };
+                tentative.filter(|log| orphans(&log.id)).map(|log| Change::Log(Arc::from(log)))
+            }
+        }
+    }
+
+    pub(super) fn add_log(&mut self, log: &Arc<LogRecord>) -> bool {
+        if self.sealed.logs.contains(&log.id) || self.logs.contains_key(&log.id) {
+            return false;
+        }
+        self.logs.insert(log.id.clone(), Arc::clone(log));
+        self.settled.add_log(log);
+        (self.rows, self.bytes, self.line) = (self.rows + 1, self.bytes + log_bytes(log), None);
+        true
+    }
+
+    /// When anything of it was last received.
+    pub(crate) fn heard(&self) -> Timestamp {
+        let open = self.unsettled.iter().filter_map(|id| self.spans[id].state()).map(SpanState::last_seen);
+        open.chain(self.sealed.rollup.heard).chain(self.settled.heard).max().unwrap_or_default()
+    }
+
+    /// Its line at a moment.
+    pub(crate) fn summary(&self, moment: Moment) -> Arc<TraceSummary> {
+        if let Some(line) = &self.line {
+            return Arc::clone(line);
+        }
+        let (mut rollup, mut open, heard) = (self.sealed.rollup.clone(), None, self.heard());
+        rollup.merge(&self.settled);
+        for id in &self.unsettled {
+            let span = &self.spans[id];
+            add_state(&mut rollup, span.shown().map(|stored| &stored.span), span.state());
+            if let Some(state) = span.state().filter(|state| !state.is_ended() && span.shown().is_some()) {
+                let status: TraceStatus = state.status(moment.now, &moment.lost, heard);
+                open = worst_open(open, status);
+            }
+        }
+        Arc::new(rollup.summary(&self.project, self.trace_id, open))
+    }
+
+    /// The line anew, kept where no time can change it.
+    pub(super) fn refresh(&mut self, moment: Moment) -> Arc<TraceSummary> {
+        self.line = None;
+        let line = self.summary(moment);
+        if self.unsettled.is_empty() {
+            self.line = Some(Arc::clone(&line));
+        }
+        line
+    }
+
+    /// Forgets its finished spans and log records, which `part` has now. Whether anything is left.
+    pub(super) fn sealed_as(&mut self, part: SealedPart) -> bool {
+        self.sealed = part;
+        self.spans.retain(|_, span| !span.is_ended());
+        self.unsettled.retain(|id| self.spans.contains_key(id));
+        self.logs.clear();
+        self.resum();
+        !self.spans.is_empty()
+    }
+
+    /// What is left in the log of it when its finished part is sealed.
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = SpanState> + '_ {
+        self.spans.values().filter(|span| !span.is_ended()).map(state_of)
+    }
+}
+
+/// A span with its status at a moment.
+fn as_of(span: &HotSpan, moment: Moment, heard: Timestamp) -> Option<Arc<StoredSpan>> {
+    let shown = span.shown()?;
+    let Some(state) = span.state().filter(|state| !state.is_ended()) else {
+        return Some(Arc::clone(shown));
+    };
+    let status = state.status(moment.now, &moment.lost, heard);
+    if status == shown.status {
+        return Some(Arc::clone(shown));
+    }
+    Some(Arc::new(StoredSpan { span: shown.span.clone(), status }))
+}
+
+/// Adds a span with the log records that its messages are besides.
+pub(crate) fn add_state(rollup: &mut Rollup, merged: Option<&Span>, state: Option<&SpanState>) {
+    if let Some(merged) = merged {
+        rollup.add_span(merged);
+    }
+    if let Some(state) = state {
+        state.orphan_logs().for_each(|log| rollup.add_log(log));
+        rollup.heard = rollup.heard.max(Some(state.last_seen()));
+    }
+}
+
+/// Estimated bytes of a log record.
+pub(super) fn log_bytes(log: &LogRecord) -> usize {
+    size_of::<LogRecord>() + log.attrs.as_str().len() + log.event.len() + log.id.len() + 64
+}

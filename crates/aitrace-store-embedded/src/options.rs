@@ -1,0 +1,53 @@
+//! How a store is opened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aitrace_model::{Clock, LostRules, SystemClock};
+
+/// Settings of an [`crate::EmbeddedStore`].
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The clock that decides what is lost. Default: the system's.
+    pub clock: Arc<dyn Clock>,
+    /// When a span without an end is called lost. Default: 60 s without a heartbeat, 15 min of silence.
+    pub lost: LostRules,
+    /// When finished spans leave memory for a segment.
+    pub hot: HotLimits,
+    /// Batches that may wait for the writer before `append` waits itself. Default 64.
+    pub queue: usize,
+    /// Changes that a subscriber may be behind before it is told to read again. Default 4096.
+    pub changes: usize,
+    /// zstd level of segments, 1 to 19. Default 3.
+    pub compression: i32,
+}
+
+/// Bounds of what is held in memory; the first that is reached starts a seal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HotLimits {
+    /// Finished spans and log records. Default 50 000.
+    pub rows: usize,
+    /// Their size, estimated. Default 96 MiB.
+    pub bytes: usize,
+    /// Time since the first of them came. Default 10 min.
+    pub age: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            lost: LostRules::default(),
+            hot: HotLimits::default(),
+            queue: 64,
+            changes: 4096,
+            compression: 3,
+        }
+    }
+}
+
+impl Default for HotLimits {
+    fn default() -> Self {
+        Self { rows: 50_000, bytes: 96 << 20, age: Duration::from_mins(10) }
+    }
+}

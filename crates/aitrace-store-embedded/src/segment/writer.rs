@@ -1,0 +1,136 @@
+//! Rows to a file.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use aitrace_model::LogRecord;
+use aitrace_store::{ErrorKind, Result, StoreError};
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+use crate::columns::{self, Column};
+use crate::faults;
+use crate::rows::{LOGS, SPANS, SpanRow};
+
+/// Rows that are turned into columns at a time: they fit into the processor's cache.
+const SLICE: usize = 512;
+/// Rows of a row group: one trace is found in one or two of them.
+const GROUP: usize = 16_384;
+/// Uncompressed bytes of a page. Reading one span decompresses one page of each column.
+const PAGE: usize = 256 << 10;
+
+/// Columns of long or distinct values, which a dictionary only slows down.
+const NO_DICTIONARY: &[&str] = &[
+    "span_id",
+    "start",
+    "end",
+    "duration_ns",
+    "received",
+    "inputs",
+    "outputs",
+    "attributes",
+    "events",
+    "links",
+    "parts",
+    "error_stacktrace",
+    "id",
+    "time",
+    "attrs",
+    "cost",
+];
+/// Columns whose least and greatest value nobody asks for.
+const NO_STATISTICS: &[&str] = &[
+    "inputs",
+    "outputs",
+    "metadata",
+    "metrics",
+    "feedback",
+    "config",
+    "user_properties",
+    "attributes",
+    "resource",
+    "events",
+    "links",
+    "parts",
+    "error_message",
+    "error_stacktrace",
+    "attrs",
+];
+
+/// Writes spans, sorted by project, trace, start, to a new file at `path`; durable when it returns
+/// except for its name. Returns its length.
+pub(crate) fn write_spans(path: &Path, rows: &mut [SpanRow], level: i32) -> Result<u64> {
+    rows.sort_unstable_by(|a, b| {
+        let key = |row: &SpanRow| {
+            let span = &row.stored.span;
+            (span.trace_id, span.start, span.span_id)
+        };
+        a.stored.span.project.cmp(&b.stored.span.project).then_with(|| key(a).cmp(&key(b)))
+    });
+    write(path, SPANS, rows, level)
+}
+
+/// Writes log records, sorted by project, trace, time.
+pub(crate) fn write_logs(path: &Path, rows: &mut [Arc<LogRecord>], level: i32) -> Result<u64> {
+    rows.sort_unstable_by(|a, b| {
+        (&a.project, a.trace_id, a.time, &a.id).cmp(&(&b.project, b.trace_id, b.time, &b.id))
+    });
+    write(path, LOGS, rows, level)
+}
+
+fn write<T>(path: &Path, columns: &[(&str, Column<T>)], rows: &[T], level: i32) -> Result<u64> {
+    let fail = faults::io("writing", path);
+    let schema = columns::schema(columns);
+    let file = File::create(path).map_err(&fail)?;
+    let properties = properties(&schema, rows.len(), level)?;
+    let parquet = |error: parquet::errors::ParquetError| {
+        let text = format!("writing {} failed: {error}", path.display());
+        StoreError::new(ErrorKind::Unavailable, text).with_source(error)
+    };
+    let mut writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties)).map_err(parquet)?;
+    for slice in rows.chunks(SLICE) {
+        writer.write(&columns::batch(&schema, columns, slice)?).map_err(parquet)?;
+    }
+    let file = writer.into_inner().map_err(parquet)?;
+    file.sync_all().map_err(&fail)?;
+    Ok(file.metadata().map_err(&fail)?.len())
+}
+
+fn properties(schema: &SchemaRef, rows: usize, level: i32) -> Result<WriterProperties> {
+    let level = ZstdLevel::try_new(level).map_err(|error| {
+        StoreError::new(ErrorKind::Invalid, format!("compression level {level} is not 1 to 22"))
+            .with_source(error)
+    })?;
+    let mut builder = WriterProperties::builder()
+        .set_created_by("aitrace".to_owned())
+        .set_compression(Compression::ZSTD(level))
+        .set_max_row_group_row_count(Some(GROUP))
+        .set_data_page_size_limit(PAGE)
+        .set_write_batch_size(64)
+        .set_statistics_enabled(EnabledStatistics::Page);
+    for name in schema.fields().iter().map(|field| field.name().as_str()) {
+        let path = ColumnPath::from(name);
+        if NO_DICTIONARY.contains(&name) {
+            builder = builder.set_column_dictionary_enabled(path.clone(), false);
+        }
+        if NO_STATISTICS.contains(&name) {
+            builder = builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::None);
+        }
+        if matches!(name, "trace_id" | "session_id") {
+            builder = builder
+                .set_column_bloom_filter_enabled(path.clone(), true)
+                .set_column_bloom_filter_max_ndv(path, rows.min(GROUP) as u64);
+        }
+    }
+    Ok(builder.build())
+}
+
+/// Makes the names in a folder durable.
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
+    let sync = || File::open(folder)?.sync_all();
+    sync().map_err(faults::io("syncing", folder))
+}

@@ -1,0 +1,178 @@
+//! The store as callers see it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use aitrace_model::TraceId;
+use aitrace_store::{
+    Appended, Batch, Change, DocumentStore, ErrorKind, PageRequest, ProjectScope, Result, Session,
+    SessionPatch, StoreError, StoreStats, TelemetryStore, Trace, TraceFilter, TracePage,
+};
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::catalog::Catalog;
+use crate::hot::Hot;
+use crate::lock::DirectoryLock;
+use crate::options::Options;
+use crate::read::Damaged;
+use crate::segment::Segments;
+use crate::writer::{Command, Shared, Writer};
+use crate::{codec, document, faults, query, read};
+
+/// Telemetry and documents in one directory.
+///
+/// Dropping it without [`TelemetryStore::shutdown`] is safe: what was acknowledged is in the log,
+/// and the next open reads it. Calls need a tokio runtime.
+#[derive(Debug)]
+pub struct EmbeddedStore {
+    shared: Arc<Shared>,
+    commands: Mutex<Option<mpsc::Sender<Command>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl EmbeddedStore {
+    /// Opens the directory, creating it where it is missing, and reads its log. Blocks meanwhile.
+    ///
+    /// Fails with [`ErrorKind::Conflict`] when another process has it open or a newer version wrote it.
+    pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Self> {
+        let dir = dir.as_ref();
+        let folder = dir.join("segments");
+        std::fs::create_dir_all(&folder).map_err(faults::io("creating", &folder))?;
+        let lock = DirectoryLock::take(dir)?;
+        let database = dir.join("aitrace.db");
+        let catalog = Catalog::writer(&database)?;
+        let rows = catalog.segments()?;
+        let (changes, queue) = (broadcast::Sender::new(options.changes.max(1)), options.queue.max(1));
+        let shared = Arc::new(Shared {
+            options,
+            folder,
+            hot: RwLock::new(Hot::default()),
+            segments: Segments::default(),
+            reader: Mutex::new(Catalog::reader(&database)?),
+            changes,
+        });
+        let mut writer = Writer::new(Arc::clone(&shared), catalog, lock);
+        writer.check_files(&rows)?;
+        writer.replay()?;
+        let (sender, receiver) = mpsc::channel(queue);
+        let thread = std::thread::Builder::new()
+            .name("aitrace-store-writer".to_owned())
+            .spawn(move || writer.run(receiver))
+            .map_err(faults::io("starting the writer thread for", dir))?;
+        Ok(Self { shared, commands: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Runs one SQL statement that reads, over the tables `spans` and `logs`: memory and segments.
+    ///
+    /// Fails with [`ErrorKind::Invalid`] for anything but a query.
+    pub async fn query(&self, sql: &str) -> Result<Vec<RecordBatch>> {
+        self.sender()?;
+        query::query(&self.shared, sql).await
+    }
+
+    fn sender(&self) -> Result<mpsc::Sender<Command>> {
+        self.commands.lock().clone().ok_or_else(faults::closed)
+    }
+
+    /// Sends a command to the writer and waits for its answer.
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<Result<T>>) -> Command) -> Result<T> {
+        let (answer, receiver) = oneshot::channel();
+        let sender = self.sender()?;
+        sender.send(command(answer)).await.map_err(|_| faults::closed())?;
+        drop(sender);
+        receiver.await.map_err(|_| faults::closed())?
+    }
+
+    /// Runs a read where it may block.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Shared) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.sender()?;
+        let shared = Arc::clone(&self.shared);
+        let done = tokio::task::spawn_blocking(move || read(&shared)).await;
+        done.map_err(|error| StoreError::new(ErrorKind::Internal, "a read failed").with_source(error))?
+    }
+
+    async fn report(&self, damaged: Damaged) {
+        let Ok(sender) = self.sender() else { return };
+        for (id, why) in damaged {
+            // Fails only while the store closes: the next open finds the file again.
+            drop(sender.send(Command::Quarantine(id, why)).await);
+        }
+    }
+}
+
+#[async_trait]
+impl TelemetryStore for EmbeddedStore {
+    async fn append(&self, batch: Batch) -> Result<Appended> {
+        if batch.is_empty() {
+            return self.sender().map(|_| Appended::default());
+        }
+        // Encoding is done here, by as many tasks as send, so that the writer only writes.
+        let body = codec::encode(&batch)?;
+        self.ask(|answer| Command::Append(Box::new((batch, body)), answer)).await
+    }
+
+    async fn list_traces(&self, filter: &TraceFilter, page: &PageRequest) -> Result<TracePage> {
+        let (filter, page) = (filter.clone(), page.clone());
+        self.read(move |shared| read::list(shared, &filter, &page)).await
+    }
+
+    async fn trace(&self, scope: &ProjectScope, trace_id: TraceId) -> Result<Option<Trace>> {
+        let scope = scope.clone();
+        let (trace, damaged) = self.read(move |shared| read::trace(shared, &scope, trace_id)).await?;
+        self.report(damaged).await;
+        Ok(trace)
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Change> {
+        self.shared.changes.subscribe()
+    }
+
+    async fn seal(&self) -> Result<()> {
+        self.ask(Command::Seal).await
+    }
+
+    async fn stats(&self) -> Result<StoreStats> {
+        self.read(read::stats).await
+    }
+
+    async fn shutdown(&self) -> Result<()> {
+        let done = self.ask(Command::Shutdown).await;
+        *self.commands.lock() = None;
+        done
+    }
+}
+
+#[async_trait]
+impl DocumentStore for EmbeddedStore {
+    async fn put_session(&self, patch: SessionPatch) -> Result<Session> {
+        self.ask(|answer| Command::PutSession(Box::new(patch), answer)).await
+    }
+
+    async fn session(&self, project: &str, session_id: &str) -> Result<Option<Session>> {
+        let (project, session_id) = (project.to_owned(), session_id.to_owned());
+        self.read(move |shared| document::session(&shared.reader.lock(), &project, &session_id)).await
+    }
+
+    async fn projects(&self, scope: &ProjectScope) -> Result<Vec<String>> {
+        let scope = scope.clone();
+        self.read(move |shared| document::projects(&shared.reader.lock(), &scope)).await
+    }
+}
+
+impl Drop for EmbeddedStore {
+    /// Ends the writer without sealing and waits for it, so that the directory is free afterwards.
+    fn drop(&mut self) {
+        drop(self.commands.lock().take());
+        if let Some(thread) = self.thread.lock().take() {
+            // A panic of the writer was reported by the panic hook.
+            drop(thread.join());
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What must be known of sealed rows before a batch is applied.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use aitrace_model::{SpanId, TraceId};
+use aitrace_store::{Batch, Result};
+
+use super::Writer;
+use crate::cache::Ids;
+use crate::hot::{Prepared, Prior, SealedPart};
+use crate::read;
+
+impl Writer {
+    /// Looks up what is sealed of the traces in the batches. Most are new: one look into an index each.
+    pub(super) fn prepare<'a>(
+        &mut self,
+        batches: &(impl Iterator<Item = &'a Batch> + Clone),
+    ) -> Result<Prepared> {
+        let mut prepared = Prepared::default();
+        let mut ids: BTreeMap<(TraceId, &str), Vec<SpanId>> = BTreeMap::new();
+        for batch in batches.clone() {
+            for span in &batch.spans {
+                ids.entry((span.trace_id, &span.project)).or_default().push(span.span_id);
+            }
+            for log in &batch.logs {
+                match log.trace_id {
+                    Some(trace_id) => drop(ids.entry((trace_id, &log.project)).or_default()),
+                    None if self.catalog.has_loose_log(&log.project, &log.id)? => {
+                        prepared.loose.insert((log.project.clone(), log.id.clone()));
+                    }
+                    None => {}
+                }
+            }
+        }
+        for ((trace_id, project), spans) in ids {
+            self.prepare_trace(project, trace_id, &spans, &mut prepared)?;
+        }
+        Ok(prepared)
+    }
+
+    fn prepare_trace(
+        &mut self,
+        project: &str,
+        trace_id: TraceId,
+        spans: &[SpanId],
+        prepared: &mut Prepared,
+    ) -> Result<()> {
+        let key = || (trace_id, project.to_owned());
+        let hot = self.shared.hot.read().get(project, trace_id).map(|trace| {
+            let again =
+                spans.iter().any(|id| trace.sealed.spans.contains(id) && !trace.spans.contains_key(id));
+            (again, trace.sealed.segments.clone())
+        });
+        let (again, segments) = if let Some(hot) = hot {
+            hot
+        } else {
+            let Some(part) = self.sealed_part(project, trace_id)? else { return Ok(()) };
+            let again = spans.iter().any(|id| part.spans.contains(id));
+            let segments = part.segments.clone();
+            prepared.sealed.insert(key(), part);
+            (again, segments)
+        };
+        if again {
+            prepared.priors.insert(key(), self.prior(project, trace_id, &segments)?);
+        }
+        Ok(())
+    }
+
+    /// What is sealed of a trace that is not hot.
+    fn sealed_part(&mut self, project: &str, trace_id: TraceId) -> Result<Option<SealedPart>> {
+        let Some(mut row) = self.catalog.trace(project, trace_id)? else { return Ok(None) };
+        let counted = (row.rollup.spans, row.rollup.events);
+        let ids = if let Some(ids) = self.cache.get(project, trace_id) {
+            ids
+        } else {
+            let prior = self.prior(project, trace_id, &row.segments)?;
+            // Where a file was lost, the line counts what is left.
+            let rollup = prior.rollup(|_| false);
+            if (rollup.spans, rollup.events) != counted {
+                row.rollup = rollup;
+            }
+            let spans: HashSet<SpanId> = prior.spans.keys().copied().collect();
+            let logs: HashSet<String> = prior.logs.into_iter().map(|log| log.id).collect();
+            let ids = Ids { spans: Arc::new(spans), logs: Arc::new(logs) };
+            self.cache.insert(&Arc::from(project), trace_id, ids.clone());
+            ids
+        };
+        Ok(Some(SealedPart {
+            counted,
+            rollup: row.rollup,
+            segments: row.segments,
+            spans: ids.spans,
+            logs: ids.logs,
+        }))
+    }
+
+    /// Sealed rows of a trace. A file that cannot be read is set aside: its rows are gone.
+    fn prior(&mut self, project: &str, trace_id: TraceId, segments: &[i64]) -> Result<Prior> {
+        let (rows, damaged) = read::sealed(&self.shared.segments, segments, project, trace_id);
+        for (id, why) in damaged {
+            self.quarantine(id, &why)?;
+        }
+        let logs = rows.logs.into_values().collect();
+        Ok(Prior { spans: rows.spans.into_iter().map(|(id, row)| (id, row.1)).collect(), logs })
+    }
+
+    /// Names of projects in the batches that are not remembered yet.
+    pub(super) fn new_projects<'a>(&self, batches: impl Iterator<Item = &'a Batch>) -> BTreeSet<String> {
+        let mut new = BTreeSet::new();
+        for batch in batches {
+            let spans = batch.spans.iter().map(|span| &span.project);
+            for name in spans.chain(batch.logs.iter().map(|log| &log.project)) {
+                if !self.projects.contains(name) && !new.contains(name) {
+                    new.insert(name.clone());
+                }
+            }
+        }
+        new
+    }
+}

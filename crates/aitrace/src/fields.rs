@@ -51,12 +51,35 @@ impl Fields {
 }
 
 pub(crate) fn merge_members(members: &mut Members, others: Members) {
-    for (key, json) in others {
-        match members.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, value)) => *value = json,
-            None => members.push((key, json)),
-        }
+    if members.is_empty() {
+        *members = others;
+        return;
     }
+    for (key, json) in others {
+        set_member(members, key, json);
+    }
+}
+
+fn set_member(members: &mut Members, key: Text, json: Json) {
+    match members.iter_mut().find(|(known, _)| *known == key) {
+        Some((_, value)) => *value = json,
+        None => members.push((key, json)),
+    }
+}
+
+/// A group of the user's values on a span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// What describes it.
+    Metadata,
+    /// What measures it.
+    Metrics,
+    /// What people think of it.
+    Feedback,
+    /// How it was configured.
+    Config,
+    /// Whom it was for.
+    UserProperties,
 }
 
 /// Two objects become one; anything else is replaced.
@@ -105,7 +128,7 @@ macro_rules! groups {
 
             #[doc = concat!("[`Enrich::", stringify!($one), "`] with JSON that is captured already.")]
             pub fn $json(mut self, key: impl Into<Text>, value: Json) -> Self {
-                merge_members(&mut self.fields.$group, vec![(key.into(), value)]);
+                set_member(&mut self.fields.$group, key.into(), value);
                 self
             }
         )+
@@ -129,6 +152,18 @@ impl Enrich {
         config, config_json, config;
         /// A property of the user.
         user_property, user_property_json, user_properties;
+    }
+
+    /// Adds captured values to a group all at once. Their keys must be distinct.
+    pub fn extend(&mut self, group: Group, members: Vec<(Text, Json)>) {
+        let place = match group {
+            Group::Metadata => &mut self.fields.metadata,
+            Group::Metrics => &mut self.fields.metrics,
+            Group::Feedback => &mut self.fields.feedback,
+            Group::Config => &mut self.fields.config,
+            Group::UserProperties => &mut self.fields.user_properties,
+        };
+        merge_members(place, members);
     }
 
     /// What went in. Given twice, two objects become one; anything else is replaced.

@@ -71,7 +71,7 @@ pub use code::{Code, Function};
 pub use context::{Baggage, Context, SpanContext};
 pub use data::{LogData, SpanData, SpanStatus};
 pub use export::{Batch, Exported, Exporter};
-pub use fields::Enrich;
+pub use fields::{Enrich, Group};
 pub use hub::Stats;
 pub use identity::{Identity, Session};
 pub use ids::IdGenerator;

@@ -7,9 +7,11 @@
 mod rich;
 mod text;
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use aitrace::Json;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
@@ -28,6 +30,29 @@ pub(crate) fn to_json(value: &Bound<'_, PyAny>) -> String {
     let mut writer = Writer::new();
     writer.value(value);
     writer.finish()
+}
+
+thread_local! {
+    /// A text that is used again, so that a small value costs one allocation.
+    static SCRATCH: Cell<String> = const { Cell::new(String::new()) };
+}
+
+/// Bytes of a text that is kept for use again.
+const SCRATCH_BYTES: usize = 16 << 10;
+
+/// Captures any value as [`Json`].
+pub(crate) fn json_of(value: &Bound<'_, PyAny>) -> Json {
+    let mut writer = Writer::new();
+    // Taken, not borrowed: code of the user may come here again.
+    writer.out = SCRATCH.take();
+    writer.value(value);
+    let mut text = writer.finish();
+    let json = Json::from_trusted(text.as_str());
+    if text.capacity() <= SCRATCH_BYTES {
+        text.clear();
+        SCRATCH.set(text);
+    }
+    json
 }
 
 /// Writes one value after the other into one text, within one budget.

@@ -1,10 +1,10 @@
 //! What users say about a span, read from Python's arguments.
 
-use aitrace::{Enrich, EventType, Json, SpanKind, Text};
+use aitrace::{Enrich, EventType, Group, Json, SpanKind, Text};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::capture::{bounded, error_parts, to_json};
+use crate::capture::{bounded, error_parts, json_of, to_json};
 use crate::slot::Here;
 use crate::span::{Span, text_of};
 use crate::tracer::Tracer;
@@ -36,16 +36,22 @@ impl Arguments<'_, '_> {
 
     pub(crate) fn read(&self) -> Enrich {
         let mut enrich = Enrich::new();
-        enrich = group(enrich, self.metadata, Enrich::metadata_json);
-        enrich = group(enrich, self.metrics, Enrich::metric_json);
-        enrich = group(enrich, self.feedback, Enrich::feedback_json);
-        enrich = group(enrich, self.config, Enrich::config_json);
-        enrich = group(enrich, self.user_properties, Enrich::user_property_json);
+        for (group, value) in [
+            (Group::Metadata, self.metadata),
+            (Group::Metrics, self.metrics),
+            (Group::Feedback, self.feedback),
+            (Group::Config, self.config),
+            (Group::UserProperties, self.user_properties),
+        ] {
+            if let Some(value) = value {
+                enrich.extend(group, members(value));
+            }
+        }
         if let Some(inputs) = self.inputs {
-            enrich = enrich.inputs_json(json(inputs));
+            enrich = enrich.inputs_json(json_of(inputs));
         }
         if let Some(outputs) = self.outputs {
-            enrich = enrich.outputs_json(json(outputs));
+            enrich = enrich.outputs_json(json_of(outputs));
         }
         if let Some(error) = self.error {
             enrich = enrich.error(error_text(error));
@@ -68,30 +74,30 @@ fn others(mut enrich: Enrich, kwargs: &Bound<'_, PyDict>) -> Enrich {
             ("kind", _, Some(kind)) => enrich.kind(kind),
             ("user_id", ..) => enrich.user_id(text_of(&value)),
             ("session_id", ..) => enrich.session_id(text_of(&value)),
-            _ => enrich.metadata_json(key, json(&value)),
+            _ => enrich.metadata_json(key, json_of(&value)),
         };
     }
     enrich
 }
 
 /// The members of a dict, each under its key; another value stands under `value`.
-fn group(
-    mut enrich: Enrich,
-    value: Option<&Bound<'_, PyAny>>,
-    add: fn(Enrich, Text, Json) -> Enrich,
-) -> Enrich {
-    let Some(value) = value else { return enrich };
-    let Ok(dict) = value.cast::<PyDict>() else { return add(enrich, Text::from("value"), json(value)) };
-    for item in dict.items() {
-        if let Ok((key, value)) = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>() {
-            enrich = add(enrich, text_of(&key), json(&value));
+fn members(value: &Bound<'_, PyAny>) -> Vec<(Text, Json)> {
+    let Ok(dict) = value.cast::<PyDict>() else { return vec![(Text::from("value"), json_of(value))] };
+    // Taken out before anything of the user's runs, which might change the dict.
+    let items: Vec<(Bound<'_, PyAny>, Bound<'_, PyAny>)> = dict.iter().collect();
+    let mut members: Vec<(Text, Json)> = Vec::with_capacity(items.len());
+    let mut plain = true;
+    for (key, value) in items {
+        plain &= key.is_exact_instance_of::<PyString>();
+        let member = (text_of(&key), json_of(&value));
+        // Keys that are no strings may come out the same: the last one counts.
+        let known = if plain { None } else { members.iter_mut().find(|(known, _)| *known == member.0) };
+        match known {
+            Some(known) => *known = member,
+            None => members.push(member),
         }
     }
-    enrich
-}
-
-fn json(value: &Bound<'_, PyAny>) -> Json {
-    Json::from_trusted(to_json(value))
+    members
 }
 
 /// An exception by its type and message, a string as it is, anything else as JSON.

@@ -8,13 +8,15 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
 
-use crate::capture::{bounded, error_parts, to_json};
+use crate::capture::{bounded, error_parts, json_of, to_json};
 use crate::enrich::{Arguments, event_type_of, kind_of};
 use crate::record::SpanRecord;
 use crate::slot::{self, Extra};
 use crate::tracer::Tracer;
 use crate::{NO_SPAN_ID, NO_TRACE_ID, otel};
 
+/// Bytes of a name or a key that are kept.
+const TEXT: usize = 1 << 16;
 /// Bytes of a stack trace that are kept.
 const STACK: usize = 32_768;
 
@@ -320,11 +322,13 @@ fn stacktrace(error: &Bound<'_, PyAny>) -> Option<String> {
 
 /// A string, or what a value's text is.
 pub(crate) fn text_of(value: &Bound<'_, PyAny>) -> Text {
-    let text = match value.cast::<PyString>() {
-        Ok(text) => bounded(text, 1 << 16),
-        Err(_) => to_json(value),
-    };
-    Text::from(text)
+    if let Ok(string) = value.cast::<PyString>() {
+        return match string.to_str() {
+            Ok(text) if text.len() <= TEXT => Text::Shared(text.into()),
+            _ => Text::from(bounded(string, TEXT)),
+        };
+    }
+    Text::from(to_json(value))
 }
 
 /// A plain attribute: strings, numbers and booleans as such, lists of them as arrays, the rest as JSON text.
@@ -370,5 +374,5 @@ pub(crate) fn pairs(attributes: &Bound<'_, PyAny>) -> Vec<(Text, Value)> {
 
 /// Outputs and nothing else.
 pub(crate) fn outputs(value: &Bound<'_, PyAny>) -> Enrich {
-    Enrich::new().outputs_json(aitrace::Json::from_trusted(to_json(value)))
+    Enrich::new().outputs_json(json_of(value))
 }

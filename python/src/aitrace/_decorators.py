@@ -93,7 +93,7 @@ def wrap_function(function: Any, spec: _native.Spec) -> Any:
 
 
 def _dress(traced: Any, function: Any) -> Any:
-    """What ``functools.update_wrapper`` does, less ``__wrapped__``, which the native callable has by itself."""
+    """What ``functools.update_wrapper`` does, less ``__wrapped__``, which the native callable has itself."""
     for name in functools.WRAPPER_ASSIGNMENTS:
         with contextlib.suppress(AttributeError):
             setattr(traced, name, getattr(function, name))

@@ -85,9 +85,15 @@ pub(crate) struct Body {
     pub(crate) status: SpanStatus,
 }
 
+/// The part of a span that few have, made when it is needed.
+#[inline]
+pub(crate) fn grow(extra: &mut Option<Box<Extra>>) -> &mut Extra {
+    extra.get_or_insert_default()
+}
+
 impl Body {
     pub(crate) fn extra(&mut self) -> &mut Extra {
-        self.extra.get_or_insert_default()
+        grow(&mut self.extra)
     }
 
     /// Bytes that the span takes, estimated.

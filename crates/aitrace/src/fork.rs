@@ -10,6 +10,7 @@ static EPOCH: AtomicU32 = AtomicU32::new(0);
 static INSTALL: Once = Once::new();
 
 /// How many forks lie between the first process and this one.
+#[inline]
 pub(crate) fn epoch() -> u32 {
     EPOCH.load(Ordering::Relaxed)
 }

@@ -27,6 +27,8 @@
 //! Nothing here blocks the traced program, panics into it, or fails: what goes wrong is counted, and
 //! [`Tracer::flush`] tells.
 
+#[doc(hidden)]
+pub mod __private;
 mod attach;
 mod bounded;
 mod builder;
@@ -60,6 +62,7 @@ mod tracer;
 mod value;
 mod worker;
 
+pub use aitrace_macros::trace;
 pub use aitrace_model::{
     AnyValue, Clock, CodeLocation, ErrorInfo, EventType, Json, Level, LogRecord, Phase, SpanId, SpanKind,
     Status, SystemClock, Timestamp, TraceId,

@@ -126,6 +126,16 @@ impl Local {
         token
     }
 
+    /// Makes the current context with `span` inside current.
+    #[inline]
+    pub(crate) fn enter_span(&mut self, span: SpanRef) -> Token {
+        let context = match self.context() {
+            Some(context) => context.inside(span),
+            None => Context { span: Some(span), others: None, baggage: None },
+        };
+        self.enter(context)
+    }
+
     /// Makes current what was so before; a frame that others stand upon goes with them.
     #[inline]
     pub(crate) fn leave(&mut self, token: Token) {

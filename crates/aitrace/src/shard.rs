@@ -3,9 +3,9 @@
 //! The lock is taken by the owning thread, now and then by the worker, rarely by a thread that ends a span
 //! of another: it is almost never contended. Nothing of the user's runs while it is held.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
-use crate::lock::Mutex;
+use crate::lock::{QuickGuard, QuickLock};
 use aitrace_model::Phase;
 
 use crate::context::Place;
@@ -58,38 +58,42 @@ pub(crate) struct Shard {
     pub(crate) number: u32,
     /// Whether starts are written at once.
     pub(crate) records: bool,
-    inner: Mutex<Inner>,
+    inner: QuickLock<Inner>,
 }
 
 impl Shard {
     pub(crate) fn new(hub: Arc<Hub>, time: TimeSource, key: u64, number: u32, records: bool) -> Self {
         let chunk = hub.spare();
-        let inner = Mutex::new(Inner { chunk, quiet: true, ..Inner::default() });
+        let inner = QuickLock::new(Inner { chunk, quiet: true, ..Inner::default() });
         Self { hub, time, key, number, records, inner }
     }
 
     #[inline]
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(crate) fn lock(&self) -> QuickGuard<'_, Inner> {
         self.inner.lock()
     }
 
-    /// Keeps a span that has begun.
+    /// Keeps a span that has begun. The body is made in its place, which saves copies of it.
     #[inline]
-    pub(crate) fn open(&self, body: Body, attributes: &mut Vec<Attribute>) -> Place {
-        let mut inner = self.lock();
-        if self.records {
-            inner.push_start(&self.hub, &body, attributes);
-        }
+    pub(crate) fn open(&self, attributes: &mut Vec<Attribute>, body: impl FnOnce() -> Body) -> Place {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
         let index = inner.free_slot();
         let slot = &mut inner.slots[index as usize];
         slot.generation = slot.generation.wrapping_add(1).max(1);
-        slot.told = self.records.then_some(body.start);
         slot.changed = false;
-        slot.body = Some(body);
-        slot.attributes.append(attributes);
+        slot.told = None;
+        let body = slot.body.insert(body());
+        if self.records {
+            slot.told = Some(body.start);
+            push_start(&mut inner.chunk, &mut inner.credit, &self.hub, body, attributes);
+        }
+        if !attributes.is_empty() {
+            slot.attributes.append(attributes);
+        }
         let generation = slot.generation;
         let ring = std::mem::take(&mut inner.quiet);
-        drop(inner);
+        drop(guard);
         if ring || self.records {
             self.hub.ring(self.records);
         }
@@ -136,7 +140,8 @@ impl Shard {
     pub(crate) fn log(&self, log: Box<LogData>) {
         let mut inner = self.lock();
         let weight = log.weight();
-        if inner.pay(&self.hub, 1, weight) {
+        let guard = &mut *inner;
+        if pay(&mut guard.credit, &self.hub, 1, weight) {
             inner.chunk.push(Item::Log(log), weight);
             inner.quiet = false;
         } else {
@@ -231,46 +236,46 @@ impl Inner {
         })
     }
 
-    #[inline]
-    fn pay(&mut self, hub: &Hub, items: usize, weight: usize) -> bool {
-        self.credit.pay(items, weight) || {
-            hub.extend(&mut self.credit, weight);
-            self.credit.pay(items, weight)
-        }
-    }
-
     /// Moves a span from its slot to the chunk; says whether to ring.
     #[inline]
     fn finish(&mut self, hub: &Hub, index: u32, body: Body, end: i64) -> bool {
         let slot = &mut self.slots[index as usize];
         let weight = body.weight() + attributes_heap(&slot.attributes);
-        if !self.pay(hub, 1, weight) {
+        self.free.push(index);
+        if !pay(&mut self.credit, hub, 1, weight) {
             hub.count_dropped("queue_full", 1);
-            let slot = &mut self.slots[index as usize];
             slot.attributes.clear();
-            self.free.push(index);
             return false;
         }
-        let slot = &mut self.slots[index as usize];
         let count = slot.attributes.len() as u32;
-        self.chunk.attributes.append(&mut slot.attributes);
-        if slot.attributes.capacity() > KEPT_ATTRIBUTES {
-            slot.attributes = Vec::new();
-        }
-        self.free.push(index);
         self.chunk.push(Item::End(body, count, end), weight);
+        if count > 0 {
+            self.chunk.attributes.append(&mut slot.attributes);
+            if slot.attributes.capacity() > KEPT_ATTRIBUTES {
+                slot.attributes = Vec::new();
+            }
+        }
         if self.chunk.is_full() {
             self.chunk = hub.hand_over(std::mem::take(&mut self.chunk));
         }
         std::mem::take(&mut self.quiet)
     }
+}
 
-    /// Tells of a start at once. What does not fit is only missed until the span's end.
-    fn push_start(&mut self, hub: &Hub, body: &Body, attributes: &[Attribute]) {
-        let weight = body.weight() + attributes_heap(attributes);
-        if self.pay(hub, 0, weight) {
-            self.chunk.attributes.extend_from_slice(attributes);
-            self.chunk.push(Item::Start(body.clone(), attributes.len() as u32), weight);
-        }
+/// Tells of a start at once. What does not fit is only missed until the span's end.
+fn push_start(chunk: &mut Chunk, credit: &mut Credit, hub: &Hub, body: &Body, attributes: &[Attribute]) {
+    let weight = body.weight() + attributes_heap(attributes);
+    if pay(credit, hub, 0, weight) {
+        chunk.attributes.extend_from_slice(attributes);
+        chunk.push(Item::Start(body.clone(), attributes.len() as u32), weight);
+    }
+}
+
+/// Pays from the credit, which is extended where it does not suffice.
+#[inline]
+fn pay(credit: &mut Credit, hub: &Hub, items: usize, weight: usize) -> bool {
+    credit.pay(items, weight) || {
+        hub.extend(credit, weight);
+        credit.pay(items, weight)
     }
 }

@@ -9,7 +9,7 @@ use aitrace_model::{ErrorInfo, EventType, RawLink, Scope, SpanKind, Timestamp};
 
 use crate::code::Code;
 use crate::context::{Context, Place, SpanContext, SpanRef};
-use crate::data::{Attribute, Body, Event, MAX_PARTS, SpanStatus};
+use crate::data::{Attribute, Body, Event, Extra, MAX_PARTS, SpanStatus, grow};
 use crate::fields::Enrich;
 use crate::local::{self, Token};
 use crate::text::Text;
@@ -159,7 +159,7 @@ impl SpanHandle {
         let Some(place) = self.place() else { return };
         let (key, value) = (key.into(), value.into());
         local::with_shard(place, |shard| {
-            shard.change(place, |body, attributes| set(body, attributes, key, value))
+            shard.change(place, |body, attributes| set(&mut body.extra, attributes, key, value))
         });
     }
 
@@ -172,7 +172,7 @@ impl SpanHandle {
             attributes.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
         self.change(|body, attributes| {
             for (key, value) in values {
-                set(body, attributes, key, value);
+                set(&mut body.extra, attributes, key, value);
             }
         });
     }
@@ -233,7 +233,7 @@ impl SpanHandle {
 
     /// Links it to another span. At most 128 links.
     pub fn add_link(&self, span: SpanContext) {
-        self.change(|body, _| push_link(body, span));
+        self.change(|body, _| push_link(&mut body.extra, span));
     }
 
     /// Ends it now.
@@ -301,20 +301,20 @@ pub(crate) fn apply(body: &mut Body, attributes: &mut Vec<Attribute>, enrich: En
         body.extra().error.get_or_insert_default().message = message;
     }
     for (key, value) in more {
-        set(body, attributes, key, value);
+        set(&mut body.extra, attributes, key, value);
     }
     body.extra().fields.merge(fields);
 }
 
 /// Sets an attribute within the limit.
 #[inline]
-pub(crate) fn set(body: &mut Body, attributes: &mut Vec<Attribute>, key: Text, value: Value) {
+pub(crate) fn set(extra: &mut Option<Box<Extra>>, attributes: &mut Vec<Attribute>, key: Text, value: Value) {
     if let Some((_, known)) = attributes.iter_mut().find(|(known, _)| *known == key) {
         *known = value;
     } else if attributes.len() < MAX_PARTS {
         attributes.push((key, value));
     } else {
-        body.extra().dropped += 1;
+        grow(extra).dropped += 1;
     }
 }
 
@@ -323,8 +323,8 @@ pub(crate) fn push_event(body: &mut Body, event: Event) {
     if extra.events.len() < MAX_PARTS { extra.events.push(event) } else { extra.dropped += 1 }
 }
 
-pub(crate) fn push_link(body: &mut Body, span: SpanContext) {
-    let extra = body.extra();
+pub(crate) fn push_link(extra: &mut Option<Box<Extra>>, span: SpanContext) {
+    let extra = grow(extra);
     if extra.links.len() < MAX_PARTS {
         let SpanContext { trace_id, span_id } = span;
         extra.links.push(RawLink { trace_id, span_id, attributes: Vec::new() });

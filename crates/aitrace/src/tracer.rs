@@ -10,9 +10,9 @@ use aitrace_model::{EventType, Span as ModelSpan, SpanId, SpanKind, TraceId};
 
 use crate::builder::TracerBuilder;
 use crate::code::Code;
-use crate::context::{Context, SpanContext, SpanRef};
+use crate::context::{Baggage, Context, SpanContext, SpanRef};
 use crate::core::{Alive, Core, Destination};
-use crate::data::{Body, SpanStatus};
+use crate::data::{Attribute, Body, Extra, SpanStatus, grow};
 use crate::fields::Enrich;
 use crate::hub::{self, Stats};
 use crate::identity::Identity;
@@ -23,6 +23,7 @@ use crate::span::{self, Parent, Span, SpanHandle, SpanOptions};
 use crate::state::State;
 use crate::target::Target;
 use crate::text::Text;
+use crate::ticks::Tick;
 use crate::worker;
 
 /// What a flush came to.
@@ -130,11 +131,12 @@ impl Tracer {
         }
         let core = &self.core;
         let entered = local::with(|local| {
-            let context = local.context().cloned().unwrap_or_default();
-            let (mut body, _) = begin(core, local, name, &context, None);
-            (body.code, body.event_type, body.kind) = (code, event_type, kind);
-            let span = open(core, local, body, &mut Vec::new());
-            (SpanHandle::new(span), local.enter(context.inside(span)))
+            let parent = local.context().map_or_else(Inherited::default, Inherited::from);
+            let seed = begin(core, local, &parent, None);
+            let baggage = parent.baggage;
+            let given = || Given { name, code, event_type, kind, baggage, extra: None };
+            let span = open(core, local, seed, &mut Vec::new(), given);
+            (SpanHandle::new(span), local.enter_span(span))
         });
         match entered {
             Some((handle, token)) => Span::new(handle, Some(token)),
@@ -278,35 +280,47 @@ pub(crate) fn shard_of<'l>(core: &Arc<Core>, local: &'l mut Local) -> &'l Arc<Sh
     })
 }
 
-/// A new span's body under `context`.
-#[inline]
-fn begin(
-    core: &Core,
-    local: &mut Local,
+/// What a new span takes from the context.
+#[derive(Default)]
+struct Inherited {
+    span: Option<SpanContext>,
+    baggage: Option<Arc<Baggage>>,
+}
+
+impl From<&Context> for Inherited {
+    #[inline]
+    fn from(context: &Context) -> Self {
+        Self { span: context.span(), baggage: context.baggage.clone() }
+    }
+}
+
+/// Ids and beginning of a new span.
+struct Seed {
+    context: SpanContext,
+    parent: Option<SpanId>,
+    begun: Tick,
+    start: i64,
+}
+
+/// What its owner says of a new span.
+struct Given {
     name: Text,
-    context: &Context,
-    start: Option<i64>,
-) -> (Body, Option<i64>) {
-    let (trace_id, parent) = match context.span {
-        Some(span) => (span.context.trace_id, Some(span.context.span_id)),
+    code: Code,
+    event_type: Option<EventType>,
+    kind: Option<SpanKind>,
+    baggage: Option<Arc<Baggage>>,
+    extra: Option<Box<Extra>>,
+}
+
+#[inline]
+fn begin(core: &Core, local: &mut Local, parent: &Inherited, start: Option<i64>) -> Seed {
+    let (trace_id, parent) = match parent.span {
+        Some(span) => (span.trace_id, Some(span.span_id)),
         None => (new_trace_id(core, local), None),
     };
-    let span_id = new_span_id(core, local);
+    let context = SpanContext { trace_id, span_id: new_span_id(core, local) };
     let (begun, now) = core.plan.time.now();
-    let body = Body {
-        context: SpanContext { trace_id, span_id },
-        parent,
-        name,
-        begun,
-        start: start.unwrap_or(now),
-        code: Code::Unknown,
-        baggage: context.baggage.clone(),
-        extra: None,
-        event_type: None,
-        kind: None,
-        status: SpanStatus::Unset,
-    };
-    (body, start)
+    Seed { context, parent, begun, start: start.unwrap_or(now) }
 }
 
 #[inline]
@@ -329,40 +343,44 @@ fn new_span_id(core: &Core, local: &mut Local) -> SpanId {
 fn open(
     core: &Arc<Core>,
     local: &mut Local,
-    body: Body,
-    attributes: &mut Vec<crate::data::Attribute>,
+    seed: Seed,
+    attributes: &mut Vec<Attribute>,
+    given: impl FnOnce() -> Given,
 ) -> SpanRef {
-    let context = body.context;
-    let place = shard_of(core, local).open(body, attributes);
+    let context = seed.context;
+    let place = shard_of(core, local).open(attributes, || {
+        let Given { name, code, event_type, kind, baggage, extra } = given();
+        let Seed { context, parent, begun, start } = seed;
+        let status = SpanStatus::Unset;
+        Body { context, parent, name, begun, start, code, baggage, extra, event_type, kind, status }
+    });
     SpanRef { context, place: Some(place) }
 }
 
 fn start(core: &Arc<Core>, local: &mut Local, options: SpanOptions) -> SpanRef {
-    let current = || Context::default();
-    let context = match options.parent {
-        Parent::Context(context) => context,
-        Parent::Current => local.context().cloned().unwrap_or_else(current),
-        Parent::Root => Context { span: None, ..local.context().cloned().unwrap_or_default() },
-        Parent::Span(span) => {
-            let span = Some(SpanRef { context: span, place: None });
-            Context { span, ..local.context().cloned().unwrap_or_default() }
-        }
+    let SpanOptions { name, parent, event_type, kind, start, code, attributes: given, links, .. } = options;
+    let current = |local: &Local| local.context().map_or_else(Inherited::default, Inherited::from);
+    let parent = match parent {
+        Parent::Context(context) => Inherited::from(&context),
+        Parent::Current => current(local),
+        Parent::Root => Inherited { span: None, ..current(local) },
+        Parent::Span(span) => Inherited { span: Some(span), ..current(local) },
     };
-    let start = options.start.map(aitrace_model::Timestamp::nanos);
-    let (mut body, _) = begin(core, local, options.name, &context, start);
-    (body.code, body.event_type, body.kind) = (options.code, options.event_type, options.kind);
-    for link in options.links {
-        span::push_link(&mut body, link);
-    }
+    let seed = begin(core, local, &parent, start.map(aitrace_model::Timestamp::nanos));
+    let mut extra = None;
     if options.scope.is_some() || options.otel_kind.is_some() {
-        let extra = body.extra();
+        let extra = grow(&mut extra);
         (extra.scope, extra.otel_kind) = (options.scope, options.otel_kind);
     }
-    let mut attributes = Vec::with_capacity(options.attributes.len());
-    for (key, value) in options.attributes {
-        span::set(&mut body, &mut attributes, key, value);
+    let mut attributes = Vec::new();
+    for (key, value) in given {
+        span::set(&mut extra, &mut attributes, key, value);
     }
-    open(core, local, body, &mut attributes)
+    for link in links {
+        span::push_link(&mut extra, link);
+    }
+    let baggage = parent.baggage;
+    open(core, local, seed, &mut attributes, || Given { name, code, event_type, kind, baggage, extra })
 }
 
 /// Adds to the current span of the tracer that is found here: [`Tracer::discover`].

@@ -4,6 +4,7 @@
 mod fork;
 mod isolation;
 mod live;
+mod macros;
 mod queue;
 mod records;
 mod stub;

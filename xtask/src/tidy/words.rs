@@ -61,7 +61,7 @@ fn names(line: &str, word: &str) -> bool {
         let longer = before.is_some_and(|sign| sign.is_alphanumeric() || "_.~}-*".contains(sign));
         let after = &line[at + word.len()..];
         let name = after.split(|sign: char| !sign.is_alphanumeric()).next().unwrap_or_default();
-        !longer && !(word.ends_with('/') && ANYBODY.contains(&name))
+        !(longer || word.ends_with('/') && ANYBODY.contains(&name))
     })
 }
 

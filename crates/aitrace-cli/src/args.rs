@@ -1,0 +1,193 @@
+//! What may be typed.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args as Arguments, Parser, Subcommand};
+
+/// Tracing and evaluation of AI applications.
+#[derive(Debug, Parser)]
+#[command(name = "aitrace", version, about, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the viewer, the API and OTLP over HTTP on one port
+    Serve(Serve),
+    /// Run a program with its environment set to send traces here
+    Run(Run),
+    /// Send files of trace records (JSON Lines) to a server
+    Import(Import),
+    /// Turn trace records of format 1 into format 2
+    Convert(Convert),
+    /// List traces, newest first
+    Traces(Traces),
+    /// Show one trace as a tree
+    Trace(Trace),
+    /// Show spans and log records as they come
+    Tail(Tail),
+}
+
+/// Where the server is.
+#[derive(Debug, Arguments)]
+pub(crate) struct Server {
+    /// Address of the server [env: AITRACE_SERVER_URL] [default: http://localhost:8000]
+    #[arg(long, value_name = "URL", global = false)]
+    pub(crate) server: Option<String>,
+}
+
+/// Where data is kept.
+#[derive(Debug, Arguments)]
+pub(crate) struct Data {
+    /// Folder of the data [env: AITRACE_DATA_DIR] [default: the platform's data folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Silence after which a span whose sender has no heartbeat counts as lost, like 90s, 15m, 2h
+    /// [default: 15m]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) lost_after: Option<String>,
+}
+
+/// Whether records are written for old readers too.
+#[derive(Debug, Arguments)]
+pub(crate) struct Compat {
+    /// Repeat the timestamp at the top level of written records, for readers of format 1
+    /// [env: AITRACE_COMPAT_MODE]
+    #[arg(long)]
+    pub(crate) compat_mode: bool,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct Serve {
+    /// Address to listen on; only addresses of this machine
+    #[arg(long, default_value = "127.0.0.1")]
+    pub(crate) host: String,
+    /// Port to listen on; 0 takes any free one
+    #[arg(long, default_value_t = 8000)]
+    pub(crate) port: u16,
+    #[command(flatten)]
+    pub(crate) data: Data,
+    #[command(flatten)]
+    pub(crate) compat: Compat,
+    /// Print the address as a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    #[command(flatten)]
+    pub(crate) data: Data,
+    #[command(flatten)]
+    pub(crate) compat: Compat,
+    /// Print the address of the traces as a JSON object, on stderr
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct Import {
+    /// Files of trace records; - is stdin
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct Convert {
+    /// File of trace records; - is stdin
+    #[arg(default_value = "-", value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// File to write; - is stdout
+    #[arg(short, long, default_value = "-", value_name = "OUT")]
+    pub(crate) output: PathBuf,
+    /// Say what was done as JSON: on stdout with -o, else on stderr
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) compat: Compat,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct Traces {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// Only this project
+    #[arg(long)]
+    pub(crate) project: Option<String>,
+    /// Only traces that are running, ok, error or lost
+    #[arg(long, value_parser = ["running", "ok", "error", "lost"])]
+    pub(crate) status: Option<String>,
+    /// Only traces whose name or id contains this text
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) q: Option<String>,
+    /// At most this many
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: u64,
+    /// Started at or after: a time, or a duration before now, like 2h
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) since: Option<String>,
+    /// Started before: a time, or a duration before now
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) until: Option<String>,
+    /// Print the API's JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct Trace {
+    /// Its id, or the beginning of it
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// Print the API's JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct Tail {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// Only this project
+    #[arg(long)]
+    pub(crate) project: Option<String>,
+    /// Print trace records, one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) compat: Compat,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn words_after_two_dashes_are_the_programs() {
+        let args = Args::try_parse_from(["aitrace", "run", "--", "python", "--server", "x"]).expect("valid");
+        let Command::Run(run) = args.command else { panic!("run") };
+        assert_eq!(run.command, ["python", "--server", "x"]);
+        assert_eq!(run.server.server, None);
+        assert!(Args::try_parse_from(["aitrace", "run"]).is_err());
+    }
+}

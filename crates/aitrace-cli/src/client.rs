@@ -1,0 +1,216 @@
+//! HTTP to a server: blocking, with errors that say what to do.
+
+use std::io::{self, BufReader, Read};
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use ureq::http::{Response, StatusCode};
+use ureq::{Agent, Body};
+
+use crate::failure::Failure;
+use crate::settings::ServerUrl;
+use crate::sse::Events;
+
+const CONNECT: Duration = Duration::from_secs(5);
+const ANSWER: Duration = Duration::from_mins(1);
+/// A server on this machine answers a health check at once, or something else listens there.
+const HEALTH: Duration = Duration::from_secs(3);
+/// How often a request that the server cannot take now is tried, and the longest pause between two tries.
+const ATTEMPTS: u32 = 8;
+const LONGEST_PAUSE: u64 = 30;
+
+/// A client of one server.
+#[derive(Debug)]
+pub(crate) struct Client {
+    agent: Agent,
+    base: ServerUrl,
+}
+
+/// What the server did with a batch of trace records.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Ingested {
+    #[serde(rename = "ingested")]
+    pub(crate) count: u64,
+    #[serde(default)]
+    pub(crate) rejected: Vec<Rejected>,
+    /// Set where more were rejected than are listed.
+    rejected_total: Option<u64>,
+}
+
+impl Ingested {
+    /// How many were rejected in all.
+    pub(crate) fn rejected_total(&self) -> u64 {
+        self.rejected_total.unwrap_or(self.rejected.len() as u64)
+    }
+}
+
+/// A record that the server rejected.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Rejected {
+    /// Position in the batch, from 0.
+    pub(crate) index: u64,
+    /// Why.
+    pub(crate) error: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct ErrorBody {
+    error: ErrorText,
+}
+
+#[derive(Debug, Deserialize)]
+struct ErrorText {
+    message: String,
+    #[serde(default)]
+    hint: String,
+}
+
+impl Client {
+    /// A client of the server at `base`.
+    pub(crate) fn new(base: ServerUrl) -> Self {
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_connect(Some(CONNECT))
+            .timeout_recv_response(Some(ANSWER))
+            .user_agent(concat!("aitrace/", env!("CARGO_PKG_VERSION")));
+        if base.is_local() {
+            // A proxy elsewhere cannot reach this machine.
+            config = config.proxy(None);
+        }
+        Self { agent: config.build().new_agent(), base }
+    }
+
+    /// Whether an aitrace server answers. An error where something else does.
+    pub(crate) fn answers(&self) -> Result<bool> {
+        #[derive(Deserialize)]
+        struct Health {
+            status: String,
+        }
+        let url = self.url("/healthz");
+        let request = self.agent.get(&url).config().timeout_global(Some(HEALTH)).build();
+        let Ok(mut response) = request.call() else { return Ok(false) };
+        let text = response.body_mut().with_config().limit(4096).read_to_string().unwrap_or_default();
+        if serde_json::from_str::<Health>(&text).is_ok_and(|health| health.status == "ok") {
+            return Ok(true);
+        }
+        let message = format!("what answers at {} is no aitrace server", self.base.as_str());
+        Err(Failure::new(message, "name the server with --server or AITRACE_SERVER_URL").into())
+    }
+
+    /// The body of a GET, as a stream.
+    pub(crate) fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<impl Read + use<>> {
+        let url = self.url(path);
+        let response = self.agent.get(&url).query_pairs(query.iter().copied()).call();
+        let response = self.good(response)?;
+        Ok(response.into_body().into_with_config().limit(u64::MAX).reader())
+    }
+
+    /// The JSON of a GET.
+    pub(crate) fn get_json<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T> {
+        let mut text = String::new();
+        self.get(path, query)?.read_to_string(&mut text).map_err(|error| self.broken_off(&error))?;
+        serde_json::from_str(&text).map_err(|error| self.strange(&error))
+    }
+
+    /// The live stream.
+    pub(crate) fn live(&self, project: Option<&str>) -> Result<Events<BufReader<impl Read + use<>>>> {
+        let query: Vec<_> = project.map(|project| ("project", project)).into_iter().collect();
+        Ok(Events::new(BufReader::new(self.get("/api/live", &query)?)))
+    }
+
+    /// Sends lines of trace records. Waits and tries again while the server says that it cannot take them now.
+    pub(crate) fn ingest(&self, lines: &[u8]) -> Result<Ingested> {
+        let url = self.url("/api/ingest");
+        let mut attempt = 1;
+        loop {
+            let request = self.agent.post(&url).header("content-type", "application/x-ndjson");
+            let response = request.send(lines).map_err(|error| self.unreachable(error))?;
+            match response.status() {
+                StatusCode::OK | StatusCode::BAD_REQUEST => return self.read_ingested(response),
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE if attempt < ATTEMPTS => {
+                    std::thread::sleep(pause(&response, attempt));
+                    attempt += 1;
+                }
+                _ => return Err(self.refused(response)),
+            }
+        }
+    }
+
+    /// A batch of which nothing could be read is answered 400, with the same list.
+    fn read_ingested(&self, mut response: Response<Body>) -> Result<Ingested> {
+        let text = response.body_mut().with_config().limit(64 << 20).read_to_string();
+        let text = text.map_err(|error| self.unreachable(error))?;
+        match serde_json::from_str(&text) {
+            Ok(ingested) => Ok(ingested),
+            Err(_) if response.status() == StatusCode::BAD_REQUEST => Err(refusal(response.status(), &text)),
+            Err(error) => Err(self.strange(&error)),
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base.as_str())
+    }
+
+    fn good(&self, response: Result<Response<Body>, ureq::Error>) -> Result<Response<Body>> {
+        let response = response.map_err(|error| self.unreachable(error))?;
+        if response.status() == StatusCode::OK { Ok(response) } else { Err(self.refused(response)) }
+    }
+
+    fn refused(&self, mut response: Response<Body>) -> anyhow::Error {
+        let text = response.body_mut().with_config().limit(1 << 20).read_to_string().unwrap_or_default();
+        if response.status().is_redirection() {
+            return self.strange(&"it sends elsewhere");
+        }
+        refusal(response.status(), &text)
+    }
+
+    fn unreachable(&self, error: ureq::Error) -> anyhow::Error {
+        let base = self.base.as_str();
+        match error {
+            ureq::Error::BadUri(why) => {
+                Failure::new(format!("{base:?} is no address of a server: {why}"), "").into()
+            }
+            ureq::Error::Io(error) if error.kind() != io::ErrorKind::ConnectionRefused => {
+                self.broken_off(&error)
+            }
+            _ => Failure::new(
+                format!("no server answers at {base} ({error})"),
+                "start one with `aitrace serve`, or name one with --server or AITRACE_SERVER_URL",
+            )
+            .into(),
+        }
+    }
+
+    /// The connection broke after it had been made.
+    pub(crate) fn broken_off(&self, error: &io::Error) -> anyhow::Error {
+        let message = format!("the connection to {} broke off ({error})", self.base.as_str());
+        Failure::new(message, "see whether the server still runs").into()
+    }
+
+    fn strange(&self, why: &dyn std::fmt::Display) -> anyhow::Error {
+        let message = format!("the answer of {} is not that of an aitrace server: {why}", self.base.as_str());
+        Failure::new(message, "see whether server and command are of the same version").into()
+    }
+}
+
+/// What the server said against a request. What does not exist is an answer; the rest is our fault or its.
+fn refusal(status: StatusCode, body: &str) -> anyhow::Error {
+    let error = match serde_json::from_str::<ErrorBody>(body) {
+        Ok(body) => body.error,
+        Err(_) => ErrorText { message: format!("the server answered {status}"), hint: String::new() },
+    };
+    match status {
+        StatusCode::NOT_FOUND => Failure::no(error.message, error.hint).into(),
+        _ => Failure::new(error.message, error.hint).into(),
+    }
+}
+
+/// How long to wait: what the server asks for, else twice as long each time.
+fn pause(response: &Response<Body>, attempt: u32) -> Duration {
+    let header = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+    let asked = header.and_then(|text| text.trim().parse::<u64>().ok());
+    Duration::from_secs(asked.unwrap_or(1 << attempt.min(5)).min(LONGEST_PAUSE))
+}

@@ -1,0 +1,28 @@
+//! One module for each command.
+
+mod convert;
+mod import;
+mod run;
+mod serve;
+mod tail;
+mod trace;
+mod traces;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::args::{Args, Command};
+
+/// Runs the command that was typed.
+pub(crate) fn dispatch(args: Args) -> Result<ExitCode> {
+    match args.command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Convert(args) => convert::run(&args),
+        Command::Traces(args) => traces::run(&args),
+        Command::Trace(args) => trace::run(&args),
+        Command::Tail(args) => tail::run(&args),
+    }
+}

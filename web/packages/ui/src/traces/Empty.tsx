@@ -17,7 +17,7 @@ aitrace run -- python app.py
 
 # or an example at work
 aitrace demo`,
-    note: "`run` sets the environment so that the program's traces come here.",
+    note: "It runs the program with the environment set to send its traces here.",
   },
   {
     name: "Python",

@@ -12,6 +12,7 @@
 mod capture;
 mod enrich;
 mod exporter;
+mod free;
 mod otel;
 mod record;
 mod registry;
@@ -51,6 +52,8 @@ mod _native {
     #[pymodule_export]
     use crate::exporter::forget_interpreter;
     #[pymodule_export]
+    use crate::free::{attach, current_span, detach, enrich_span, shutdown_leaving};
+    #[pymodule_export]
     use crate::otel::set_otel_hook;
     #[pymodule_export]
     use crate::record::SpanRecord;
@@ -67,7 +70,7 @@ mod _native {
     #[pymodule_export]
     use crate::traced::{Spec, TracedFunction};
     #[pymodule_export]
-    use crate::tracer::{Tracer, attach, current_span, detach, enrich_span, shutdown_leaving};
+    use crate::tracer::Tracer;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -67,7 +67,7 @@ impl Tracer {
 }
 
 /// A duration from seconds; what is no duration is none.
-fn seconds(seconds: f64) -> Duration {
+pub(crate) fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
 }
 
@@ -442,65 +442,10 @@ impl Tracer {
     }
 }
 
-/// At exit: flushes and ends the tracers that Python has let go of, within `timeout` seconds each; what each
-/// came to, with its project.
-#[pyfunction]
-pub(crate) fn shutdown_leaving(py: Python<'_>, timeout: f64) -> Vec<(String, Flushed)> {
-    let end = |tracer: aitrace::Tracer| {
-        let project = tracer.identity().project.to_string();
-        (project, report(tracer.shutdown(seconds(timeout))))
-    };
-    py.detach(|| registry::leaving().into_iter().map(end).collect())
-}
-
 /// ok, sent, remaining, spooled, dropped.
-type Flushed = (bool, u64, u64, u64, Vec<(String, u64)>);
+pub(crate) type Flushed = (bool, u64, u64, u64, Vec<(String, u64)>);
 type LogTuple = (String, &'static str, Option<String>, Option<String>, Option<String>, String);
 
-fn report(result: aitrace::FlushResult) -> Flushed {
+pub(crate) fn report(result: aitrace::FlushResult) -> Flushed {
     (result.ok, result.sent, result.remaining, result.spooled, result.dropped.into_iter().collect())
-}
-
-/// Adds to the current span of the tracer that is found here: `tracer`, the context's, the default one.
-#[pyfunction]
-#[expect(clippy::too_many_arguments, reason = "the names are the public interface")]
-#[pyo3(signature = (metadata = None, *, metrics = None, feedback = None, inputs = None, outputs = None,
-    config = None, error = None, user_properties = None, event_id = None, tracer = None, **kwargs))]
-pub(crate) fn enrich_span(
-    py: Python<'_>,
-    metadata: Option<&Bound<'_, PyAny>>,
-    metrics: Option<&Bound<'_, PyAny>>,
-    feedback: Option<&Bound<'_, PyAny>>,
-    inputs: Option<&Bound<'_, PyAny>>,
-    outputs: Option<&Bound<'_, PyAny>>,
-    config: Option<&Bound<'_, PyAny>>,
-    error: Option<&Bound<'_, PyAny>>,
-    user_properties: Option<&Bound<'_, PyAny>>,
-    event_id: Option<&Bound<'_, PyAny>>,
-    tracer: Option<Bound<'_, Tracer>>,
-    kwargs: Option<&Bound<'_, PyDict>>,
-) -> PyResult<Py<Enrichment>> {
-    let arguments =
-        Arguments { metadata, metrics, feedback, inputs, outputs, config, error, user_properties, kwargs };
-    let here = Here::look(py);
-    let tracer = tracer.or_else(|| here.tracer(py));
-    enrich::apply(py, tracer.as_ref().map(Bound::get), arguments.read_with(event_id), here)
-}
-
-/// The current span, whichever tracer's; None where there is none of this process.
-#[pyfunction]
-pub(crate) fn current_span(py: Python<'_>) -> Option<Bound<'_, Span>> {
-    Here::look(py).span
-}
-
-/// Puts a value into the slot; the token takes it out again.
-#[pyfunction]
-pub(crate) fn attach<'py>(scope: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    slot::set(scope)
-}
-
-/// Takes a value out of the slot again; from another context there is nothing to take out.
-#[pyfunction]
-pub(crate) fn detach(py: Python<'_>, token: &Bound<'_, PyAny>) {
-    slot::reset(py, token);
 }

@@ -1,0 +1,65 @@
+//! Functions of the module that find their tracer, and those that Python's side needs besides the classes.
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::enrich::{self, Arguments, Enrichment};
+use crate::registry;
+use crate::slot::{self, Here};
+use crate::span::Span;
+use crate::tracer::{Flushed, Tracer, report, seconds};
+
+/// Adds to the current span of the tracer that is found here: `tracer`, the context's, the default one.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "the names are the public interface")]
+#[pyo3(signature = (metadata = None, *, metrics = None, feedback = None, inputs = None, outputs = None,
+    config = None, error = None, user_properties = None, event_id = None, tracer = None, **kwargs))]
+pub(crate) fn enrich_span(
+    py: Python<'_>,
+    metadata: Option<&Bound<'_, PyAny>>,
+    metrics: Option<&Bound<'_, PyAny>>,
+    feedback: Option<&Bound<'_, PyAny>>,
+    inputs: Option<&Bound<'_, PyAny>>,
+    outputs: Option<&Bound<'_, PyAny>>,
+    config: Option<&Bound<'_, PyAny>>,
+    error: Option<&Bound<'_, PyAny>>,
+    user_properties: Option<&Bound<'_, PyAny>>,
+    event_id: Option<&Bound<'_, PyAny>>,
+    tracer: Option<Bound<'_, Tracer>>,
+    kwargs: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Py<Enrichment>> {
+    let arguments =
+        Arguments { metadata, metrics, feedback, inputs, outputs, config, error, user_properties, kwargs };
+    let here = Here::look(py);
+    let tracer = tracer.or_else(|| here.tracer(py));
+    enrich::apply(py, tracer.as_ref().map(Bound::get), arguments.read_with(event_id), here)
+}
+
+/// The current span, whichever tracer's; None where there is none of this process.
+#[pyfunction]
+pub(crate) fn current_span(py: Python<'_>) -> Option<Bound<'_, Span>> {
+    Here::look(py).span
+}
+
+/// Puts a value into the slot; the token takes it out again.
+#[pyfunction]
+pub(crate) fn attach<'py>(scope: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    slot::set(scope)
+}
+
+/// Takes a value out of the slot again; from another context there is nothing to take out.
+#[pyfunction]
+pub(crate) fn detach(py: Python<'_>, token: &Bound<'_, PyAny>) {
+    slot::reset(py, token);
+}
+
+/// At exit: flushes and ends the tracers that Python has let go of, within `timeout` seconds each; what each
+/// came to, with its project.
+#[pyfunction]
+pub(crate) fn shutdown_leaving(py: Python<'_>, timeout: f64) -> Vec<(String, Flushed)> {
+    let end = |tracer: aitrace::Tracer| {
+        let project = tracer.identity().project.to_string();
+        (project, report(tracer.shutdown(seconds(timeout))))
+    };
+    py.detach(|| registry::leaving().into_iter().map(end).collect())
+}

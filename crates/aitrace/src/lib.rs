@@ -45,6 +45,8 @@ mod fork;
 mod hub;
 mod identity;
 mod ids;
+#[cfg(feature = "tracing")]
+mod layer;
 mod local;
 mod lock;
 mod log;
@@ -78,6 +80,8 @@ pub use fields::{Enrich, Group};
 pub use hub::Stats;
 pub use identity::{Identity, Session};
 pub use ids::IdGenerator;
+#[cfg(feature = "tracing")]
+pub use layer::{Layer, layer};
 pub use log::{Log, LogSpan, NewEvent};
 pub use span::{Parent, Span, SpanHandle, SpanOptions};
 pub use target::Target;

@@ -1,6 +1,6 @@
 //! What belongs to the calling thread: its shards, the stack of contexts, its random numbers.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use crate::context::{Context, Place, SpanRef};
@@ -165,6 +165,21 @@ impl Drop for Local {
             }
         }
     }
+}
+
+thread_local! {
+    static SUPPRESSED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Has nothing recorded that libraries say in this thread: what a worker's HTTP client logs about sending log
+/// records would be sent too, for ever.
+pub(crate) fn suppress() {
+    SUPPRESSED.set(true);
+}
+
+/// Whether this thread is one of ours.
+pub(crate) fn is_suppressed() -> bool {
+    SUPPRESSED.get()
 }
 
 /// The current context of the calling thread.

@@ -109,7 +109,7 @@ pub struct NewEvent {
 impl Tracer {
     /// Writes a log record. Returns its id, `None` where nothing is recorded.
     pub fn log(&self, log: Log) -> Option<String> {
-        if self.core.is_off() {
+        if self.core.is_off() || local::is_suppressed() {
             return None;
         }
         let core = &self.core;

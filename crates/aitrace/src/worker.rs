@@ -13,6 +13,7 @@ use crate::export::records::Records;
 use crate::export::{Batch, Exported, Exporter};
 use crate::hub::{Hub, Wishes};
 use crate::ids::Random;
+use crate::local;
 use crate::state::State;
 use crate::target::Target;
 use crate::ticks::instant as now;
@@ -27,6 +28,7 @@ pub(crate) fn ensure(core: &Arc<Core>, state: &Arc<State>) {
     }
     let (core, own) = (core.clone(), state.clone());
     let spawned = std::thread::Builder::new().name("aitrace-worker".to_owned()).spawn(move || {
+        local::suppress();
         let mut worker = Worker::new(&core, own.clone());
         while catch_unwind(AssertUnwindSafe(|| worker.run(&core))).is_err() {
             // A defect of ours: what was being looked at is lost, the rest goes on.

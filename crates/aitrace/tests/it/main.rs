@@ -9,4 +9,5 @@ mod queue;
 mod records;
 mod stub;
 mod threads;
+mod tracing_layer;
 mod truth;

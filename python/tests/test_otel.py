@@ -94,6 +94,7 @@ def test_the_openai_instrumentor_nests_under_ours(instrumented, model):
     assert json.loads(call.attributes["input.value"])["messages"][0]["content"] == "hi"
     assert (call.project, call.session_id) == ("tests", instrumented.session_id)
     assert call.status == "ok"
+    assert (call.code.file, call.code.function) == (outer.code.file, "ask"), "not the library's own"
     assert outer.outputs == "hello"
 
 

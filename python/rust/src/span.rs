@@ -54,7 +54,10 @@ impl Span {
         let token = slot::set(slf.as_any())?.unbind();
         let other = if otel::is_active() { otel::attach(slf) } else { None };
         let mut state = slf.get().state.lock();
-        (state.token, state.otel) = (Some(token), other);
+        let before = (state.token.replace(token), std::mem::replace(&mut state.otel, other));
+        drop(state);
+        // What Python lets go of may run code of its own: never while the lock is held.
+        drop(before);
         Ok(())
     }
 

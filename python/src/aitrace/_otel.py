@@ -126,7 +126,7 @@ class BridgeTracer(trace.Tracer):
             attributes=attributes,
             links=[_hex(link.context) for link in links or ()],
             start_time=start_time,
-            place=_place.of_caller(),
+            place=_place.of_user_code(),
             parent=parent,
             root=root,
             scope=self._scope,

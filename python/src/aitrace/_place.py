@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 from aitrace import _settings
 
+# Where a library is called from is nearly always nearer.
+_MOST_FRAMES = 64
+_STANDARD = os.path.dirname(os.__file__) + os.sep
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -79,6 +82,23 @@ def of_caller(depth: int = 1) -> Place | None:
     while frame is not None and _is_ours(frame):
         frame = frame.f_back
     return None if frame is None else of_frame(frame)
+
+
+def of_user_code() -> Place | None:
+    """The place in the user's own code from which a library was called; None where there is none near."""
+    frame: FrameType | None = sys._getframe(1)
+    for _ in range(_MOST_FRAMES):
+        if frame is None:
+            return None
+        if not _is_library(frame.f_code.co_filename) and not _is_ours(frame):
+            return of_frame(frame)
+        frame = frame.f_back
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _is_library(path: str) -> bool:
+    return path.startswith("<frozen") or "site-packages" in path or path.startswith(_STANDARD)
 
 
 def of_frame(frame: FrameType) -> Place:

@@ -26,8 +26,8 @@ class EventType(str, Enum):
 class FlushResult:
     """What became of spans and log records by the end of a flush; true when all is well.
 
-    ``sent`` counts what this tracer delivered since it was made, ``remaining`` what still waits,
-    ``spooled`` what was put aside on disk, ``dropped`` what was lost, by reason.
+    ``sent`` counts what was delivered since the last flush, ``remaining`` what still waits, ``spooled`` what
+    was put aside on disk, ``dropped`` what was lost since the last flush, by reason.
     """
 
     ok: bool

@@ -67,14 +67,13 @@ pub(crate) fn wrap(options: &Options, function: ItemFn) -> syn::Result<TokenStre
 fn start(options: &Options, function: &Ident) -> TokenStream {
     let name = options.name.clone().unwrap_or_else(|| LitStr::new(&unraw(function), function.span()));
     let function_name = LitStr::new(&unraw(function), function.span());
-    let option = |value: &Option<LitStr>| match value {
-        Some(word) => quote!(Some(#word)),
-        None => quote!(None),
-    };
+    let option =
+        |value: &Option<LitStr>| if let Some(word) = value { quote!(Some(#word)) } else { quote!(None) };
     let (event_type, kind) = (option(&options.event_type), option(&options.kind));
-    let tracer = match &options.tracer {
-        Some(tracer) => quote!(Some(::aitrace::__private::tracer(&#tracer))),
-        None => quote!(::aitrace::Tracer::discover()),
+    let tracer = if let Some(tracer) = &options.tracer {
+        quote!(Some(::aitrace::__private::tracer(&#tracer)))
+    } else {
+        quote!(::aitrace::Tracer::discover())
     };
     quote! {{
         static __FUNCTION: ::aitrace::Function = ::aitrace::Function {
@@ -110,7 +109,7 @@ fn inputs(options: &Options, function: &ItemFn) -> syn::Result<TokenStream> {
         if __span.is_recording() {
             #[allow(unused_imports)]
             use ::aitrace::__private::{AsDebug as _, AsJson as _, AsNothing as _};
-            ::aitrace::__private::inputs(&__span, [#(#captures),*]);
+            ::aitrace::__private::inputs(&__span, &[#(#captures),*]);
         }
     })
 }

@@ -81,7 +81,7 @@ impl Drop for Held {
 }
 
 /// Sets the captured arguments as inputs.
-pub fn inputs<const N: usize>(span: &SpanHandle, captured: [(&'static str, Option<Json>); N]) {
+pub fn inputs(span: &SpanHandle, captured: &[(&'static str, Option<Json>)]) {
     let members = captured.iter().filter_map(|(name, json)| Some((*name, json.as_ref()?)));
     let object = Json::object(members);
     if object.as_str() != "{}" {

@@ -51,6 +51,7 @@ pub struct TracerBuilder {
     queue_bytes: Option<usize>,
     queue_items: Option<usize>,
     export_timeout: Option<Duration>,
+    retry_pause: Option<Duration>,
     gzip: Option<bool>,
     compat_mode: Option<bool>,
     disabled: Option<bool>,
@@ -125,6 +126,8 @@ impl TracerBuilder {
         queue_items: usize,
         /// How long one request may take. Default: `OTEL_BSP_EXPORT_TIMEOUT`, else 10 s.
         export_timeout: Duration,
+        /// The first pause after a passing fault; it doubles up to 30 s, and each is cut by chance. Default: 200 ms.
+        retry_pause: Duration,
         /// Whether requests are compressed. Default: whether `OTEL_EXPORTER_OTLP_COMPRESSION` is `gzip`.
         gzip: bool,
         /// Whether trace records repeat their timestamp at the top level. Default: `AITRACE_COMPAT_MODE`.
@@ -212,7 +215,7 @@ impl TracerBuilder {
             heartbeat: self.heartbeat.unwrap_or(Duration::from_secs(10)),
             batch_items: self.batch_items.or(environment.batch_items).unwrap_or(512).max(1),
             batch_delay: self.batch_delay.or(environment.batch_delay).unwrap_or(Duration::from_secs(5)),
-            backoff: Duration::from_millis(200),
+            backoff: self.retry_pause.unwrap_or(Duration::from_millis(200)),
             max_backoff: Duration::from_secs(30),
         }
     }

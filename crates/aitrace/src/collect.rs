@@ -103,12 +103,11 @@ pub(crate) fn batches(pieces: Vec<Piece>, most: usize, apart: bool) -> Vec<(Batc
             let (batch, _, held): &(Batch, usize, usize) = &out[*index];
             batch.spans.len() + batch.logs.len() < most && held + bytes <= BATCH_BYTES
         };
-        let index = match place.filter(fits) {
-            Some(index) => index,
-            None => {
-                out.push((Batch::default(), 0, 0));
-                out.len() - 1
-            }
+        let index = if let Some(index) = place.filter(fits) {
+            index
+        } else {
+            out.push((Batch::default(), 0, 0));
+            out.len() - 1
         };
         *place = Some(index);
         let (batch, held_items, held_bytes) = &mut out[index];

@@ -118,13 +118,12 @@ impl SpanData {
         let identity = &self.identity;
         let session = identity.session();
         add(key::TRACER_ID, identity.tracer_id.as_ref().into());
-        match &self.extra().fields.session_id {
-            Some(own) => add(key::SESSION_ID, own.as_str().into()),
-            None => {
-                add(key::SESSION_ID, session.id.as_ref().into());
-                if let Some(name) = &session.name {
-                    add(key::SESSION_NAME, name.as_ref().into());
-                }
+        if let Some(own) = &self.extra().fields.session_id {
+            add(key::SESSION_ID, own.as_str().into());
+        } else {
+            add(key::SESSION_ID, session.id.as_ref().into());
+            if let Some(name) = &session.name {
+                add(key::SESSION_NAME, name.as_ref().into());
             }
         }
         for (key, own, name) in [
@@ -253,15 +252,12 @@ fn add_fields(fields: &Fields, add: &mut impl FnMut(&str, AnyValue)) {
         (&fields.outputs, key::OUTPUT_VALUE, key::OUTPUT_MIME_TYPE),
     ] {
         let Some(content) = content else { continue };
-        match serde_json::from_str::<String>(content.as_str()) {
-            Ok(text) => {
-                add(value, AnyValue::String(text));
-                add(mime, "text/plain".into());
-            }
-            Err(_) => {
-                add(value, content.as_str().into());
-                add(mime, "application/json".into());
-            }
+        if let Ok(text) = serde_json::from_str::<String>(content.as_str()) {
+            add(value, AnyValue::String(text));
+            add(mime, "text/plain".into());
+        } else {
+            add(value, content.as_str().into());
+            add(mime, "application/json".into());
         }
     }
     for (members, key) in [
@@ -275,7 +271,7 @@ fn add_fields(fields: &Fields, add: &mut impl FnMut(&str, AnyValue)) {
             add(key, json.as_str().into());
         }
     }
-    for (id, key) in [(&fields.user_id, key::USER_ID), (&fields.event_id, &EVENT_ID)] {
+    for (id, key) in [(&fields.user_id, key::USER_ID), (&fields.event_id, EVENT_ID)] {
         if let Some(id) = id {
             add(key, id.as_str().into());
         }

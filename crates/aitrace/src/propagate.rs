@@ -1,5 +1,7 @@
 //! The context across processes: W3C `traceparent` and `baggage` (four keys only).
 
+use std::fmt::Write as _;
+
 use aitrace_model::{SpanId, TraceId};
 
 use crate::context::{Baggage, Context, SpanContext};
@@ -71,7 +73,7 @@ fn encode(value: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~:/".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            write!(out, "%{byte:02X}").expect("a String takes everything");
         }
     }
     out

@@ -210,7 +210,7 @@ impl SpanHandle {
         self.change(|body, _| {
             body.status = status;
             if let (SpanStatus::Error, Some(message)) = (status, message) {
-                body.extra().error.get_or_insert_default().message = message.to_owned();
+                message.clone_into(&mut body.extra().error.get_or_insert_default().message);
             }
         });
     }

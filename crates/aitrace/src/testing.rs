@@ -40,7 +40,7 @@ pub fn tracer() -> (Tracer, Arc<ManualClock>) {
         .target("memory")
         .clock(clock.clone())
         .id_generator(Arc::new(SequentialIds::default()))
-        .tick(Duration::from_secs(86_400))
+        .tick(Duration::from_hours(24))
         .disabled(false)
         .build();
     (tracer, clock)
@@ -101,7 +101,7 @@ pub fn tree(spans: &[Span]) -> String {
 
 fn line(out: &mut String, depth: usize, span: &Span) {
     let write = |out: &mut String, text: std::fmt::Arguments<'_>| {
-        out.write_fmt(text).expect("a String takes everything")
+        out.write_fmt(text).expect("a String takes everything");
     };
     write(out, format_args!("{:indent$}{}", "", span.name, indent = depth * 2));
     match span.duration_ns() {

@@ -179,7 +179,7 @@ impl Tracer {
 
     fn flush_until(&self, deadline: Instant) -> FlushResult {
         let state = self.core.state();
-        let out = self.drain(&state, deadline);
+        let out = Self::drain(&state, deadline);
         let now = state.stats();
         let mut told = state.told.lock();
         let dropped = now.dropped.iter().filter_map(|(reason, count)| {
@@ -193,7 +193,7 @@ impl Tracer {
     }
 
     /// Has the worker export what has ended; says whether it is out by the deadline.
-    fn drain(&self, state: &State, deadline: Instant) -> bool {
+    fn drain(state: &State, deadline: Instant) -> bool {
         if !state.worker.load(Ordering::Acquire) {
             return state.stats().remaining == 0;
         }
@@ -252,7 +252,7 @@ impl Tracer {
 
     /// Has the worker take over what has ended, without telling of what was lost.
     fn settle(&self) {
-        self.drain(&self.core.state(), hub::deadline(Duration::from_secs(10)));
+        Self::drain(&self.core.state(), hub::deadline(Duration::from_secs(10)));
     }
 
     /// Has the worker look at open spans now and waits until it has sent them; for tests.
@@ -295,6 +295,7 @@ impl From<&Context> for Inherited {
 }
 
 /// Ids and beginning of a new span.
+#[derive(Clone, Copy)]
 struct Seed {
     context: SpanContext,
     parent: Option<SpanId>,

@@ -277,7 +277,9 @@ impl Worker {
         let shards = self.state.shards();
         // A tracer that nobody holds lives on for its open spans.
         let open_count = self.live || self.closing_since.is_some();
-        let quiet = shards.iter().fold(true, |quiet, shard| shard.settle(open_count) && quiet);
+        // Each has to be asked, so no short cut at the first that is busy.
+        let busy = shards.iter().filter(|shard| !shard.settle(open_count)).count();
+        let quiet = busy == 0;
         if quiet && !self.retell {
             self.next_look = None;
         } else if self.next_look.is_none() {

@@ -4,6 +4,7 @@
 //! process, and a bounded queue. Each row is measured in turn within a round; a round is short enough for
 //! no queue to fill.
 
+use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::Write as _;
 use std::sync::Arc;
@@ -140,9 +141,11 @@ fn main() {
     for (name, timing) in &timings {
         let ours = find(if name.contains('3') { "aitrace, 3 attributes" } else { "aitrace" });
         let ratio = ours / timing.median;
-        text += &format!("| {name} | {:.1} | {:.1} | {ratio:.2} |\n", timing.median, timing.fastest);
+        let Timing { median, fastest } = timing;
+        writeln!(text, "| {name} | {median:.1} | {fastest:.1} | {ratio:.2} |")
+            .expect("a String takes everything");
     }
     let (sent, dropped, ok) = (flushed.sent, flushed.dropped, flushed.ok);
-    text += &format!("\naccepted {sent}, dropped {dropped:?}, ok {ok}\n");
+    writeln!(text, "\naccepted {sent}, dropped {dropped:?}, ok {ok}").expect("a String takes everything");
     std::io::stdout().lock().write_all(text.as_bytes()).expect("stdout takes the table");
 }

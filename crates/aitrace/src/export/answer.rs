@@ -7,7 +7,7 @@ use aitrace_model::Timestamp;
 use super::Exported;
 
 /// Longest pause that a server may ask for.
-const MAX_PAUSE: Duration = Duration::from_secs(300);
+const MAX_PAUSE: Duration = Duration::from_mins(5);
 
 /// Why a batch was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]

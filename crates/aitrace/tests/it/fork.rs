@@ -83,7 +83,9 @@ fn a_child_of_a_busy_parent_neither_hangs_nor_loses() {
         }));
     }
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    busy.into_iter().for_each(|thread| thread.join().expect("no panic"));
+    for thread in busy {
+        thread.join().expect("no panic");
+    }
     let children = stub.spans().into_iter().filter(|span| span.name == "of the child").count();
     assert_eq!(children, 30);
 }

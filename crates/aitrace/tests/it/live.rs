@@ -8,7 +8,7 @@ use aitrace_model::{AnyValue, RawSpan, key};
 
 use crate::stub::{Answer, Stub};
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 const WAIT: Duration = Duration::from_secs(20);
 
 fn tracer(stub: &Stub, clock: &Arc<testing::ManualClock>) -> Tracer {

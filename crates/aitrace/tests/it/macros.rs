@@ -58,8 +58,7 @@ fn shapes<T>(
     generic: T,
     _: u8,
 ) -> Option<Opaque> {
-    drop(generic);
-    let _used = (number, printed);
+    drop((number, printed, generic));
     Some(opaque).filter(|opaque| opaque.0 > 0)
 }
 

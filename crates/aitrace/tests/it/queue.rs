@@ -74,7 +74,9 @@ fn created_is_sent_and_queued_and_dropped_also_from_many_threads() {
             std::thread::Builder::new().name("test".into()).spawn(work).expect("a thread")
         })
         .collect();
-    threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+    for thread in threads {
+        thread.join().expect("no panic");
+    }
     let stats = tracer.stats();
     assert!(stats.remaining <= 3000, "{stats:?}");
     assert_eq!(stats.remaining + stats.dropped["queue_full"], 8000);

@@ -21,7 +21,7 @@ fn a_span_writes_its_start_at_once_and_its_end_when_it_ends() {
         .project("files")
         .session_id("s1")
         .target(path.to_str().expect("UTF-8"))
-        .tick(Duration::from_secs(3600))
+        .tick(Duration::from_hours(1))
         .build();
     let span = tracer.start_span("plan");
     let ids = span.context().expect("recording");

@@ -43,7 +43,9 @@ fn a_handle_is_used_and_ended_by_other_threads() {
             std::thread::Builder::new().name("test".into()).spawn(work).expect("a thread")
         })
         .collect();
-    threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+    for thread in threads {
+        thread.join().expect("no panic");
+    }
     let other = span.clone();
     spawn(move || other.end());
     assert!(!span.is_recording());
@@ -184,19 +186,21 @@ fn a_cancelled_future_ends_its_span() {
     assert_eq!(span.attributes.to_value().expect("an object")["aitrace.cancelled"], true);
 }
 
+/// Tells the names of what it is given.
+#[derive(Debug)]
+struct Names(std::sync::mpsc::SyncSender<String>);
+impl aitrace::Exporter for Names {
+    fn export(&self, batch: &aitrace::Batch) -> aitrace::Exported {
+        for span in &batch.spans {
+            self.0.send(span.name().to_owned()).expect("a receiver");
+        }
+        aitrace::Exported::Sent { rejected: 0 }
+    }
+}
+
 #[test]
 fn a_tracer_that_was_dropped_still_sends_what_is_open() {
     let (sender, receiver) = sync_channel(10);
-    #[derive(Debug)]
-    struct Names(std::sync::mpsc::SyncSender<String>);
-    impl aitrace::Exporter for Names {
-        fn export(&self, batch: &aitrace::Batch) -> aitrace::Exported {
-            for span in &batch.spans {
-                self.0.send(span.name().to_owned()).expect("a receiver");
-            }
-            aitrace::Exported::Sent { rejected: 0 }
-        }
-    }
     let tracer = Tracer::builder().exporter(Names(sender)).build();
     let open = tracer.start(SpanOptions::new("outlives its tracer"));
     tracer.start_span("ended").end();

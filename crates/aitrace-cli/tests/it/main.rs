@@ -1,3 +1,9 @@
 //! The command `aitrace` as its users run it: the real binary, in a folder of its own.
 
+mod cli_help;
+mod cli_import;
+mod cli_live;
+mod cli_read;
+mod cli_serve;
+mod ledger;
 mod support;

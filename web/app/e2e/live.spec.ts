@@ -86,9 +86,11 @@ describe.skipIf(!BIN)("live, from the real server", () => {
       await page.waitForSelector(".connection[data-connection=open]");
       await page.evaluate(() => Object.assign(window, { unreloaded: true }));
 
+      const sent = performance.now();
       await post(record("agent.start", rootId, { provisional: true, lifecycle: "start" }));
       const line = page.locator(`[data-trace="${traceId}"]`);
       await line.locator(".dot[data-status=running]").waitFor();
+      process.stdout.write(`a start was seen ${Math.round(performance.now() - sent)} ms after it was sent\n`);
       await line.locator(".name a").click();
       const root = row(page, "agent");
       await root.waitFor();
@@ -127,6 +129,72 @@ describe.skipIf(!BIN)("live, from the real server", () => {
       expect(await page.locator(".details").textContent()).toContain("app.py:12");
       await page.goto(`${url}/`);
       await page.locator(`[data-trace="${traceId}"] .dot[data-status=error]`).waitFor();
+      expect(tab.faults).toEqual([]);
+    } finally {
+      await tab.close();
+    }
+  });
+
+  test("hostile text is text, under the server's own policy", async () => {
+    const text = "<img src=x onerror=alert(1)><script>alert(1)</script>";
+    const [trace_id, span_id] = [randomBytes(16).toString("hex"), randomBytes(8).toString("hex")];
+    const ids = { trace_id, span_id, parent_span_id: null };
+    const data = { inputs: { [text]: text }, outputs: text, metadata: { [text]: [text] } };
+    await post(
+      record(`${text}.start`, span_id, { ...ids, provisional: true, lifecycle: "start" }),
+      record(text, span_id, { ...ids, lifecycle: "log", level: "error", logger: text }),
+      record(
+        `${text}.end`,
+        span_id,
+        {
+          ...ids,
+          lifecycle: "end",
+          status: "error",
+          error: { type: text, message: text, stacktrace: text },
+        },
+        data,
+      ),
+    );
+    const tab = await open(`${url}/trace/${trace_id}`);
+    try {
+      const { page } = tab;
+      await page.waitForSelector(".error-block");
+      expect(await page.locator(".details-title h2").textContent()).toBe(text);
+      expect(await page.locator(".section", { hasText: "Input" }).first().textContent()).toContain(text);
+      await page.goto(`${url}/?q=${encodeURIComponent(text)}`);
+      await page.waitForSelector("[data-trace], .state");
+      expect(tab.faults).toEqual([]);
+    } finally {
+      await tab.close();
+    }
+  });
+
+  test("the same id in two projects is two traces, each with its own page", async () => {
+    const [trace_id, span_id] = [randomBytes(16).toString("hex"), randomBytes(8).toString("hex")];
+    const ids = { trace_id, span_id, parent_span_id: null, lifecycle: "end", status: "ok", duration_ns: 1_000_000 };
+    const tab = await open(`${url}/?q=twin`);
+    try {
+      const { page } = tab;
+      for (const project of ["left", "right"]) {
+        const { timestamp } = record("", span_id, {}).__tracer_meta__;
+        await post(
+          record(`twin ${project}.start`, span_id, {
+            ...ids,
+            timestamp,
+            project,
+            lifecycle: "start",
+            provisional: true,
+          }),
+        );
+        await post(record(`twin ${project}.end`, span_id, { ...ids, project }));
+      }
+      for (const project of ["left", "right"]) {
+        await page.goto(`${url}/`);
+        await page.locator(`[data-trace="${trace_id}"] .name a[title="twin ${project}"]`).click();
+        await row(page, `twin ${project}`).waitFor();
+        expect(await page.locator(".grid-body [role=row]").count()).toBe(1);
+        expect(new URL(page.url()).search).toBe(`?project=${project}`);
+      }
       expect(tab.faults).toEqual([]);
     } finally {
       await tab.close();

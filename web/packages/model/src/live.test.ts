@@ -69,6 +69,8 @@ test("other traces and resync change nothing", () => {
     { type: "span", span: span("x", null, 0, 1, { traceId: "other" }) },
     { type: "log", log: log(null, 0, "x", { traceId: "other" }) },
     { type: "trace", trace: trace({ traceId: "other" }) },
+    { type: "span", span: span("x", null, 0, 1, { project: "other" }) },
+    { type: "trace", trace: trace({ project: "other" }) },
     { type: "resync" },
   ];
   expect(applyEvents(state, foreign)).toBe(state);

@@ -91,11 +91,11 @@ class Draft {
   apply(event: LiveEvent): void {
     if (event.type === "span") this.span(event.span);
     else if (event.type === "log") this.log(event.log);
-    else if (event.type === "trace" && event.trace.traceId === this.trace.traceId) this.trace = event.trace;
+    else if (event.type === "trace" && traceKey(event.trace) === traceKey(this.trace)) this.trace = event.trace;
   }
 
   private span(span: Span): void {
-    if (span.traceId !== this.trace.traceId) return;
+    if (span.traceId !== this.trace.traceId || span.project !== this.trace.project) return;
     const old = (this.spans ?? this.state.spans).get(span.spanId);
     const fresh = later(old, span);
     if (fresh === old) return;
@@ -127,7 +127,7 @@ class Draft {
   }
 }
 
-/** The state after `events`, in their order; events of other traces are passed over. */
+/** The state after `events`, in their order; events of other traces, and of other projects', are passed over. */
 export function applyEvents(state: TraceState, events: readonly LiveEvent[]): TraceState {
   const draft = new Draft(state);
   for (const event of events) draft.apply(event);

@@ -14,7 +14,7 @@ const routes: fc.Arbitrary<Route> = fc.oneof(
     status: fc.option(fc.constantFrom(...STATUSES)),
     q: fc.string({ unit: "grapheme" }).filter((value) => value.isWellFormed()),
   }),
-  fc.record({ page: fc.constant("trace" as const), traceId: text, spanId: orNull(text) }),
+  fc.record({ page: fc.constant("trace" as const), traceId: text, spanId: orNull(text), project: orNull(text) }),
 );
 
 test("there and back on every route", () => {
@@ -28,8 +28,11 @@ test("there and back on every route", () => {
 
 test("addresses stay as documented", () => {
   expect(href(ALL_TRACES)).toBe("/");
-  expect(href({ page: "trace", traceId: "0af7", spanId: "b7ad" })).toBe("/trace/0af7#b7ad");
-  expect(href({ page: "trace", traceId: "0af7", spanId: null })).toBe("/trace/0af7");
+  expect(href({ page: "trace", traceId: "0af7", spanId: "b7ad", project: null })).toBe("/trace/0af7#b7ad");
+  expect(href({ page: "trace", traceId: "0af7", spanId: null, project: null })).toBe("/trace/0af7");
+  expect(href({ page: "trace", traceId: "0af7", spanId: "b7ad", project: "a b" })).toBe(
+    "/trace/0af7?project=a%20b#b7ad",
+  );
   expect(href({ ...ALL_TRACES, sessionId: "a/b", status: "error" })).toBe("/?session_id=a%2Fb&status=error");
 });
 
@@ -40,7 +43,7 @@ test("what is not known is left out or unknown, never an error", () => {
   expect(parseRoute("/dashboard").page).toBe("unknown");
   expect(parseRoute("/trace/").page).toBe("unknown");
   expect(parseRoute("/trace/%E0%A4%A").page).toBe("unknown");
-  expect(parseRoute("/trace/a#%E0%A4%A")).toEqual({ page: "trace", traceId: "a", spanId: null });
+  expect(parseRoute("/trace/a#%E0%A4%A")).toEqual({ page: "trace", traceId: "a", spanId: null, project: null });
   fc.assert(fc.property(fc.string(), (path) => void parseRoute(`/${path}`)));
 });
 

@@ -14,6 +14,8 @@ export interface TraceRoute {
   readonly page: "trace";
   readonly traceId: string;
   readonly spanId: string | null;
+  /** Set where the id alone does not say which: two projects may use the same. */
+  readonly project: string | null;
 }
 
 /** An address that this version of the viewer does not know. */
@@ -38,7 +40,9 @@ export function parseRoute(location: string): Route {
   const [first, second, ...more] = path.slice(1).split("/");
   const id = second === undefined ? undefined : decode(second);
   if (more.length > 0 || !id) return { page: "unknown", path };
-  if (first === "trace") return { page: "trace", traceId: id, spanId: decode(hash) || null };
+  if (first === "trace") {
+    return { page: "trace", traceId: id, spanId: decode(hash) || null, project: query.get("project") || null };
+  }
   if (first === "session") return { ...ALL_TRACES, ...filters(query), sessionId: id };
   return { page: "unknown", path };
 }
@@ -56,7 +60,7 @@ export function href(route: Route): string {
   switch (route.page) {
     case "trace": {
       const hash = route.spanId === null ? "" : `#${encodeURIComponent(route.spanId)}`;
-      return `/trace/${encodeURIComponent(route.traceId)}${hash}`;
+      return `/trace/${encodeURIComponent(route.traceId)}${formatQuery([["project", route.project]])}${hash}`;
     }
     case "traces": {
       return (

@@ -18,6 +18,7 @@ export function span(id: string, parent: string | null, start: number, end?: num
     span_id: id,
     parent_span_id: parent,
     name: `span ${id}`,
+    project: "demo",
     start_ns: String(at(start)),
     end_ns: end === undefined ? null : String(at(end)),
   });

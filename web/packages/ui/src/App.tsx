@@ -56,7 +56,7 @@ function Pages() {
   return (
     <div className="app">
       {route.page === "traces" && <TracesPage route={route} help={help} />}
-      {route.page === "trace" && <TracePage key={route.traceId} route={route} help={help} />}
+      {route.page === "trace" && <TracePage key={`${route.traceId} ${route.project}`} route={route} help={help} />}
       {route.page === "unknown" && <Unknown path={route.path} help={help} />}
       {helping && <Help close={() => setHelping(false)} />}
     </div>

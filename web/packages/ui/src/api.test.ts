@@ -18,7 +18,7 @@ test("asks with the filter, and without what is not set", async () => {
 
 test("the server's error comes with its words", async () => {
   const host = answering(404, '{"error":{"kind":"not_found","message":"there is no trace x","hint":"look"}}');
-  await expect(getTrace(host, "x/y", signal)).rejects.toMatchObject({
+  await expect(getTrace(host, "x/y", null, signal)).rejects.toMatchObject({
     status: 404,
     message: "there is no trace x",
     hint: "look",
@@ -49,5 +49,5 @@ test("a reading that was called off is no failure of the server", async () => {
   const control = new AbortController();
   const host = fakeHost(() => Promise.reject(new DOMException("aborted", "AbortError")));
   control.abort();
-  await expect(getTrace(host, "x", control.signal)).rejects.toMatchObject({ name: "AbortError" });
+  await expect(getTrace(host, "x", "p", control.signal)).rejects.toMatchObject({ name: "AbortError" });
 });

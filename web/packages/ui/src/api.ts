@@ -79,8 +79,14 @@ export async function getProjects(host: Host, signal: AbortSignal): Promise<stri
   return decodeProjects(await read(host, "/api/projects", signal));
 }
 
-export async function getTrace(host: Host, traceId: string, signal: AbortSignal): Promise<TraceDetail> {
-  const detail = decodeTraceDetail(await read(host, `/api/trace/${encodeURIComponent(traceId)}`, signal));
+export async function getTrace(
+  host: Host,
+  traceId: string,
+  project: string | null,
+  signal: AbortSignal,
+): Promise<TraceDetail> {
+  const path = `/api/trace/${encodeURIComponent(traceId)}${formatQuery([["project", project]])}`;
+  const detail = decodeTraceDetail(await read(host, path, signal));
   if (detail === undefined) throw new ApiFailure(200, "The server's answer holds no trace.", UNREADABLE);
   return detail;
 }

@@ -94,7 +94,7 @@ function Links({ span }: { span: Span }) {
     <Section title="Links" count={span.links.length}>
       {span.links.map((link) => (
         <div className="event" key={link.traceId + link.spanId}>
-          <Link to={{ page: "trace", traceId: link.traceId, spanId: link.spanId || null }}>
+          <Link to={{ page: "trace", traceId: link.traceId, spanId: link.spanId || null, project: null }}>
             <code>
               {link.traceId}
               {link.spanId && ` / ${link.spanId}`}

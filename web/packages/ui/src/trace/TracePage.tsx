@@ -16,7 +16,7 @@ import { useView } from "./useView.ts";
 
 export function TracePage({ route, help }: { route: TraceRoute; help: () => void }) {
   const host = useHost();
-  const { state, error, reload } = useTrace(route.traceId);
+  const { state, error, reload } = useTrace(route.traceId, route.project);
   const name = state?.trace.name || route.traceId.slice(0, 8);
   useEffect(() => host.setTitle(`${name} · aitrace`), [host, name]);
   return (

@@ -14,10 +14,10 @@ export interface TraceReading {
 }
 
 /** A trace, read once and kept current by live events. */
-export function useTrace(traceId: string): TraceReading {
+export function useTrace(traceId: string, project: string | null): TraceReading {
   const host = useHost();
   const client = useQueryClient();
-  const key = ["trace", traceId];
+  const key = ["trace", traceId, project];
   const reload = (): void => void client.invalidateQueries({ queryKey: key });
   const batch = (events: readonly LiveEvent[]): void => {
     const old = client.getQueryData<TraceState>(key);
@@ -25,7 +25,13 @@ export function useTrace(traceId: string): TraceReading {
     if (old === undefined) reload();
     else client.setQueryData<TraceState>(key, applyEvents(old, events));
   };
-  const feed = useFeed(`/api/live${formatQuery([["trace_id", traceId]])}`, { batch, resync: reload });
+  const feed = useFeed(
+    `/api/live${formatQuery([
+      ["trace_id", traceId],
+      ["project", project],
+    ])}`,
+    { batch, resync: reload },
+  );
   const query = useQuery<TraceState, ApiFailure>({
     queryKey: key,
     structuralSharing: false,
@@ -33,7 +39,7 @@ export function useTrace(traceId: string): TraceReading {
     refetchInterval: ({ state: { data } }) =>
       data?.trace.status === "running" && data.spans.size <= ASKED_SPANS ? ASK_MS : false,
     queryFn: async ({ signal }) => {
-      const { result, events } = await feed.during(() => getTrace(host, traceId, signal));
+      const { result, events } = await feed.during(() => getTrace(host, traceId, project, signal));
       return applyEvents(traceState(result), events);
     },
   });

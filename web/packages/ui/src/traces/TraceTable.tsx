@@ -9,11 +9,12 @@ import {
   href,
   millisBetween,
   type Nanos,
+  type TraceRoute,
   type TraceSummary,
   traceKey,
 } from "@aitrace/model";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { memo, type RefObject, useEffect, useState } from "react";
+import { memo, type RefObject, useEffect, useMemo, useState } from "react";
 import { useNow } from "../clock.ts";
 import { useHost } from "../host.ts";
 import { useKeys } from "../keys.ts";
@@ -36,15 +37,26 @@ interface TraceTableProps {
 }
 
 function nextActive(traces: readonly TraceSummary[], active: string | null, step: number): TraceSummary | undefined {
-  const index = traces.findIndex((trace) => trace.traceId === active);
+  const index = traces.findIndex((trace) => traceKey(trace) === active);
   if (index < 0) return traces[0];
   return traces[Math.min(traces.length - 1, Math.max(0, index + step))];
+}
+
+/** Ids that more than one project uses. */
+function sharedIds(traces: readonly TraceSummary[]): ReadonlySet<string> {
+  const seen = new Set<string>();
+  return new Set(traces.map((trace) => trace.traceId).filter((id) => seen.size === seen.add(id).size));
+}
+
+function routeTo({ traceId, project }: TraceSummary, ambiguous: boolean): TraceRoute {
+  return { page: "trace", traceId, spanId: null, project: ambiguous ? project : null };
 }
 
 export function TraceTable({ list, scroller, address }: TraceTableProps) {
   const host = useHost();
   const { traces } = list;
   const [active, setActive] = useState<string | null>(places.get(address)?.active ?? null);
+  const shared = useMemo(() => sharedIds(traces), [traces]);
   const anyRunning = traces.some((trace) => trace.status === "running");
   const fast = useNow(anyRunning ? 100 : null);
   const slow = useNow(1000);
@@ -80,12 +92,14 @@ export function TraceTable({ list, scroller, address }: TraceTableProps) {
     if (step !== undefined) {
       const next = nextActive(traces, active, step);
       if (next === undefined) return false;
-      setActive(next.traceId);
+      setActive(traceKey(next));
       virtual.scrollToIndex(traces.indexOf(next));
       return true;
     }
     if (event.key !== "Enter" || active === null || event.target !== document.body) return false;
-    host.location.push(href({ page: "trace", traceId: active, spanId: null }));
+    const chosen = traces.find((trace) => traceKey(trace) === active);
+    if (chosen === undefined) return false;
+    host.location.push(href(routeTo(chosen, shared.has(chosen.traceId))));
     return true;
   });
 
@@ -113,9 +127,10 @@ export function TraceTable({ list, scroller, address }: TraceTableProps) {
                 <TraceRow
                   key={item.key}
                   trace={trace}
+                  ambiguous={shared.has(trace.traceId)}
                   index={item.index}
                   top={item.start}
-                  active={trace.traceId === active}
+                  active={traceKey(trace) === active}
                   now={trace.status === "running" ? fast : slow}
                 />
               )
@@ -130,6 +145,8 @@ export function TraceTable({ list, scroller, address }: TraceTableProps) {
 
 interface TraceRowProps {
   readonly trace: TraceSummary;
+  /** Another project has a trace of this id. */
+  readonly ambiguous: boolean;
   readonly index: number;
   readonly top: number;
   readonly active: boolean;
@@ -149,7 +166,7 @@ function Tokens({ trace }: { trace: TraceSummary }) {
   return <span title={title}>{formatTokens(total)}</span>;
 }
 
-const TraceRow = memo(function TraceRow({ trace, index, top, active, now }: TraceRowProps) {
+const TraceRow = memo(function TraceRow({ trace, ambiguous, index, top, active, now }: TraceRowProps) {
   return (
     <div
       className="table-row"
@@ -163,7 +180,7 @@ const TraceRow = memo(function TraceRow({ trace, index, top, active, now }: Trac
         <StatusDot status={trace.status} />
       </Cell>
       <Cell className="name">
-        <Link to={{ page: "trace", traceId: trace.traceId, spanId: null }} title={trace.name}>
+        <Link to={routeTo(trace, ambiguous)} title={trace.name}>
           {trace.name || <em>unnamed</em>}
         </Link>
       </Cell>

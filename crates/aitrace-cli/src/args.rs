@@ -7,7 +7,7 @@ use clap::{Args as Arguments, Parser, Subcommand};
 
 /// Tracing and evaluation of AI applications.
 #[derive(Debug, Parser)]
-#[command(name = "aitrace", version, about, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "aitrace", version, disable_help_subcommand = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -19,6 +19,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Run a program with its environment set to send traces here
     Run(Run),
+    /// Show a small traced agent
+    Demo(Demo),
     /// Send files of trace records (JSON Lines) to a server
     Import(Import),
     /// Turn trace records of format 1 into format 2
@@ -91,6 +93,20 @@ pub(crate) struct Run {
     /// The program and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct Demo {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    #[command(flatten)]
+    pub(crate) data: Data,
+    /// Print the address of the trace as a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Do not pause between the steps
+    #[arg(long)]
+    pub(crate) fast: bool,
 }
 
 #[derive(Debug, Arguments)]

@@ -1,6 +1,7 @@
 //! One module for each command.
 
 mod convert;
+mod demo;
 mod import;
 mod run;
 mod serve;
@@ -19,6 +20,7 @@ pub(crate) fn dispatch(args: Args) -> Result<ExitCode> {
     match args.command {
         Command::Serve(args) => serve::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Traces(args) => traces::run(&args),

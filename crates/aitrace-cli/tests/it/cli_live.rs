@@ -131,3 +131,17 @@ fn run_waits_for_a_program_that_is_told_to_end() {
     assert_eq!(line, "up\ncleaned up\n");
     assert_eq!(child.wait().unwrap().code(), Some(5));
 }
+
+#[test]
+fn the_demo_leaves_a_whole_trace() {
+    let home = Home::new();
+    let server = home.serve();
+    let done = home.aitrace(&["demo", "--fast", "--json", "--server", &server.url]).expect(0);
+    let told = done.json();
+    let id = told["trace_id"].as_str().unwrap();
+    assert_eq!(told["url"], format!("{}/trace/{id}", server.url));
+    let trace = home.aitrace(&["trace", id, "--json", "--server", &server.url]).expect(0).json();
+    assert!(trace["spans"].as_array().unwrap().len() >= 5, "{trace}");
+    assert!(trace["spans"].as_array().unwrap().iter().all(|span| span["end_ns"].is_string()), "{trace}");
+    assert_eq!(trace["trace"]["project"], "demo");
+}

@@ -87,4 +87,4 @@ pub use span::{Parent, Span, SpanHandle, SpanOptions};
 pub use target::Target;
 pub use text::Text;
 pub use tracer::{FlushResult, Tracer, enrich_span};
-pub use value::Value;
+pub use value::{Short, Value};

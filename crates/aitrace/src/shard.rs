@@ -105,10 +105,10 @@ impl Shard {
     pub(crate) fn close(&self, place: Place, end: Option<i64>, last: impl FnOnce(&mut Body)) -> bool {
         let mut inner = self.lock();
         let Some(slot) = inner.slot(place) else { return false };
-        let Some(mut body) = slot.body.take() else { return false };
-        last(&mut body);
+        let Some(body) = slot.body.as_mut() else { return false };
+        last(body);
         let end = end.unwrap_or_else(|| body.start.saturating_add(self.time.elapsed(body.begun)));
-        let ring = inner.finish(&self.hub, place.slot, body, end) || self.records;
+        let ring = inner.finish(&self.hub, place.slot, end) || self.records;
         drop(inner);
         if ring {
             self.hub.ring(self.records);
@@ -238,10 +238,12 @@ impl Inner {
 
     /// Moves a span from its slot to the chunk; says whether to ring.
     #[inline]
-    fn finish(&mut self, hub: &Hub, index: u32, body: Body, end: i64) -> bool {
+    fn finish(&mut self, hub: &Hub, index: u32, end: i64) -> bool {
         let slot = &mut self.slots[index as usize];
-        let weight = body.weight() + attributes_heap(&slot.attributes);
+        // Moved out without a stop on the way: a span is two cache lines.
+        let Some(body) = slot.body.take() else { return false };
         self.free.push(index);
+        let weight = body.weight() + attributes_heap(&slot.attributes);
         if !pay(&mut self.credit, hub, 1, weight) {
             hub.count_dropped("queue_full", 1);
             slot.attributes.clear();

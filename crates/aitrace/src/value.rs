@@ -22,6 +22,8 @@ pub enum Value {
     Double(f64),
     /// A string.
     Text(Arc<str>),
+    /// A short string, kept in place: it needs no memory of its own.
+    Short(Short),
     /// Anything else that OTLP knows: bytes, arrays, maps, null.
     Any(Arc<AnyValue>),
 }
@@ -34,6 +36,7 @@ impl Value {
             Self::Int(value) => AnyValue::Int(*value),
             Self::Double(value) => AnyValue::Double(*value),
             Self::Text(text) => AnyValue::String(text.as_ref().to_owned()),
+            Self::Short(text) => AnyValue::String(text.as_str().to_owned()),
             Self::Any(value) => value.as_ref().clone(),
         }
     }
@@ -41,10 +44,38 @@ impl Value {
     /// Bytes on the heap, estimated.
     pub(crate) fn heap(&self) -> usize {
         match self {
-            Self::Bool(_) | Self::Int(_) | Self::Double(_) => 0,
+            Self::Bool(_) | Self::Int(_) | Self::Double(_) | Self::Short(_) => 0,
             Self::Text(text) => text.len(),
             Self::Any(value) => heap_of(value, 0),
         }
+    }
+}
+
+/// Bytes that a value holds in place.
+const SHORT: usize = 22;
+
+/// A string of at most 22 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Short {
+    length: u8,
+    /// Zeros behind the text.
+    bytes: [u8; SHORT],
+}
+
+impl Short {
+    /// The text, if it is short enough.
+    #[inline]
+    pub fn new(text: &str) -> Option<Self> {
+        let mut bytes = [0; SHORT];
+        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        Some(Self { length: text.len() as u8, bytes })
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        let text =
+            self.bytes.get(..usize::from(self.length)).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        text.expect("made from a text of this length")
     }
 }
 
@@ -75,7 +106,7 @@ pub(crate) fn bounded_text(text: &str) -> std::borrow::Cow<'_, str> {
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Self::Text(bounded_text(text).into())
+        Short::new(text).map_or_else(|| Self::Text(bounded_text(text).into()), Self::Short)
     }
 }
 
@@ -169,11 +200,24 @@ mod tests {
     #[test]
     fn numbers_keep_every_digit() {
         assert_eq!(Value::from(7_u8), Value::Int(7));
-        assert_eq!(Value::from(u64::MAX), Value::Text("18446744073709551615".into()));
+        assert_eq!(
+            Value::from(u64::MAX),
+            Value::Short(Short::new("18446744073709551615").expect("20 bytes"))
+        );
         assert_eq!(
             Value::from(vec![1, 2]).to_any(),
             AnyValue::Array(vec![AnyValue::Int(1), AnyValue::Int(2)])
         );
+    }
+
+    #[test]
+    fn short_texts_stay_in_place() {
+        assert_eq!(size_of::<Value>(), 24);
+        for text in ["", "é", "a text of 22 bytes ...", "a text of 23 bytes ...."] {
+            let value = Value::from(text);
+            assert_eq!(value.to_any(), AnyValue::from(text));
+            assert_eq!(matches!(value, Value::Short(_)), text.len() <= SHORT, "{text}");
+        }
     }
 
     #[test]

@@ -3,11 +3,13 @@
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::enrich::{self, Arguments, Enrichment};
+use crate::arguments::Arguments;
+use crate::classes::{Span, Tracer};
+use crate::enrich::{self, Enrichment};
+use crate::here::Here;
 use crate::registry;
-use crate::slot::{self, Here};
-use crate::span::Span;
-use crate::tracer::{Flushed, Tracer, report, seconds};
+use crate::slot;
+use crate::tracer::{Flushed, report, seconds};
 
 /// Adds to the current span of the tracer that is found here: `tracer`, the context's, the default one.
 #[pyfunction]
@@ -62,4 +64,14 @@ pub(crate) fn shutdown_leaving(py: Python<'_>, timeout: f64) -> Vec<(String, Flu
         (project, report(tracer.shutdown(seconds(timeout))))
     };
     py.detach(|| registry::leaving().into_iter().map(end).collect())
+}
+
+/// The tracer that a free function would use here: `tracer`, the context's, the default; else None.
+#[pyfunction]
+#[pyo3(signature = (tracer = None))]
+pub(crate) fn discover_tracer<'py>(
+    py: Python<'py>,
+    tracer: Option<Bound<'py, Tracer>>,
+) -> Option<Bound<'py, Tracer>> {
+    tracer.or_else(|| Here::look(py).tracer(py))
 }

@@ -9,10 +9,14 @@
 //! In: calls of `aitrace`'s Python side, which holds the policy.
 //! Out: calls of the recorder (crate `aitrace`), which batches and exports without the interpreter.
 
+mod arguments;
 mod capture;
+mod classes;
+mod convert;
 mod enrich;
 mod exporter;
 mod free;
+mod here;
 mod otel;
 mod record;
 mod registry;
@@ -48,29 +52,25 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use crate::classes::{Scope, Span, Tracer};
+    #[pymodule_export]
     use crate::enrich::Enrichment;
     #[pymodule_export]
     use crate::exporter::forget_interpreter;
     #[pymodule_export]
-    use crate::free::{attach, current_span, detach, enrich_span, shutdown_leaving};
+    use crate::free::{attach, current_span, detach, discover_tracer, enrich_span, shutdown_leaving};
     #[pymodule_export]
     use crate::otel::set_otel_hook;
     #[pymodule_export]
     use crate::record::SpanRecord;
     #[pymodule_export]
-    use crate::registry::{discover_tracer, register, set_default_tracer, tracers, unregister};
-    #[pymodule_export]
-    use crate::slot::Scope;
-    #[pymodule_export]
-    use crate::span::Span;
+    use crate::registry::{register, set_default_tracer, tracers, unregister};
     #[pymodule_export]
     use crate::stage::{Items, Stage};
     #[pymodule_export]
     use crate::to_json;
     #[pymodule_export]
     use crate::traced::{Spec, TracedFunction};
-    #[pymodule_export]
-    use crate::tracer::Tracer;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

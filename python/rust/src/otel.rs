@@ -7,7 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-use crate::span::Span;
+use crate::classes::Span;
 
 static ACTIVE: AtomicBool = AtomicBool::new(false);
 static HOOK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();

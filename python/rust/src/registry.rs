@@ -5,8 +5,7 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
 
-use crate::slot::Here;
-use crate::tracer::Tracer;
+use crate::classes::Tracer;
 
 struct Table {
     /// Oldest first.
@@ -22,9 +21,15 @@ static TABLE: Mutex<Table> = Mutex::new(Table { tracers: Vec::new(), chosen: Non
 static LEAVING: Mutex<Vec<aitrace::Tracer>> = Mutex::new(Vec::new());
 
 /// Called when Python lets go of a tracer: what it has not sent yet must not be lost at exit.
-pub(crate) fn leave(tracer: &aitrace::Tracer) {
+fn leave(tracer: &aitrace::Tracer) {
     if !tracer.is_off() && tracer.stats().remaining > 0 {
         LEAVING.lock().push(tracer.clone());
+    }
+}
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        leave(&self.core);
     }
 }
 
@@ -110,14 +115,4 @@ pub(crate) fn default(py: Python<'_>) -> Option<Bound<'_, Tracer>> {
     drop(table);
     // The oldest is nearly always alive; where it is not, the others are asked.
     upgrade(first.bind(py)).or_else(|| tracers(py).into_iter().next())
-}
-
-/// The tracer that a free function would use here: `tracer`, the context's, the default; else None.
-#[pyfunction]
-#[pyo3(signature = (tracer = None))]
-pub(crate) fn discover_tracer<'py>(
-    py: Python<'py>,
-    tracer: Option<Bound<'py, Tracer>>,
-) -> Option<Bound<'py, Tracer>> {
-    tracer.or_else(|| Here::look(py).tracer(py))
 }

@@ -1,14 +1,7 @@
-//! What is current, in one `contextvars.ContextVar`: a [`Span`], a [`Scope`], or None.
+//! What is current, in one `contextvars.ContextVar`: a span, a scope, or None.
 
-use std::sync::Arc;
-
-use aitrace::Context;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-
-use crate::otel;
-use crate::span::Span;
-use crate::tracer::Tracer;
 
 /// The variable with its methods, looked up once.
 struct Slot {
@@ -57,110 +50,6 @@ pub(crate) fn reset(py: Python<'_>, token: &Bound<'_, PyAny>) {
     // ValueError: set in another context. RuntimeError: taken out before.
     if let Ok(slot) = slot(py) {
         drop(slot.reset.bind(py).call1((token,)));
-    }
-}
-
-/// Values that `set_baggage` keeps in this process: they do not travel.
-pub(crate) type Extra = Arc<Vec<(String, String)>>;
-
-/// What is current where it is not simply a span of ours: other baggage, or a span of another process.
-#[pyclass(frozen, module = "aitrace._native")]
-pub(crate) struct Scope {
-    pub(crate) context: Context,
-    pub(crate) span: Option<Py<Span>>,
-    pub(crate) extra: Option<Extra>,
-}
-
-/// What is current here.
-pub(crate) struct Here<'py> {
-    pub(crate) context: Context,
-    pub(crate) span: Option<Bound<'py, Span>>,
-    pub(crate) extra: Option<Extra>,
-    /// The baggage names the tracer, and was set inside of the span.
-    scoped: bool,
-}
-
-impl<'py> Here<'py> {
-    /// Looks at the slot, and at OpenTelemetry's context where that is in use. Whatever fails, nothing is current.
-    pub(crate) fn look(py: Python<'py>) -> Self {
-        let value = get(py).ok();
-        let here = value.map_or_else(Self::nowhere, |value| Self::of(&value));
-        if otel::is_active() { here.with_otel(py) } else { here }
-    }
-
-    fn nowhere() -> Self {
-        Self { context: Context::default(), span: None, extra: None, scoped: false }
-    }
-
-    /// What a value of the slot says.
-    pub(crate) fn of(value: &Bound<'py, PyAny>) -> Self {
-        if let Ok(span) = value.cast_exact::<Span>() {
-            return Self::inside(span.clone());
-        }
-        let Ok(scope) = value.cast_exact::<Scope>() else { return Self::nowhere() };
-        let inner = scope.get();
-        Self {
-            context: inner.context.clone(),
-            span: inner.span.as_ref().map(|span| span.bind(value.py()).clone()),
-            extra: inner.extra.clone(),
-            scoped: true,
-        }
-    }
-
-    fn inside(span: Bound<'py, Span>) -> Self {
-        let inner = span.get();
-        Self { context: inner.inside.clone(), extra: inner.extra.clone(), span: Some(span), scoped: false }
-    }
-
-    /// OpenTelemetry's current span is at least as deep as ours, for ours are made current there, too.
-    #[cold]
-    fn with_otel(self, py: Python<'py>) -> Self {
-        match otel::current(py) {
-            otel::Current::None => self,
-            otel::Current::Ours(span) => {
-                let same = self.span.as_ref().is_some_and(|known| known.is(&span));
-                if same { self } else { Self::inside(span) }
-            }
-            otel::Current::Foreign(ids) => {
-                let context = self.context.with_remote_span(ids);
-                Self { context, span: None, ..self }
-            }
-        }
-    }
-
-    /// The tracer that free functions go to.
-    pub(crate) fn tracer(&self, py: Python<'py>) -> Option<Bound<'py, Tracer>> {
-        let named = || crate::registry::by_id(py, self.context.baggage()?.tracer_id.as_deref()?);
-        let inside = || self.span.as_ref().map(|span| span.get().tracer.bind(py).clone());
-        let found = if self.scoped { named().or_else(inside) } else { inside().or_else(named) };
-        found.or_else(|| crate::registry::default(py))
-    }
-
-    /// A value of the baggage.
-    pub(crate) fn baggage(&self, key: &str) -> Option<String> {
-        let extra = || Some(self.extra.as_ref()?.iter().find(|(known, _)| known == key)?.1.clone());
-        let travels = self.context.baggage().and_then(|baggage| baggage.get(key)).map(str::to_owned);
-        travels.or_else(extra)
-    }
-
-    /// This with one value of the baggage changed, as a value for the slot.
-    pub(crate) fn with_baggage(
-        &self,
-        py: Python<'py>,
-        key: &str,
-        value: Option<&str>,
-    ) -> PyResult<Bound<'py, Scope>> {
-        let mut baggage = self.context.baggage().map(|baggage| baggage.as_ref().clone()).unwrap_or_default();
-        let mut extra = self.extra.clone();
-        if !baggage.set(key, value) {
-            let mut members = extra.as_deref().cloned().unwrap_or_default();
-            members.retain(|(known, _)| known != key);
-            members.extend(value.map(|value| (key.to_owned(), value.to_owned())));
-            extra = (!members.is_empty()).then(|| Arc::new(members));
-        }
-        let context = self.context.clone().with_baggage(baggage);
-        let span = self.span.as_ref().map(|span| span.clone().unbind());
-        Bound::new(py, Scope { context, span, extra })
     }
 }
 

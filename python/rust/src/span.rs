@@ -1,52 +1,16 @@
 //! The handle of a span in Python.
 
-use aitrace::{
-    AnyValue, Context, Enrich, ErrorInfo, SpanData, SpanHandle, SpanId, SpanStatus, Text, Timestamp, Value,
-};
-use parking_lot::Mutex;
+use aitrace::{SpanData, SpanId, SpanStatus, Text, Timestamp};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
+use pyo3::types::PyDict;
 
-use crate::capture::{bounded, error_parts, json_of, to_json};
-use crate::enrich::{Arguments, event_type_of, kind_of};
+use crate::arguments::{Arguments, event_type_of, kind_of};
+use crate::classes::{Span, Tracer};
+use crate::convert::{attribute, error_info, pairs, text_of};
 use crate::record::SpanRecord;
-use crate::slot::{self, Extra};
-use crate::tracer::Tracer;
+use crate::slot;
 use crate::{NO_SPAN_ID, NO_TRACE_ID, otel};
-
-/// Bytes of a name or a key that are kept.
-const TEXT: usize = 1 << 16;
-/// Bytes of a stack trace that are kept.
-const STACK: usize = 32_768;
-
-/// A span. With `with` it is current and ends with the block; without, `end()` ends it.
-///
-/// Methods do nothing once it has ended, and raise nothing. One that is dropped unended is ended and
-/// marked as abandoned.
-#[pyclass(frozen, weakref, module = "aitrace")]
-pub(crate) struct Span {
-    pub(crate) handle: SpanHandle,
-    /// The context with this span as the current one.
-    pub(crate) inside: Context,
-    pub(crate) extra: Option<Extra>,
-    pub(crate) tracer: Py<Tracer>,
-    pub(crate) parent: Option<SpanId>,
-    pub(crate) name: Text,
-    pub(crate) state: Mutex<State>,
-}
-
-/// What changes about a handle.
-#[derive(Default)]
-pub(crate) struct State {
-    /// Takes it out of the slot again.
-    token: Option<Py<PyAny>>,
-    /// Takes it out of OpenTelemetry's context again.
-    otel: Option<Py<PyAny>>,
-    renamed: Option<Text>,
-    /// What it was when it ended, so that `attributes` can be read afterwards.
-    last: Option<Box<SpanData>>,
-}
 
 impl Span {
     /// Makes it current: in the slot, and in OpenTelemetry's context where that is in use.
@@ -307,75 +271,4 @@ impl Span {
     fn __repr__(&self) -> String {
         format!("<Span {:?} trace_id={} span_id={}>", self.name(), self.trace_id(), self.span_id())
     }
-}
-
-/// An exception as the model tells it; never fails.
-pub(crate) fn error_info(error: &Bound<'_, PyAny>) -> ErrorInfo {
-    let (kind, message) = error_parts(error);
-    ErrorInfo { kind, message, stacktrace: stacktrace(error).unwrap_or_default() }
-}
-
-fn stacktrace(error: &Bound<'_, PyAny>) -> Option<String> {
-    let py = error.py();
-    let module = py.import(intern!(py, "traceback")).ok()?;
-    let lines = module.call_method1(intern!(py, "format_exception"), (error,)).ok()?;
-    let text = PyString::new(py, "").call_method1(intern!(py, "join"), (lines,)).ok()?;
-    Some(bounded(text.cast::<PyString>().ok()?, STACK))
-}
-
-/// A string, or what a value's text is.
-pub(crate) fn text_of(value: &Bound<'_, PyAny>) -> Text {
-    if let Ok(string) = value.cast::<PyString>() {
-        return match string.to_str() {
-            Ok(text) if text.len() <= TEXT => Text::Shared(text.into()),
-            _ => Text::from(bounded(string, TEXT)),
-        };
-    }
-    Text::from(to_json(value))
-}
-
-/// A plain attribute: strings, numbers and booleans as such, lists of them as arrays, the rest as JSON text.
-pub(crate) fn attribute(value: &Bound<'_, PyAny>) -> Value {
-    if let Ok(text) = value.cast::<PyString>() {
-        return bounded(text, 1 << 20).into();
-    }
-    if let Ok(flag) = value.cast::<PyBool>() {
-        return flag.is_true().into();
-    }
-    if let Ok(number) = value.cast_exact::<PyInt>()
-        && let Ok(number) = number.extract::<i64>()
-    {
-        return number.into();
-    }
-    if let Ok(number) = value.cast::<PyFloat>() {
-        return number.value().into();
-    }
-    let json = to_json(value);
-    match serde_json::from_str::<serde_json::Value>(&json) {
-        // Nested values travel as JSON text, so that every backend can show them.
-        Ok(serde_json::Value::Array(items))
-            if !items.iter().any(|item| item.is_array() || item.is_object()) =>
-        {
-            AnyValue::from(&serde_json::Value::Array(items)).into()
-        }
-        Ok(serde_json::Value::String(text)) => text.into(),
-        Ok(serde_json::Value::Null) => AnyValue::Null.into(),
-        _ => json.into(),
-    }
-}
-
-/// Attributes of a mapping; what is none has none.
-pub(crate) fn pairs(attributes: &Bound<'_, PyAny>) -> Vec<(Text, Value)> {
-    let Ok(items) = attributes.call_method0(intern!(attributes.py(), "items")) else { return Vec::new() };
-    let Ok(items) = items.try_iter() else { return Vec::new() };
-    items
-        .map_while(Result::ok)
-        .filter_map(|item| item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>().ok())
-        .map(|(key, value)| (text_of(&key), attribute(&value)))
-        .collect()
-}
-
-/// Outputs and nothing else.
-pub(crate) fn outputs(value: &Bound<'_, PyAny>) -> Enrich {
-    Enrich::new().outputs_json(json_of(value))
 }

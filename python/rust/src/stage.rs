@@ -6,9 +6,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::capture::Writer;
+use crate::classes::Span;
 use crate::otel;
 use crate::slot;
-use crate::span::Span;
 use crate::traced::Spec;
 
 /// Runs the pieces of a generator's body. What the body leaves current is current in its next piece.

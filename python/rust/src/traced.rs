@@ -7,11 +7,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::enrich::{event_type_of, kind_of};
+use crate::arguments::{event_type_of, kind_of};
+use crate::classes::{Span, Tracer};
+use crate::convert::outputs;
+use crate::here::Here;
 use crate::signature::Signature;
-use crate::slot::Here;
-use crate::span::{Span, outputs};
-use crate::tracer::{Place, Tracer, location};
+use crate::tracer::{Place, location};
 
 /// How the spans of a function are made.
 #[pyclass(frozen, module = "aitrace._native")]

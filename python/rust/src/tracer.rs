@@ -10,31 +10,21 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::arguments::{Arguments, event_type_of, kind_of};
 use crate::capture::to_json;
-use crate::enrich::{self, Arguments, Enrichment, event_type_of, kind_of};
+use crate::classes::{Scope, Span, State, Tracer};
+use crate::convert::{pairs, text_of};
+use crate::enrich::{self, Enrichment};
 use crate::exporter;
+use crate::here::Here;
 use crate::record::SpanRecord;
-use crate::registry;
-use crate::slot::{self, Here, Scope};
-use crate::span::{Span, State, pairs, text_of};
+use crate::slot;
 
 /// A file, a line from 1 and a function.
 pub(crate) type Place = (String, u32, String);
 
 pub(crate) fn location((file, line, function): Place) -> CodeLocation {
     CodeLocation { file, line, function }
-}
-
-/// Identity, queue, worker and exporter of one tracer.
-#[pyclass(subclass, frozen, weakref, name = "Tracer", module = "aitrace._native")]
-pub(crate) struct Tracer {
-    pub(crate) core: aitrace::Tracer,
-}
-
-impl Drop for Tracer {
-    fn drop(&mut self) {
-        registry::leave(&self.core);
-    }
 }
 
 impl Tracer {

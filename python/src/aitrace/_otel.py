@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.util.types import Attributes, AttributeValue
 
-    from aitrace._tracer import Tracer
-
+_SHUTDOWN_SECONDS = 10.0
 _FLAGS = trace.TraceFlags(trace.TraceFlags.SAMPLED)
 
 
@@ -104,7 +103,7 @@ class BridgeSpan(trace.Span):
 class BridgeTracer(trace.Tracer):
     """Starts spans of one instrumentation library on one of our tracers."""
 
-    def __init__(self, tracer: Tracer, scope: tuple[str, str]) -> None:
+    def __init__(self, tracer: _native.Tracer, scope: tuple[str, str]) -> None:
         self._tracer = tracer
         self._scope = scope
 
@@ -161,7 +160,7 @@ class BridgeTracer(trace.Tracer):
 class Provider(trace.TracerProvider):
     """A TracerProvider whose spans our tracer records."""
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: _native.Tracer) -> None:
         self._tracer = tracer
 
     def get_tracer(  # noqa: PLR0917 (OpenTelemetry's)
@@ -176,11 +175,12 @@ class Provider(trace.TracerProvider):
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Sends everything that has ended; whether it was all."""
-        return self._tracer.flush(timeout_millis / 1000).ok
+        return self._tracer._flush(timeout_millis / 1000)[0]
 
     def shutdown(self) -> None:
         """Flushes, then records nothing more."""
-        self._tracer.shutdown()
+        self._tracer._shutdown(_SHUTDOWN_SECONDS)
+        _native.unregister(self._tracer)
 
 
 class _Hook:

@@ -116,9 +116,12 @@ pub(crate) fn instant() -> Instant {
 
 impl Process {
     fn start() -> Self {
+        // Asked before the clocks are read: it opens a file, and what passes between the two first
+        // readings is an error of the rate.
+        let cycles = cycles_are_stable();
         let base = instant();
         let mut process = Self {
-            cycles: cycles_are_stable(),
+            cycles,
             base,
             anchors: std::array::from_fn(|_| Anchor::default()),
             current: AtomicUsize::new(0),
@@ -228,13 +231,22 @@ mod tests {
         let system = SystemClock.now().nanos();
         assert!((system - wall).abs() < 50_000_000, "{wall} against {system}");
         assert!(source.elapsed(tick) >= 0);
-        let base = instant();
-        let (tick, _) = source.now();
-        while base.elapsed() < Duration::from_millis(5) {
-            std::hint::spin_loop();
-        }
-        let elapsed = source.elapsed(tick);
-        assert!((4_500_000..500_000_000).contains(&elapsed), "{elapsed}");
+    }
+
+    #[test]
+    fn the_first_calibration_is_good_to_half_a_percent() {
+        // A busy machine can interrupt one try between its readings, not all of them.
+        let best = (0..20).map(|_| {
+            let process = Process::start();
+            let (start, first) = (instant(), process.read());
+            while start.elapsed() < Duration::from_millis(2) {
+                std::hint::spin_loop();
+            }
+            let (passed, last) = (start.elapsed().as_nanos() as i64, process.read());
+            (process.nanos(last.wrapping_sub(first).cast_signed()) - passed).abs() * 1000 / passed
+        });
+        let per_mille = best.min().expect("there are twenty");
+        assert!(per_mille < 5, "off by {per_mille} in a thousand");
     }
 
     #[test]

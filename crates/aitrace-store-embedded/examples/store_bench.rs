@@ -32,7 +32,7 @@ impl Numbers {
 fn prose(numbers: &mut Numbers, bytes: usize) -> String {
     let mut text = String::with_capacity(bytes + 16);
     while text.len() < bytes {
-        let mut word = Numbers(numbers.next().trailing_zeros() as u64 * 64 + numbers.next() % 64).next();
+        let mut word = Numbers(u64::from(numbers.next().trailing_zeros()) * 64 + numbers.next() % 64).next();
         for _ in 0..2 + word % 7 {
             text.push(char::from(b'a' + (word % 26) as u8));
             word /= 26;
@@ -54,7 +54,7 @@ fn span(number: u64) -> Span {
     span.parent_span_id = (place > 0).then(|| id(number - place));
     span.phase = Phase::End;
     span.end = Some(start.saturating_add(1_000_000 + (numbers.next() % 1_000_000_000) as i64));
-    span.status = (numbers.next() % 50 == 0).then_some(Status::Error);
+    span.status = numbers.next().is_multiple_of(50).then_some(Status::Error);
     span.kind = [SpanKind::Chain, SpanKind::Llm, SpanKind::Tool][place as usize % 3];
     (span.model, span.provider) = (Some("gpt-4o-mini".into()), Some("openai".into()));
     (span.input_tokens, span.output_tokens) = (Some(numbers.next() % 4000), Some(numbers.next() % 800));

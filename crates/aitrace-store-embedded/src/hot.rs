@@ -100,10 +100,10 @@ impl Hot {
             let (new, key, log) = self.add_log(log, prepared);
             count(&mut appended, new);
             if new {
-                touched.extend(key)
+                touched.extend(key);
             } else {
-                idle.extend(key)
-            };
+                idle.extend(key);
+            }
             if let (true, Some(tell)) = (new, &mut tell) {
                 tell(Change::Log(log));
             }

@@ -10,7 +10,7 @@ use crate::faults;
 /// Holds a data directory until it is dropped; the system releases it when the process dies.
 #[derive(Debug)]
 pub(crate) struct DirectoryLock {
-    _file: File,
+    file: File,
 }
 
 impl DirectoryLock {
@@ -20,7 +20,7 @@ impl DirectoryLock {
         let options = || File::options().create(true).truncate(false).write(true).open(&path);
         let file = options().map_err(faults::io("opening", &path))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
+            Ok(()) => Ok(Self { file }),
             Err(TryLockError::WouldBlock) => Err(StoreError::new(
                 ErrorKind::Conflict,
                 format!(
@@ -29,6 +29,15 @@ impl DirectoryLock {
                 ),
             )),
             Err(TryLockError::Error(error)) => Err(faults::io("locking", &path)(error)),
+        }
+    }
+}
+
+impl Drop for DirectoryLock {
+    /// Closing alone would not do while a process that is just being started still shares the file.
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!(%error, "the data directory stays locked until this process ends");
         }
     }
 }

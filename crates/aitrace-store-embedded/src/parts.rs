@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn states_come_back_and_repetition_is_nearly_free() {
         let (mut first, mut last) = (start("p", 1, 0), end("p", 1, 0));
-        let text = (0..2000).map(|number| format!("{}", number * 7919 % 10_007)).collect::<String>();
+        let text = (0..2000).map(|number| (number * 7919 % 10_007).to_string()).collect::<String>();
         first.inputs = Some(aitrace_model::Json::string(&text));
         last.inputs.clone_from(&first.inputs);
         let mut state = SpanState::new(last);

@@ -61,7 +61,8 @@ async fn write(store: Arc<EmbeddedStore>, writer: u64) {
             // Sent again: must not show twice.
             store.append(batch(number)).await.expect("appends");
         }
-        writeln!(journal, "{number}").expect("writes");
+        // In one write: a kill must not part a number from its end.
+        journal.write_all(format!("{number}\n").as_bytes()).expect("writes");
     }
 }
 
@@ -79,12 +80,23 @@ fn killed_writers_lose_nothing() {
             .spawn()
             .expect("starts");
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        std::thread::sleep(Duration::from_millis(60 + (seed >> 33) % 200));
+        // Some way into the round, wherever the process is then: in a commit, in a seal, in between.
+        let goal = acknowledged + 5 + (seed >> 33) % 20;
+        let reached = (0..30_000).find(|_| {
+            std::thread::sleep(Duration::from_millis(1));
+            journalled(dir.path()) >= goal
+        });
+        assert!(reached.is_some(), "round {round}: the writer does not get on");
         child.kill().expect("kills");
         child.wait().expect("is gone");
         acknowledged = runtime.block_on(check(dir.path(), round));
     }
-    assert!(acknowledged > ROUNDS, "only {acknowledged} batches were written: nothing was tested");
+}
+
+/// Lines in all journals.
+fn journalled(dir: &Path) -> u64 {
+    let read = |writer| std::fs::read_to_string(dir.join(format!("journal-{writer}"))).unwrap_or_default();
+    (0..WRITERS).map(|writer| read(writer).matches('\n').count() as u64).sum()
 }
 
 /// Acknowledged ⊆ stored ⊆ sent, each once, by every way of reading. Returns how many were acknowledged.

@@ -102,8 +102,15 @@ struct Process {
 
 #[derive(Debug)]
 struct Calibration {
-    first_tick: u64,
+    first: First,
     renewed: Instant,
+}
+
+/// Counter and nanoseconds since the base at one early moment: where rates are measured from.
+#[derive(Debug, Clone, Copy, Default)]
+struct First {
+    tick: u64,
+    passed: u64,
 }
 
 static PROCESS: LazyLock<Process> = LazyLock::new(Process::start);
@@ -116,8 +123,7 @@ pub(crate) fn instant() -> Instant {
 
 impl Process {
     fn start() -> Self {
-        // Asked before the clocks are read: it opens a file, and what passes between the two first
-        // readings is an error of the rate.
+        // Asked before the clocks are read: it opens a file.
         let cycles = cycles_are_stable();
         let base = instant();
         let mut process = Self {
@@ -125,16 +131,17 @@ impl Process {
             base,
             anchors: std::array::from_fn(|_| Anchor::default()),
             current: AtomicUsize::new(0),
-            calibration: Mutex::new(Calibration { first_tick: 0, renewed: base }),
+            calibration: Mutex::new(Calibration { first: First::default(), renewed: base }),
         };
-        let first_tick = process.read();
-        process.calibration = Mutex::new(Calibration { first_tick, renewed: base });
+        let (tick, passed, _) = process.sample();
+        let first = First { tick, passed };
+        process.calibration = Mutex::new(Calibration { first, renewed: base });
         if process.cycles {
             while base.elapsed() < FIRST_CALIBRATION {
                 std::hint::spin_loop();
             }
         }
-        process.set_anchor(first_tick, 0);
+        process.set_anchor(first, 0);
         process
     }
 
@@ -171,15 +178,16 @@ impl Process {
         }
         calibration.renewed = instant();
         let next = (self.current.load(Ordering::Relaxed) + 1) % 16;
-        self.set_anchor(calibration.first_tick, next);
+        self.set_anchor(calibration.first, next);
     }
 
     /// Writes the anchor `index` from the clocks as they stand and makes it current.
-    fn set_anchor(&self, first_tick: u64, index: usize) {
+    fn set_anchor(&self, first: First, index: usize) {
         let (tick, passed, wall) = self.sample();
-        let ticks = tick.wrapping_sub(first_tick);
+        let ticks = tick.wrapping_sub(first.tick);
         let rate = if self.cycles && ticks > 0 {
-            u64::try_from((u128::from(passed) << 32) / u128::from(ticks)).unwrap_or(UNIT)
+            let nanos = u128::from(passed.saturating_sub(first.passed));
+            u64::try_from((nanos << 32) / u128::from(ticks)).unwrap_or(UNIT)
         } else {
             UNIT
         };

@@ -7,9 +7,10 @@ use std::time::Duration;
 use crate::lock::Mutex;
 use aitrace_model::Clock;
 
-use crate::core::{Alive, Core, Destination, HttpOptions, WorkerOptions};
+use crate::core::{Alive, Core, Destination, WorkerOptions};
 use crate::env::Environment;
 use crate::export::Exporter;
+use crate::export::http::HttpOptions;
 use crate::export::memory::Memory;
 use crate::identity::{Identity, Session};
 use crate::ids::{IdGenerator, Random};
@@ -244,6 +245,13 @@ impl TracerBuilder {
             resource: Arc::new(Identity::make_resource(project, source, service, language)),
             scope: Arc::new(Identity::make_scope()),
         }
+    }
+}
+
+impl Tracer {
+    /// Begins a tracer; [`TracerBuilder::build`] makes it.
+    pub fn builder() -> TracerBuilder {
+        TracerBuilder::default()
     }
 }
 

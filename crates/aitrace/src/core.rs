@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::export::Exporter;
+use crate::export::http::HttpOptions;
 use crate::export::memory::Memory;
 use crate::identity::Identity;
 use crate::ids::IdGenerator;
@@ -34,15 +35,6 @@ pub(crate) enum Destination {
     Memory(Arc<Memory>),
     /// One that the user brought.
     Custom(Arc<dyn Exporter>),
-}
-
-/// What the HTTP exporter needs besides the URL.
-#[derive(Clone)]
-pub(crate) struct HttpOptions {
-    pub(crate) api_key: Option<Arc<str>>,
-    pub(crate) timeout: Duration,
-    pub(crate) gzip: bool,
-    pub(crate) compat_mode: bool,
 }
 
 /// The shared part of a tracer.

@@ -275,7 +275,7 @@ fn take(used: &AtomicUsize, limit: usize, least: usize, wanted: usize) -> usize 
 
 /// The moment `timeout` from now, in real time.
 pub(crate) fn deadline(timeout: Duration) -> Instant {
-    let now = crate::ticks::instant();
+    let now = crate::instant::instant();
     now.checked_add(timeout).unwrap_or_else(|| now + Duration::from_hours(8760))
 }
 

@@ -45,6 +45,7 @@ mod fork;
 mod hub;
 mod identity;
 mod ids;
+mod instant;
 #[cfg(feature = "tracing")]
 mod layer;
 mod local;

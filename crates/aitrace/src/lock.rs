@@ -69,7 +69,7 @@ impl Condvar {
         guard: MutexGuard<'m, T>,
         deadline: Instant,
     ) -> (MutexGuard<'m, T>, bool) {
-        let left = deadline.saturating_duration_since(crate::ticks::instant());
+        let left = deadline.saturating_duration_since(crate::instant::instant());
         let (guard, waited) = self.0.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner);
         (guard, waited.timed_out())
     }

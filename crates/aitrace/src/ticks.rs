@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use crate::instant::instant;
 use crate::lock::Mutex;
 use aitrace_model::{Clock, SystemClock, Timestamp};
 
@@ -114,12 +115,6 @@ struct First {
 }
 
 static PROCESS: LazyLock<Process> = LazyLock::new(Process::start);
-
-/// The moment now in real time: what waiting is measured by.
-#[expect(clippy::disallowed_methods, reason = "real time is what this module is made of")]
-pub(crate) fn instant() -> Instant {
-    Instant::now()
-}
 
 impl Process {
     fn start() -> Self {

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use aitrace_model::{EventType, Span as ModelSpan, SpanId, SpanKind, TraceId};
 
-use crate::builder::TracerBuilder;
 use crate::code::Code;
 use crate::context::{Baggage, Context, SpanContext, SpanRef};
 use crate::core::{Alive, Core, Destination};
@@ -54,11 +53,6 @@ pub struct Tracer {
 }
 
 impl Tracer {
-    /// Begins a tracer; [`TracerBuilder::build`] makes it.
-    pub fn builder() -> TracerBuilder {
-        TracerBuilder::default()
-    }
-
     pub(crate) fn from_alive(alive: Arc<Alive>) -> Self {
         Self { core: alive.0.clone(), alive }
     }

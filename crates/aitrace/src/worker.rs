@@ -13,10 +13,10 @@ use crate::export::records::Records;
 use crate::export::{Batch, Exported, Exporter};
 use crate::hub::{Hub, Wishes};
 use crate::ids::Random;
+use crate::instant::instant as now;
 use crate::local;
 use crate::state::State;
 use crate::target::Target;
-use crate::ticks::instant as now;
 
 /// How long a tracer that nobody holds any more may try to reach its target.
 const LAST_TRIES: Duration = Duration::from_secs(30);

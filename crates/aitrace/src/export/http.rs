@@ -1,6 +1,7 @@
 //! OTLP over HTTP, and trace records to `/api/ingest`.
 
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aitrace_model::{Clock as _, SystemClock};
@@ -9,7 +10,6 @@ use ureq::http::{HeaderMap, StatusCode};
 
 use super::answer::{self, Fault};
 use super::{Batch, Exported, Exporter, records};
-use crate::core::HttpOptions;
 
 /// Bodies below this size are not worth compressing.
 const GZIP_FROM: usize = 1024;
@@ -17,6 +17,15 @@ const GZIP_FROM: usize = 1024;
 const MAX_ANSWER: u64 = 4 << 20;
 const INGEST: &str = "/api/ingest";
 const TRACES: &str = "/v1/traces";
+
+/// What the HTTP exporter needs besides the URL.
+#[derive(Clone)]
+pub(crate) struct HttpOptions {
+    pub(crate) api_key: Option<Arc<str>>,
+    pub(crate) timeout: Duration,
+    pub(crate) gzip: bool,
+    pub(crate) compat_mode: bool,
+}
 
 /// Sends spans as OTLP to a base URL and log records to its `/api/ingest`; where the URL is that of
 /// `/api/ingest`, spans go there too, as records.

@@ -47,11 +47,12 @@ describe("the list", () => {
     const page = await visit("/");
     await page.waitForSelector("[data-trace]");
     const body = page.locator(".table-body");
-    for (let i = 0; i < 8; i += 1) {
+    const rowCount = async () => {
       await body.evaluate((element) => element.scrollTo(0, element.scrollHeight));
-      await page.waitForTimeout(100);
-    }
-    expect(await page.locator(".table").getAttribute("aria-rowcount")).toBe(String(store.traces.size));
+      return page.locator(".table").getAttribute("aria-rowcount");
+    };
+    await expect.poll(rowCount).toBe(String(store.traces.size));
+    await page.locator(`[aria-rowindex="${store.traces.size}"]`).waitFor();
     expect(await page.locator("[data-trace]").count()).toBeLessThan(80);
     const place = await body.evaluate((element) => element.scrollTop);
     await page.locator("[data-trace] .name a").nth(20).click();
@@ -129,8 +130,9 @@ describe("the list", () => {
     await page.waitForSelector(".connection[data-connection=open]");
     await page.waitForSelector("[data-trace]");
     const body = page.locator(".table-body");
-    await body.evaluate((element) => element.scrollTo(0, 700));
-    await page.waitForTimeout(100);
+    // Rows are kept ready beyond the edge: the first goes when it is far enough out of sight.
+    await body.evaluate((element) => element.scrollTo(0, 1_400));
+    await page.locator('[aria-rowindex="1"]').waitFor({ state: "detached" });
     const first = await page.locator("[data-trace]").first().getAttribute("data-trace");
     const script = agentTrace("held back", Date.now());
     store.put(script.spans[0] as MockSpan);

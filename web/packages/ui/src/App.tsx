@@ -1,4 +1,5 @@
 import "./css/base.css";
+import "./css/controls.css";
 import { ALL_TRACES } from "@aitrace/model";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { useEffect, useState } from "react";

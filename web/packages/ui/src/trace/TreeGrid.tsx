@@ -1,3 +1,4 @@
+import "../css/grid.css";
 import type { Row, TraceState } from "@aitrace/model";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type MouseEvent, useEffect, useLayoutEffect, useMemo, useRef } from "react";
@@ -54,6 +55,78 @@ function useAnchor(
   }, [rows, scroller]);
 }
 
+/** Scrolls to a newly selected row, and opens what hides it. */
+function useShown({ index, show }: View, selected: string | null, scrollTo: (at: number) => void): void {
+  const shown = useRef<string | null>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only a new selection moves the view, not new rows
+  useEffect(() => {
+    if (selected === null || shown.current === selected) return;
+    const at = index.get(selected);
+    if (at === undefined) show(selected);
+    else {
+      shown.current = selected;
+      scrollTo(at);
+    }
+  }, [selected, index]);
+}
+
+/** One listener for all rows: rows come and go with each scrolled pixel. */
+function useClicks(view: View, select: (key: string) => void) {
+  const place = (event: MouseEvent) => {
+    const target = event.target as Element;
+    const key = target.closest<HTMLElement>("[data-key]")?.dataset["key"];
+    return { key, twist: target.closest("[data-toggle]") !== null };
+  };
+  return {
+    onClick: (event: MouseEvent): void => {
+      const { key, twist } = place(event);
+      if (key === undefined) return;
+      if (twist) view.toggle(key);
+      else select(key);
+    },
+    onDoubleClick: (event: MouseEvent): void => {
+      const { key, twist } = place(event);
+      if (key !== undefined && !twist) view.toggle(key);
+    },
+  };
+}
+
+interface GridRowProps extends Pick<TreeGridProps, "state" | "view" | "selected"> {
+  readonly index: number;
+  readonly top: number;
+}
+
+function GridRow({ state, view, selected, index, top }: GridRowProps) {
+  const row = view.rows[index];
+  if (row === undefined) return null;
+  const common = {
+    domId: domId(row.key),
+    top,
+    index,
+    selected: row.key === selected,
+    matching: view.matching.has(row.key),
+    query: view.query,
+    range: view.range,
+  };
+  if (row.type === "log") return <LogRowView row={row} {...common} />;
+  const span = state.spans.get(row.id);
+  const node = state.tree.nodes.get(row.id);
+  if (span === undefined || node === undefined) return null;
+  const { expandable, expanded, depth } = row;
+  const now = span.status === "running" ? view.now : null;
+  return (
+    <SpanRowView
+      span={span}
+      node={node}
+      depth={depth}
+      expandable={expandable}
+      expanded={expanded}
+      now={now}
+      {...common}
+    />
+  );
+}
+
 export function TreeGrid({ state, view, selected, select, navigation }: TreeGridProps) {
   const scroller = navigation.tree;
   const names = useSize("names", 0.46, 0.2, 0.8);
@@ -68,33 +141,11 @@ export function TreeGrid({ state, view, selected, select, navigation }: TreeGrid
   useAnchor(view.rows, view.index, scroller);
   const deepest = useMemo(() => view.rows.reduce((most, row) => Math.max(most, row.depth), 1), [view.rows]);
 
-  const { index, show } = view;
-  const shown = useRef<string | null>(null);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: only a new selection moves the view, not new rows
-  useEffect(() => {
-    if (selected === null || shown.current === selected) return;
-    const at = index.get(selected);
-    if (at === undefined) show(selected);
-    else {
-      shown.current = selected;
-      virtual.scrollToIndex(at, { align: "auto" });
-    }
-  }, [selected, index]);
+  useShown(view, selected, (at) => virtual.scrollToIndex(at, { align: "auto" }));
   // biome-ignore lint/correctness/useExhaustiveDependencies: once, when the page opens
   useEffect(() => scroller.current?.focus({ preventScroll: true }), []);
 
-  // One listener for all rows: rows come and go with each scrolled pixel.
-  const onClick = (event: MouseEvent): void => {
-    const element = (event.target as Element).closest<HTMLElement>("[data-key]");
-    const key = element?.dataset["key"];
-    if (key === undefined) return;
-    if ((event.target as Element).closest("[data-toggle]")) view.toggle(key);
-    else select(key);
-  };
-  const onDoubleClick = (event: MouseEvent): void => {
-    const key = (event.target as Element).closest<HTMLElement>("[data-key]")?.dataset["key"];
-    if (key !== undefined && !(event.target as Element).closest("[data-toggle]")) view.toggle(key);
-  };
+  const listeners = useClicks(view, select);
 
   const columns = { "--share": names.value.toFixed(4), "--deepest": deepest } as React.CSSProperties;
   return (
@@ -106,7 +157,6 @@ export function TreeGrid({ state, view, selected, select, navigation }: TreeGrid
       </div>
       <div className="grid-frame">
         <Gridlines ticks={scale.ticks} />
-        {/* biome-ignore lint/a11y/useKeyWithClickEvents: the page's keys do all that clicks do */}
         <div
           className="grid-body scroller"
           ref={scroller}
@@ -115,40 +165,19 @@ export function TreeGrid({ state, view, selected, select, navigation }: TreeGrid
           aria-rowcount={view.rows.length}
           aria-activedescendant={selected === null ? undefined : domId(selected)}
           tabIndex={0}
-          onClick={onClick}
-          onDoubleClick={onDoubleClick}
+          {...listeners}
         >
           <div className="grid-rows" style={{ height: virtual.getTotalSize() }}>
-            {virtual.getVirtualItems().map((item) => {
-              const row = view.rows[item.index];
-              if (row === undefined) return null;
-              const common = {
-                domId: domId(row.key),
-                top: item.start,
-                index: item.index,
-                selected: row.key === selected,
-                matching: view.matching.has(row.key),
-                query: view.query,
-                range: view.range,
-              };
-              if (row.type === "log") return <LogRowView key={row.key} row={row} {...common} />;
-              const span = state.spans.get(row.id);
-              const node = state.tree.nodes.get(row.id);
-              if (span === undefined || node === undefined) return null;
-              const { expandable, expanded, depth } = row;
-              return (
-                <SpanRowView
-                  key={row.key}
-                  span={span}
-                  node={node}
-                  depth={depth}
-                  expandable={expandable}
-                  expanded={expanded}
-                  now={span.status === "running" ? view.now : null}
-                  {...common}
-                />
-              );
-            })}
+            {virtual.getVirtualItems().map((item) => (
+              <GridRow
+                key={item.key}
+                state={state}
+                view={view}
+                selected={selected}
+                index={item.index}
+                top={item.start}
+              />
+            ))}
           </div>
         </div>
         <Splitter size={names} label="Width of the names" className="names-splitter" />

@@ -52,8 +52,56 @@ function routeTo({ traceId, project }: TraceSummary, ambiguous: boolean): TraceR
   return { page: "trace", traceId, spanId: null, project: ambiguous ? project : null };
 }
 
-export function TraceTable({ list, scroller, address }: TraceTableProps) {
+/** Remembers where a list stands. */
+function useRemembered(scroller: RefObject<HTMLDivElement | null>, address: string, active: string | null): void {
+  useEffect(() => {
+    const element = scroller.current;
+    if (!element) return;
+    const remember = (): void => void places.set(address, { offset: element.scrollTop, active });
+    remember();
+    element.addEventListener("scroll", remember, { passive: true });
+    return () => element.removeEventListener("scroll", remember);
+  }, [address, active, scroller]);
+}
+
+interface RowKeysInput {
+  readonly traces: readonly TraceSummary[];
+  readonly active: string | null;
+  readonly shared: ReadonlySet<string>;
+}
+
+/** Arrows choose a trace, Enter opens it. */
+function useRowKeys({ traces, active, shared }: RowKeysInput, choose: (trace: TraceSummary) => void): void {
   const host = useHost();
+  useKeys((event) => {
+    const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
+    if (step !== undefined) {
+      const next = nextActive(traces, active, step);
+      if (next === undefined) return false;
+      choose(next);
+      return true;
+    }
+    if (event.key !== "Enter" || active === null || event.target !== document.body) return false;
+    const chosen = traces.find((trace) => traceKey(trace) === active);
+    if (chosen === undefined) return false;
+    host.location.push(href(routeTo(chosen, shared.has(chosen.traceId))));
+    return true;
+  });
+}
+
+function Head() {
+  return (
+    <div className="table-row table-head" role="row">
+      {COLUMNS.map((column) => (
+        <span key={column} role="columnheader" className={NUMERIC.has(column) ? "num" : ""}>
+          {column || <span className="hidden">Status</span>}
+        </span>
+      ))}
+    </div>
+  );
+}
+
+export function TraceTable({ list, scroller, address }: TraceTableProps) {
   const { traces } = list;
   const [active, setActive] = useState<string | null>(places.get(address)?.active ?? null);
   const shared = useMemo(() => sharedIds(traces), [traces]);
@@ -78,29 +126,10 @@ export function TraceTable({ list, scroller, address }: TraceTableProps) {
   useEffect(() => {
     if (hasMore && end >= traces.length - 20) more();
   }, [hasMore, end, traces.length]);
-  useEffect(() => {
-    const element = scroller.current;
-    if (!element) return;
-    const remember = (): void => void places.set(address, { offset: element.scrollTop, active });
-    remember();
-    element.addEventListener("scroll", remember, { passive: true });
-    return () => element.removeEventListener("scroll", remember);
-  }, [address, active, scroller]);
-
-  useKeys((event) => {
-    const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
-    if (step !== undefined) {
-      const next = nextActive(traces, active, step);
-      if (next === undefined) return false;
-      setActive(traceKey(next));
-      virtual.scrollToIndex(traces.indexOf(next));
-      return true;
-    }
-    if (event.key !== "Enter" || active === null || event.target !== document.body) return false;
-    const chosen = traces.find((trace) => traceKey(trace) === active);
-    if (chosen === undefined) return false;
-    host.location.push(href(routeTo(chosen, shared.has(chosen.traceId))));
-    return true;
+  useRemembered(scroller, address, active);
+  useRowKeys({ traces, active, shared }, (next) => {
+    setActive(traceKey(next));
+    virtual.scrollToIndex(traces.indexOf(next));
   });
 
   return (
@@ -111,13 +140,7 @@ export function TraceTable({ list, scroller, address }: TraceTableProps) {
       aria-rowcount={list.hasMore ? -1 : traces.length}
       aria-busy={list.loading}
     >
-      <div className="table-row table-head" role="row">
-        {COLUMNS.map((column) => (
-          <span key={column} role="columnheader" className={NUMERIC.has(column) ? "num" : ""}>
-            {column || <span className="hidden">Status</span>}
-          </span>
-        ))}
-      </div>
+      <Head />
       <div className="table-body scroller" ref={scroller}>
         <div className="table-rows" style={{ height: virtual.getTotalSize() }}>
           {items.map((item) => {

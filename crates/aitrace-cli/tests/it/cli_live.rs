@@ -1,5 +1,7 @@
 //! `aitrace tail`, `aitrace run` and `aitrace demo`.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 

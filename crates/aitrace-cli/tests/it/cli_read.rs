@@ -1,5 +1,7 @@
 //! `aitrace traces`, `aitrace trace ID`, and the manners of all that is printed.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
 use std::process::Stdio;
 
 use serde_json::{Value, json};

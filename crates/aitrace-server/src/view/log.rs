@@ -4,10 +4,13 @@ use aitrace_model::LogRecord;
 
 use super::object::Object;
 
-/// Appends `L`. `id` stands beside the contract's fields: a reader that gets a record twice can tell.
+/// Appends `L`. Beside the contract's fields stand `id`, so that a reader that gets a record twice can
+/// tell, and `project` and `session_id`, since one stream may carry several.
 pub(crate) fn log(out: &mut String, log: &LogRecord) {
     let mut object = Object::begin(out);
     object.text("id", &log.id);
+    object.text("project", &log.project);
+    object.maybe_text("session_id", log.session_id.as_deref());
     object.maybe_plain("trace_id", log.trace_id);
     object.maybe_plain("span_id", log.span_id);
     object.plain("ts", log.time);
@@ -48,7 +51,7 @@ mod tests {
         assert_eq!(
             read,
             json!({
-                "id": "1\u{7}", "trace_id": null, "span_id": null, "ts": "1970-01-01T00:00:00.000000Z",
+                "id": "1\u{7}", "project": "p", "session_id": null, "trace_id": null, "span_id": null, "ts": "1970-01-01T00:00:00.000000Z",
                 "event": "order.placed", "level": "warning", "logger": null,
                 "code": {"file": "a.py", "line": 3, "function": ""}, "attrs": {"order": "9007199254740993"},
             })

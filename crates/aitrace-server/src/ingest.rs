@@ -146,8 +146,10 @@ impl Reader {
     }
 
     async fn drain(&mut self, limits: &Limits) {
+        /// Reading costs no memory, only the time that is bounded as well.
+        const DRAINED: usize = 128 << 20;
         let all = async {
-            let mut left = limits.body_bytes.saturating_mul(2);
+            let mut left = DRAINED;
             while let Ok(Some(bytes)) = self.next(limits).await {
                 let Some(rest) = left.checked_sub(bytes.len()) else { return };
                 left = rest;

@@ -11,6 +11,7 @@ use anyhow::{Result, bail};
 
 use crate::env;
 use crate::options::BenchOptions;
+use crate::options::Build;
 use crate::process::Program;
 use crate::python;
 use crate::say;
@@ -89,7 +90,7 @@ fn measure(bench: &Bench) -> Result<()> {
             if web::missing().is_none() {
                 web::build()?;
             }
-            let binary = serve::build(true)?;
+            let binary = serve::build(Build::Release)?;
             let data = env::temporary().join(format!("aitrace-bench-{}", std::process::id()));
             let figures = server::measure(&binary, &data);
             // What is left in the folder of temporary files harms nobody.

@@ -34,7 +34,7 @@ pub(crate) fn run(options: &DemoOptions) -> Result<bool> {
         bail!("{why}");
     }
     web::build()?;
-    let binary = serve::build(options.release)?;
+    let binary = serve::build(options.build)?;
     let environment = python::Environment::for_agent()?;
     let data = Data::create()?;
     let interrupted = interrupted()?;

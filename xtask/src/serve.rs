@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::options::Build;
 use crate::process::{Program, Running};
 use crate::workspace;
 
@@ -13,14 +14,15 @@ use crate::workspace;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Builds the binary and returns its path.
-pub(crate) fn build(release: bool) -> Result<PathBuf> {
-    let mut cargo =
-        Program::new("cargo", &workspace::root()).args(["build", "--package", "aitrace-cli", "--locked"]);
-    if release {
-        cargo = cargo.args(["--release"]);
-    }
+pub(crate) fn build(build: Build) -> Result<PathBuf> {
+    let words: &[&str] = match build {
+        Build::Alone => &["--package", "aitrace-cli"],
+        Build::WithTests => &["--workspace", "--all-targets"],
+        Build::Release => &["--package", "aitrace-cli", "--release"],
+    };
+    let cargo = Program::new("cargo", &workspace::root()).args(["build", "--locked"]).args(words);
     cargo.run()?;
-    let folder = workspace::target().join(if release { "release" } else { "debug" });
+    let folder = workspace::target().join(if build == Build::Release { "release" } else { "debug" });
     let binary = folder.join(format!("aitrace{}", std::env::consts::EXE_SUFFIX));
     ensure!(workspace::there(&binary), "cargo made no {}", binary.display());
     Ok(binary)

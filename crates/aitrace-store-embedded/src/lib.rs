@@ -24,6 +24,7 @@ mod read;
 mod rows;
 mod seal;
 mod segment;
+mod shared;
 mod store;
 mod writer;
 

@@ -25,7 +25,7 @@ use crate::columns::{self, Column};
 use crate::hot::Hot;
 use crate::rows::{LOGS, SPANS, SpanRow};
 use crate::segment::{Dead, Segment};
-use crate::writer::Shared;
+use crate::shared::Shared;
 use crate::{faults, parts};
 
 /// Rows of a batch that is made of memory for a query.

@@ -14,7 +14,7 @@ use crate::catalog::{Page, TraceRow};
 use crate::hot::{HotTrace, Moment, add_state};
 use crate::parts;
 use crate::segment::{Segments, read_logs, read_spans};
-use crate::writer::Shared;
+use crate::shared::Shared;
 
 /// Sealed rows of one trace; of rows with one id the latest.
 #[derive(Debug, Default)]

@@ -20,7 +20,8 @@ use crate::lock::DirectoryLock;
 use crate::options::Options;
 use crate::read::Damaged;
 use crate::segment::Segments;
-use crate::writer::{Command, Shared, Writer};
+use crate::shared::Shared;
+use crate::writer::{Command, Writer};
 use crate::{codec, document, faults, query, read};
 
 /// Telemetry and documents in one directory.

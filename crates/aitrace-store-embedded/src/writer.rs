@@ -7,45 +7,26 @@
 mod prepare;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aitrace_store::{Appended, Batch, Change, Result, Session, SessionPatch};
-use parking_lot::{Mutex, RwLock};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use crate::cache::IdCache;
 use crate::catalog::{Catalog, SegmentRow};
-use crate::hot::{Hot, Moment, Prepared};
+use crate::hot::Prepared;
 use crate::lock::DirectoryLock;
-use crate::options::Options;
 use crate::seal::{self, Snapshot};
-use crate::segment::{self, Segment, Segments};
+use crate::segment::{self, Segment};
+use crate::shared::Shared;
 use crate::{codec, document, faults};
 
 /// Bytes of log bodies that one commit takes at most.
 const GROUP_BYTES: usize = 16 << 20;
 /// Pause before a seal that failed is tried again without being asked for.
 const RETRY: Duration = Duration::from_secs(30);
-
-/// What the writer and the readers share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) options: Options,
-    pub(crate) folder: PathBuf,
-    pub(crate) hot: RwLock<Hot>,
-    pub(crate) segments: Segments,
-    pub(crate) reader: Mutex<Catalog>,
-    pub(crate) changes: broadcast::Sender<Change>,
-}
-
-impl Shared {
-    pub(crate) fn moment(&self) -> Moment {
-        Moment { now: self.options.clock.now(), lost: self.options.lost }
-    }
-}
 
 type Answer<T> = oneshot::Sender<Result<T>>;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aitrace_model::{LogRecord, TraceSummary};
 
-use crate::telemetry::StoredSpan;
+use crate::stored::StoredSpan;
 
 /// Something that has just become durable.
 #[derive(Debug, Clone)]

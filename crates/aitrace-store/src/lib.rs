@@ -13,6 +13,7 @@ mod filter;
 #[cfg(feature = "conformance")]
 pub mod memory;
 mod rollup;
+mod stored;
 mod telemetry;
 mod tree;
 
@@ -21,5 +22,6 @@ pub use document::{DocumentStore, Session, SessionPatch};
 pub use error::{ErrorKind, Result, StoreError};
 pub use filter::{Cursor, PageRequest, ProjectScope, TraceFilter, newest_first};
 pub use rollup::{Head, Rollup, worst_open};
-pub use telemetry::{Appended, Batch, StoreStats, StoredSpan, TelemetryStore, Trace, TracePage};
+pub use stored::StoredSpan;
+pub use telemetry::{Appended, Batch, StoreStats, TelemetryStore, Trace, TracePage};
 pub use tree::in_tree_order;

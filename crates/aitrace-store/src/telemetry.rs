@@ -1,12 +1,13 @@
 //! Spans and log records: append-only, columnar.
 
-use aitrace_model::{LogRecord, Span, TraceId, TraceStatus, TraceSummary};
+use aitrace_model::{LogRecord, Span, TraceId, TraceSummary};
 use async_trait::async_trait;
 use tokio::sync::broadcast;
 
 use crate::change::Change;
 use crate::error::Result;
 use crate::filter::{PageRequest, ProjectScope, TraceFilter};
+use crate::stored::StoredSpan;
 
 /// What one request brought, normalised.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -31,15 +32,6 @@ pub struct Appended {
     pub stored: u64,
     /// Messages and records that were known already (resent) or outranked.
     pub duplicates: u64,
-}
-
-/// A span as merged from all that is known of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredSpan {
-    /// The merged span.
-    pub span: Span,
-    /// How it stands now.
-    pub status: TraceStatus,
 }
 
 /// A whole trace.

@@ -2,7 +2,7 @@
 
 use aitrace_model::tree::{self, Node};
 
-use crate::telemetry::StoredSpan;
+use crate::stored::StoredSpan;
 
 /// Sorts the spans of one trace by the order of [`aitrace_model::tree`]: parents first, siblings by
 /// start; of spans with one id only the earliest stays.

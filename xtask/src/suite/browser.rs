@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::Outcome;
 use crate::env;
+use crate::options::Build;
 use crate::process::{self, Program};
 use crate::say;
 use crate::serve;
@@ -24,7 +25,7 @@ pub(super) fn run() -> Result<Outcome> {
         return Ok(Outcome::Skipped(why.to_owned()));
     };
     web::build()?;
-    let binary = serve::build(false)?;
+    let binary = serve::build(Build::WithTests)?;
     web::script("e2e").env("AITRACE_BIN", binary).env("AITRACE_CHROMIUM", chromium).run()?;
     Ok(Outcome::Passed)
 }

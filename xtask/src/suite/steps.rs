@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use super::browser;
 use super::{Outcome, Step};
 use crate::demo;
-use crate::options::DemoOptions;
+use crate::options::{Build, DemoOptions};
 use crate::process::{self, Program};
 use crate::python;
 use crate::tidy;
@@ -93,6 +93,6 @@ fn demo_once() -> Result<Outcome> {
     if let Some(why) = demo::missing() {
         return Ok(Outcome::Skipped(why));
     }
-    let options = DemoOptions { once: true, ..DemoOptions::default() };
+    let options = DemoOptions { once: true, build: Build::WithTests, ..DemoOptions::default() };
     if demo::run(&options)? { Ok(Outcome::Passed) } else { bail!("the trace is not what it should be") }
 }

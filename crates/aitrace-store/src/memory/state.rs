@@ -12,7 +12,8 @@ use crate::document::{Session, SessionPatch};
 use crate::error::Result;
 use crate::filter::ProjectScope;
 use crate::rollup::{Rollup, worst_open};
-use crate::telemetry::{Appended, Batch, StoreStats, StoredSpan, Trace};
+use crate::stored::StoredSpan;
+use crate::telemetry::{Appended, Batch, StoreStats, Trace};
 use crate::tree::in_tree_order;
 
 /// Everything, keyed by project first.

@@ -1,0 +1,29 @@
+//! What the writer and the readers share.
+
+use std::path::PathBuf;
+
+use aitrace_store::Change;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::broadcast;
+
+use crate::catalog::Catalog;
+use crate::hot::{Hot, Moment};
+use crate::options::Options;
+use crate::segment::Segments;
+
+/// The store's state: the writer changes it, readers look.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) folder: PathBuf,
+    pub(crate) hot: RwLock<Hot>,
+    pub(crate) segments: Segments,
+    pub(crate) reader: Mutex<Catalog>,
+    pub(crate) changes: broadcast::Sender<Change>,
+}
+
+impl Shared {
+    pub(crate) fn moment(&self) -> Moment {
+        Moment { now: self.options.clock.now(), lost: self.options.lost }
+    }
+}

@@ -59,7 +59,7 @@ mod tests {
     use crate::memory::Memory;
 
     fn gzip(content: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(content).unwrap();
         encoder.finish().unwrap()
     }

@@ -1,8 +1,8 @@
 //! The trace record, format 2.1: one JSON object a line, metadata in `__tracer_meta__`, the
 //! user's data beside it. A superset of format 2.0.
 //!
-//! Reading: [`read`] takes one record, [`JsonlParser`] chunks of JSON lines, [`read_lines`] a whole
-//! buffer of them, [`read_array`] a JSON array. [`convert`] turns format 1 into format 2. Writing:
+//! Reading: [`read()`] takes one record, [`JsonlParser`] chunks of JSON lines, [`read_lines`] a whole
+//! buffer of them, [`read_array`] a JSON array. [`convert()`] turns format 1 into format 2. Writing:
 //! [`Record::write_line`], with [`start_record`], [`end_record`] and [`log_record`] to make records
 //! from what was traced.
 

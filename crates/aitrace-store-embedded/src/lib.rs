@@ -6,7 +6,7 @@
 //! ```
 //!
 //! What was acknowledged is in the log or in a registered segment, never only in memory. One
-//! thread writes ([`writer`]); readers take the hot state first and the catalog second, so that
+//! thread writes (`writer`); readers take the hot state first and the catalog second, so that
 //! what moves between them in the meantime is seen twice and told apart by its ids, never missed.
 
 mod cache;

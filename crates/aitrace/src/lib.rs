@@ -21,7 +21,7 @@
 //!
 //! # How it works
 //!
-//! A span that begins is put into a slot of its thread's shard ([`shard`]); there it can be changed, and the
+//! A span that begins is put into a slot of its thread's shard (`shard`); there it can be changed, and the
 //! tracer's worker can see it while it is open. One that ends moves from its slot to a chunk, which the worker
 //! takes when it is full or at its next look. Memory is bounded: what does not fit is dropped and counted.
 //! Nothing here blocks the traced program, panics into it, or fails: what goes wrong is counted, and

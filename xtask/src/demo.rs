@@ -44,7 +44,8 @@ pub(crate) fn run(options: &DemoOptions) -> Result<bool> {
     if options.once {
         once(&agent, server, &interrupted)
     } else {
-        repeat(&agent, options, server, &interrupted)
+        let rust = Program::new(&binary, &workspace::root()).args(["demo", "--server", &server.url]);
+        repeat(&[agent, rust], options, server, &interrupted)
     }
 }
 
@@ -101,28 +102,42 @@ fn once(agent: &Program, server: Server, interrupted: &AtomicBool) -> Result<boo
     Ok(problems.is_empty())
 }
 
-/// A trace again and again, until Ctrl-C.
+/// The agents again and again, in Python and in Rust by turns, until Ctrl-C.
 fn repeat(
-    agent: &Program,
+    agents: &[Program],
     options: &DemoOptions,
     mut server: Server,
     interrupted: &AtomicBool,
 ) -> Result<bool> {
-    let every = options.every.as_secs().max(1).to_string();
-    let mut running: Running = agent.clone().args(["--every", &every]).start()?;
-    say::note(&format!("a trace each {every} s; look at {} and end with Ctrl-C", server.url));
+    let every = options.every.max(Duration::from_secs(1));
+    say::note(&format!("a trace each {} s; look at {} and end with Ctrl-C", every.as_secs(), server.url));
     if !options.no_open {
         open(&server.url);
     }
+    let mut turns = agents.iter().cycle();
+    let mut running: Option<(Running, env::Stopwatch)> = None;
     while !interrupted.load(Ordering::Relaxed) {
-        if let Some(ended) = server.running.ended()?.or(running.ended()?) {
+        if let Some(ended) = server.running.ended()? {
             bail!("{ended}");
+        }
+        let due = match &mut running {
+            None => true,
+            Some((agent, since)) => match agent.ended()? {
+                Some(ended) if !ended.ends_with("exit status: 0") => bail!("{ended}"),
+                Some(_) => since.elapsed() >= every,
+                None => false,
+            },
+        };
+        if let (true, Some(agent)) = (due, turns.next()) {
+            running = Some((agent.start()?, env::Stopwatch::start()));
         }
         // Two processes and a signal are watched; nobody notices a fifth of a second.
         std::thread::sleep(Duration::from_millis(200));
     }
     say::note("stopping");
-    running.stop(STOP)?;
+    if let Some((agent, _)) = running {
+        agent.stop(STOP)?;
+    }
     server.running.stop(STOP)?;
     Ok(true)
 }

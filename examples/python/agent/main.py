@@ -11,6 +11,7 @@ OpenTelemetry instrumentation; the model behind it is ``model_stub.py``.
 import argparse
 import contextvars
 import json
+import logging
 import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -56,7 +57,8 @@ class SupportAgent:
     def __init__(self, tracer: Tracer, client: openai.OpenAI) -> None:
         self.tracer = tracer
         self.client = client
-        self.log = structlog.get_logger("agent")
+        self.log = structlog.get_logger("agent")  # trace records on stdout
+        self.notes = logging.getLogger("agent")  # log records in the trace
         self.pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="sub-agent")
 
     def answer(self, question: str) -> str:
@@ -120,6 +122,7 @@ class SupportAgent:
                 for key, other in zip(ARTICLES, others, strict=True)
             ]
             best = sorted(scored, key=lambda article: -float(str(article["score"])))[:2]
+            self.notes.info("articles ranked", extra={"best": best[0]["id"]})
             span.enrich(inputs={"query": question}, outputs={"documents": best}, metrics={"hits": len(best)})
             return best
 
@@ -162,7 +165,7 @@ class SupportAgent:
         try:
             return json.dumps(tool(**json.loads(function["arguments"])))
         except Exception as error:
-            self.log.warning("tool failed", tool=function["name"], error=str(error))
+            self.notes.warning("tool failed", extra={"tool": function["name"], "reason": str(error)})
             return json.dumps({"error": str(error)})
 
 
@@ -190,6 +193,10 @@ def main() -> int:
     stub = ModelStub(arguments.pace)
     tracer = Tracer(project="demo", source="dev", session_name="support demo")
     aitrace.setup_logging()
+    notes = logging.getLogger("agent")
+    notes.addHandler(aitrace.LogHandler())
+    notes.setLevel(logging.INFO)
+    notes.propagate = False
     OpenAIInstrumentor().instrument(tracer_provider=tracer.provider)
     agent = SupportAgent(tracer, openai.OpenAI(base_url=stub.url, api_key="local"))
     try:

@@ -5,7 +5,7 @@
 
 mod server;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
@@ -19,6 +19,7 @@ use crate::serve;
 use crate::web;
 use crate::workspace;
 
+const INGEST: &str = "ingest";
 const SERVER: &str = "serve";
 
 /// Something that measures.
@@ -28,6 +29,8 @@ enum Bench {
     Rust(String),
     /// A file in python/benches.
     Python(String),
+    /// Durable ingest over loopback, client included.
+    Ingest,
     /// Start, memory and idleness of the server.
     Server,
 }
@@ -37,6 +40,7 @@ impl Bench {
         match self {
             Self::Rust(name) => name,
             Self::Python(file) => file.trim_end_matches(".py"),
+            Self::Ingest => INGEST,
             Self::Server => SERVER,
         }
     }
@@ -86,19 +90,37 @@ fn measure(bench: &Bench) -> Result<()> {
             let environment = python::Environment::for_bench()?;
             environment.program(&python::folder()).args([Path::new("benches").join(file)]).run()
         }
+        Bench::Ingest => ingest(&binary()?),
         Bench::Server => {
-            if web::missing().is_none() {
-                web::build()?;
-            }
-            let binary = serve::build(Build::Release)?;
             let data = env::temporary().join(format!("aitrace-bench-{}", std::process::id()));
-            let figures = server::measure(&binary, &data);
+            let figures = server::measure(&binary()?, &data);
             // What is left in the folder of temporary files harms nobody.
             drop(std::fs::remove_dir_all(&data));
             say::data(&figures?);
             Ok(())
         }
     }
+}
+
+/// The optimised binary with the viewer inside.
+fn binary() -> Result<PathBuf> {
+    if web::missing().is_none() {
+        web::build()?;
+    }
+    serve::build(Build::Release)
+}
+
+/// Both wires, one after the other: spans of 2 KB over OTLP, trace records of 1 KB.
+fn ingest(binary: &Path) -> Result<()> {
+    let cargo = ["run", "--release", "--quiet", "--locked", "--package", "aitrace-cli"];
+    for wire in ["otlp", "records"] {
+        Program::new("cargo", &workspace::root())
+            .args(cargo)
+            .args(["--example", "ingest_bench", "--"])
+            .args([binary.as_os_str(), wire.as_ref(), "200000".as_ref()])
+            .run()?;
+    }
+    Ok(())
 }
 
 /// All benches of a list of files, the server last: it takes the longest build.
@@ -112,7 +134,7 @@ fn all(files: &[String]) -> Vec<Bench> {
     let python = files.iter().filter_map(|file| stem(file, "python/benches/", ".py"));
     let python =
         python.filter(|name| name.starts_with("bench_")).map(|name| Bench::Python(format!("{name}.py")));
-    rust.chain(python).chain([Bench::Server]).collect()
+    rust.chain(python).chain([Bench::Ingest, Bench::Server]).collect()
 }
 
 #[cfg(test)]
@@ -130,6 +152,6 @@ mod tests {
         ];
         let found = all(&files.map(str::to_owned));
         let names: Vec<_> = found.iter().map(Bench::name).collect();
-        assert_eq!(names, ["span", "bench_span", "serve"]);
+        assert_eq!(names, ["span", "bench_span", "ingest", "serve"]);
     }
 }

@@ -12,8 +12,10 @@ const FOREIGN: &[&str] = &["target", "node_modules", "dist", ".venv", "__pycache
 
 /// Root of the repository: the folder above xtask.
 pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_owned()
+    // As cargo says at run time: checkouts that share a target folder share this program too.
+    let here = env::variable("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let here = PathBuf::from(here);
+    here.parent().unwrap_or(&here).to_owned()
 }
 
 /// Where cargo puts what it builds.

@@ -24,7 +24,7 @@ pub(crate) enum Piece {
 
 impl Piece {
     /// The room it holds: items and bytes.
-    fn room(&self) -> (usize, usize) {
+    pub(crate) fn room(&self) -> (usize, usize) {
         match self {
             Self::Span(span, items) => (*items, span.weight),
             Self::Log(log) => (1, log.weight()),

@@ -52,6 +52,7 @@ mod local;
 mod lock;
 mod log;
 mod peek;
+mod prepare;
 mod propagate;
 mod registry;
 mod shard;

@@ -15,6 +15,7 @@ use crate::hub::{Hub, Wishes};
 use crate::ids::Random;
 use crate::instant::instant as now;
 use crate::local;
+use crate::prepare::Prepare;
 use crate::state::State;
 use crate::target::Target;
 
@@ -67,6 +68,7 @@ struct Worker {
     state: Arc<State>,
     hub: Arc<Hub>,
     exporter: Arc<dyn Exporter>,
+    prepare: Prepare,
     options: WorkerOptions,
     pending: VecDeque<Pending>,
     next_number: u64,
@@ -97,6 +99,7 @@ impl Worker {
         Self {
             live: exporter.wants_open_spans() && !core.options.tick.is_zero(),
             hub: state.hub.clone(),
+            prepare: Prepare::new(core, state.hub.clone()),
             state,
             exporter,
             options: core.options.clone(),
@@ -195,7 +198,7 @@ impl Worker {
         }
         let away = !self.pending.is_empty();
         if asked || task.closing || ((task.collect || look) && !away) {
-            self.collect(core, look);
+            self.collect(core, look, asked || task.closing);
         }
         if asked {
             self.promises.push_back((self.next_number - 1, task.flush, task.ticks));
@@ -206,12 +209,13 @@ impl Worker {
     }
 
     /// Takes over what has finished and, with `look`, what is open.
-    fn collect(&mut self, core: &Core, look: bool) {
+    fn collect(&mut self, core: &Core, look: bool, last: bool) {
         let mut items = collect::finished(core, &self.state);
         if look && self.live {
             let everything = std::mem::take(&mut self.retell);
             collect::open(core, &self.state, self.options.heartbeat, everything, &mut items);
         }
+        let items = self.prepare.pass(items, last);
         let batches = collect::batches(items, self.options.batch_items, !core.plan.records);
         for (batch, items, bytes) in batches {
             self.pending.push_back(Pending { number: self.next_number, batch, items, bytes });
@@ -289,7 +293,7 @@ impl Worker {
     }
 
     fn stop(&mut self, core: &Core) {
-        self.collect(core, false);
+        self.collect(core, false, true);
         for left in std::mem::take(&mut self.pending) {
             self.hub.count_dropped("shutdown", left.batch.countable());
             self.hub.release(left.items, left.bytes);

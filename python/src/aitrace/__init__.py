@@ -25,12 +25,14 @@ from aitrace._tracer import shutdown_all as _shutdown_all
 from aitrace._types import EventType, FlushResult
 
 if _TYPE_CHECKING:
+    from aitrace.client import Client
     from aitrace.evaluation import evaluate, evaluator
 
 __all__ = [
     "APIError",
     "AitraceError",
     "AuthenticationError",
+    "Client",
     "ConfigurationError",
     "EventType",
     "Exporter",
@@ -62,4 +64,8 @@ def __getattr__(name: str) -> object:
         from aitrace import evaluation
 
         return getattr(evaluation, name)
+    if name == "Client":
+        from aitrace.client import Client
+
+        return Client
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,12 +14,17 @@ class ConfigurationError(AitraceError):
 class APIError(AitraceError):
     """A server refused a request or did not answer.
 
-    ``status`` is the HTTP status, None where there was no answer.
+    ``status`` is the HTTP status, None where there was no answer; ``kind`` the server's word for what was
+    wrong (``not_found``, ``bad_request``, …) and ``hint`` what it advises, both None where it said none.
     """
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, status: int | None = None, kind: str | None = None, hint: str | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.kind = kind
+        self.hint = hint
 
 
 class AuthenticationError(APIError):
@@ -29,6 +34,14 @@ class AuthenticationError(APIError):
 class RateLimitError(APIError):
     """The server asks to come back later: in ``retry_after`` seconds, where it said so."""
 
-    def __init__(self, message: str, *, status: int | None = 429, retry_after: float | None = None) -> None:
-        super().__init__(message, status=status)
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = 429,
+        kind: str | None = None,
+        hint: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, status=status, kind=kind, hint=hint)
         self.retry_after = retry_after

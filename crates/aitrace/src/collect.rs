@@ -32,9 +32,11 @@ impl Piece {
     }
 }
 
-/// What has finished, oldest first within each thread.
-pub(crate) fn finished(core: &Core, state: &State) -> Vec<Piece> {
-    let last: Vec<Chunk> = state.shards().iter().map(|shard| shard.collect()).collect();
+/// What has finished, oldest first within each thread. Without `all`, only what threads have handed over:
+/// to look at theirs disturbs them.
+pub(crate) fn finished(core: &Core, state: &State, all: bool) -> Vec<Piece> {
+    let shards = if all { state.shards() } else { Vec::new() };
+    let last: Vec<Chunk> = shards.iter().map(|shard| shard.collect()).collect();
     // Full chunks went before the ones just taken.
     let chunks = state.hub.take_queue().into_iter().chain(last);
     let mut pieces = Vec::new();
@@ -46,18 +48,23 @@ pub(crate) fn finished(core: &Core, state: &State) -> Vec<Piece> {
 }
 
 fn unpack(core: &Core, chunk: &mut Chunk, pieces: &mut Vec<Piece>) {
-    let mut attributes = chunk.attributes.drain(..);
-    for (item, weight) in chunk.items.drain(..).zip(&chunk.weights) {
-        let (body, count, phase, end) = match item {
-            Item::Start(body, count) => (body, count, Phase::Start, None),
-            Item::End(body, count, end) => (body, count, Phase::End, Some(end)),
+    let time = &core.plan.time;
+    pieces.reserve(chunk.items.len());
+    for item in chunk.items.drain(..) {
+        let (mut cell, phase) = match item {
+            Item::Start(cell) => (cell, Phase::Start),
+            Item::End(cell) => (cell, Phase::End),
             Item::Log(log) => {
                 pieces.push(Piece::Log(log));
                 continue;
             }
         };
-        let attributes = attributes.by_ref().take(count as usize).collect();
-        let (identity, weight) = (core.identity.clone(), *weight as usize);
+        cell.body.start(time);
+        let end = (phase == Phase::End).then(|| cell.end.unwrap_or_else(|| cell.body.at(time, cell.ended)));
+        let weight = cell.weight as usize;
+        let (body, attributes) = cell.take();
+        chunk.cells.push(cell);
+        let identity = core.identity.clone();
         // A start is not a loss while the end is to come, so it is not counted.
         let items = usize::from(end.is_some());
         pieces.push(Piece::Span(SpanData { identity, phase, body, end, attributes, weight }, items));

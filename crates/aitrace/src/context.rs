@@ -13,6 +13,14 @@ pub struct SpanContext {
     pub span_id: SpanId,
 }
 
+impl SpanContext {
+    /// Ids of no span.
+    pub(crate) fn invalid() -> Self {
+        let trace_id = TraceId::from_bytes([0xff; 16]).expect("not zero");
+        Self { trace_id, span_id: SpanId::from_bytes([0xff; 8]).expect("not zero") }
+    }
+}
+
 /// Where an open span of this process is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -22,8 +30,18 @@ pub(crate) struct Place {
     pub(crate) shard: u32,
     /// The slot in the shard.
     pub(crate) slot: u32,
-    /// Which of the slot's spans; 0 is none.
+    /// Which of the slot's spans.
     pub(crate) generation: u32,
+    /// Lets optional places be as small as places: small things are what a start writes.
+    pub(crate) mark: Mark,
+}
+
+/// Always the same. Its other values are the compiler's to say "none" with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u32)]
+pub(crate) enum Mark {
+    #[default]
+    Set = 1,
 }
 
 /// A span that can be a parent, and be found where it is ours.
@@ -150,7 +168,13 @@ mod tests {
                 trace_id: TraceId::from_bytes([1; 16]).expect("not zero"),
                 span_id: SpanId::from_bytes([id; 8]).expect("not zero"),
             },
-            place: Some(Place { key: u64::from(tracer) << 32, shard: 0, slot: 0, generation: 1 }),
+            place: Some(Place {
+                key: u64::from(tracer) << 32,
+                shard: 0,
+                slot: 0,
+                generation: 1,
+                mark: Mark::Set,
+            }),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::context::{Baggage, SpanContext};
 use crate::fields::Fields;
 use crate::identity::Identity;
 use crate::text::Text;
-use crate::ticks::Tick;
+use crate::ticks::{Tick, TimeSource};
 use crate::value::Value;
 
 /// Most attributes, events and links of a span; what is beyond is counted.
@@ -75,7 +75,7 @@ pub(crate) struct Body {
     pub(crate) parent: Option<SpanId>,
     pub(crate) name: Text,
     pub(crate) begun: Tick,
-    /// Nanoseconds since the epoch.
+    /// Nanoseconds since the epoch; [`UNREAD`] until somebody asks: see [`Body::start`].
     pub(crate) start: i64,
     pub(crate) code: Code,
     pub(crate) baggage: Option<Arc<Baggage>>,
@@ -91,7 +91,45 @@ pub(crate) fn grow(extra: &mut Option<Box<Extra>>) -> &mut Extra {
     extra.get_or_insert_default()
 }
 
+/// A start of which only the tick is known.
+const UNREAD: i64 = i64::MIN;
+
 impl Body {
+    /// No span: what stands in a cell that is not in use.
+    pub(crate) fn empty() -> Self {
+        Self {
+            context: SpanContext::invalid(),
+            parent: None,
+            name: Text::Static(""),
+            begun: Tick::default(),
+            start: UNREAD,
+            code: Code::Unknown,
+            baggage: None,
+            extra: None,
+            event_type: None,
+            kind: None,
+            status: SpanStatus::Unset,
+        }
+    }
+
+    /// When it began, in nanoseconds since the epoch. Asked again, the answer is the same.
+    pub(crate) fn start(&mut self, time: &TimeSource) -> i64 {
+        if self.start == UNREAD {
+            self.start = time.wall(self.begun);
+        }
+        self.start
+    }
+
+    /// The moment now on the span's own time line.
+    pub(crate) fn now(&mut self, time: &TimeSource) -> i64 {
+        self.at(time, time.tick())
+    }
+
+    /// A moment on the span's own time line, which no clock that is set can bend.
+    pub(crate) fn at(&mut self, time: &TimeSource, tick: Tick) -> i64 {
+        self.start(time).saturating_add(time.between(self.begun, tick))
+    }
+
     pub(crate) fn extra(&mut self) -> &mut Extra {
         grow(&mut self.extra)
     }
@@ -99,7 +137,51 @@ impl Body {
     /// Bytes that the span takes, estimated.
     #[inline]
     pub(crate) fn weight(&self) -> usize {
-        size_of::<Self>() + self.name.heap() + self.extra.as_ref().map_or(0, |extra| extra.heap())
+        size_of::<Cell>() + self.name.heap() + self.extra.as_ref().map_or(0, |extra| extra.heap())
+    }
+}
+
+/// Where a span is kept from its start until the worker has taken it: it is written once and never moved.
+///
+/// Cells are used again. One that is not in use is [`Cell::default`], so that a start writes only what it has.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    pub(crate) body: Body,
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) ended: Tick,
+    /// The end, where its owner gave one.
+    pub(crate) end: Option<i64>,
+    /// Estimated bytes, as counted against the queue's bound.
+    pub(crate) weight: u32,
+}
+
+/// Attributes for which a cell keeps room when its span has gone.
+const KEPT_ATTRIBUTES: usize = 8;
+
+impl Default for Cell {
+    fn default() -> Self {
+        Self { body: Body::empty(), attributes: Vec::new(), ended: Tick::default(), end: None, weight: 0 }
+    }
+}
+
+impl Cell {
+    /// Takes the span out; the cell can be used again.
+    pub(crate) fn take(&mut self) -> (Body, Vec<Attribute>) {
+        self.end = None;
+        let body = std::mem::replace(&mut self.body, Body::empty());
+        // The room stays here, unless it is large: the next span is likely to have as many.
+        let attributes = if self.attributes.capacity() > KEPT_ATTRIBUTES {
+            std::mem::take(&mut self.attributes)
+        } else {
+            self.attributes.drain(..).collect()
+        };
+        (body, attributes)
+    }
+
+    /// Bytes that it takes, estimated.
+    #[inline]
+    pub(crate) fn weigh(&self) -> usize {
+        self.body.weight() + attributes_heap(&self.attributes)
     }
 }
 

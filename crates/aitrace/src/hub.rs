@@ -7,25 +7,27 @@ use std::time::{Duration, Instant};
 
 use crate::lock::{Condvar, Mutex};
 
-use crate::data::{Attribute, Body, LogData};
+use crate::data::{Cell, LogData};
 
 /// Items in a chunk before it is handed over.
 pub(crate) const CHUNK_ITEMS: usize = 512;
 /// Bytes in a chunk before it is handed over.
 const CHUNK_BYTES: usize = 256 << 10;
+/// Chunks for which the worker is woken before its next look.
+const CHUNKS_AT_ONCE: usize = 4;
 /// Empty chunks kept for use again.
-const SPARE_CHUNKS: usize = 16;
+const SPARE_CHUNKS: usize = 2 * CHUNKS_AT_ONCE;
 /// What a shard takes from the budget at a time.
 const CREDIT_ITEMS: usize = 64;
 const CREDIT_BYTES: usize = 64 << 10;
 
-/// Something on its way to the worker. The attributes of spans stand one after the other in the chunk.
+/// Something on its way to the worker.
 #[derive(Debug)]
 pub(crate) enum Item {
-    /// A span has begun (for targets that write this at once), with the number of its attributes.
-    Start(Body, u32),
-    /// A span has ended at this time.
-    End(Body, u32, i64),
+    /// A span has begun, for targets that write this at once.
+    Start(Box<Cell>),
+    /// A span has ended.
+    End(Box<Cell>),
     /// A log record.
     Log(Box<LogData>),
 }
@@ -34,9 +36,10 @@ pub(crate) enum Item {
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     pub(crate) items: Vec<Item>,
-    pub(crate) attributes: Vec<Attribute>,
-    /// Estimated bytes of each item, for the budget.
-    pub(crate) weights: Vec<u32>,
+    /// Cells that are not in use.
+    #[expect(clippy::vec_box, reason = "cells change hands by their address, they are never moved")]
+    pub(crate) cells: Vec<Box<Cell>>,
+    /// Estimated bytes of the items, for the budget.
     pub(crate) bytes: usize,
 }
 
@@ -48,7 +51,6 @@ impl Chunk {
     #[inline]
     pub(crate) fn push(&mut self, item: Item, weight: usize) {
         self.items.push(item);
-        self.weights.push(u32::try_from(weight).unwrap_or(u32::MAX));
         self.bytes += weight;
     }
 }
@@ -164,12 +166,13 @@ impl Hub {
 
     /// Puts a chunk into the queue; returns an empty one.
     pub(crate) fn hand_over(&self, chunk: Chunk) -> Chunk {
-        self.queue.lock().push_back(chunk);
-        let mut wishes = self.wishes.lock();
-        wishes.rung = true;
-        wishes.now = true;
-        drop(wishes);
-        self.bell.notify_one();
+        let mut queue = self.queue.lock();
+        queue.push_back(chunk);
+        let enough = queue.len().is_multiple_of(CHUNKS_AT_ONCE);
+        drop(queue);
+        if enough {
+            self.ring(true);
+        }
         self.spare()
     }
 
@@ -181,12 +184,10 @@ impl Hub {
     /// Takes an emptied chunk back for use again.
     pub(crate) fn recycle(&self, mut chunk: Chunk) {
         chunk.items.clear();
-        chunk.attributes.clear();
-        chunk.weights.clear();
+        chunk.cells.truncate(CHUNK_ITEMS);
         chunk.bytes = 0;
         let mut spares = self.spares.lock();
-        // A chunk that once was huge must not stay so.
-        if spares.len() < SPARE_CHUNKS && chunk.attributes.capacity() <= CHUNK_ITEMS * 16 {
+        if spares.len() < SPARE_CHUNKS {
             spares.push(chunk);
         }
     }
@@ -198,10 +199,14 @@ impl Hub {
     /// Wakes the worker; with `now`, it collects without waiting for the tick.
     pub(crate) fn ring(&self, now: bool) {
         let mut wishes = self.wishes.lock();
+        // Rung and not yet heard: waking it again is a system call for nothing.
+        let heard = !wishes.rung || (now && !wishes.now);
         wishes.rung = true;
         wishes.now |= now;
         drop(wishes);
-        self.bell.notify_one();
+        if heard {
+            self.bell.notify_one();
+        }
     }
 
     pub(crate) fn count_sent(&self, items: u64) {

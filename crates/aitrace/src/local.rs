@@ -7,7 +7,7 @@ use crate::context::{Context, Place, SpanRef};
 use crate::fork;
 use crate::ids::Random;
 use crate::registry;
-use crate::shard::Shard;
+use crate::shard::{Head, Inner, Own};
 
 /// Shards of dead tracers are looked for when a thread has this many.
 const MANY_SHARDS: usize = 16;
@@ -16,7 +16,7 @@ pub(crate) struct Local {
     /// The fork epoch of `random` and `shards`, `u32::MAX` before the first use.
     epoch: u32,
     pub(crate) random: Option<Random>,
-    shards: Vec<Arc<Shard>>,
+    shards: Vec<Own>,
     frames: Vec<Frame>,
     serial: u64,
 }
@@ -56,20 +56,22 @@ pub(crate) fn with<R>(work: impl FnOnce(&mut Local) -> R) -> Option<R> {
 
 /// Works with the shard that holds a span, from whatever thread.
 #[inline]
-pub(crate) fn with_shard<R>(place: Place, work: impl FnOnce(&Shard) -> R) -> Option<R> {
+pub(crate) fn at<R>(place: Place, work: impl FnOnce(&Head, &mut Inner) -> R) -> Option<R> {
     let mut work = Some(work);
-    let own = with(|local| {
-        let shard =
-            local.shards.iter().find(|shard| shard.key == place.key && shard.number == place.shard)?;
-        Some((work.take()?)(shard))
+    let near = with(|local| {
+        let mut guard = local.own(place)?.lock();
+        let (head, inner) = guard.parts();
+        Some((work.take()?)(head, inner))
     });
-    own.flatten().or_else(|| far(place, work?))
+    near.flatten().or_else(|| far(place, work?))
 }
 
 #[cold]
-fn far<R>(place: Place, work: impl FnOnce(&Shard) -> R) -> Option<R> {
+pub(crate) fn far<R>(place: Place, work: impl FnOnce(&Head, &mut Inner) -> R) -> Option<R> {
     let shard = registry::shard(place)?;
-    Some(work(&shard))
+    let mut guard = shard.lock();
+    let (head, inner) = guard.parts();
+    Some(work(head, inner))
 }
 
 impl Local {
@@ -93,22 +95,29 @@ impl Local {
 
     /// The thread's shard of the tracer with this key.
     #[inline]
-    pub(crate) fn shard(&mut self, key: u64, make: impl FnOnce() -> Arc<Shard>) -> &Arc<Shard> {
-        match self.shards.iter().position(|shard| shard.key == key) {
-            Some(index) => &self.shards[index],
+    pub(crate) fn shard(&mut self, key: u64, make: impl FnOnce() -> Own) -> &mut Own {
+        match self.shards.iter().position(|own| own.shared().key == key) {
+            Some(index) => &mut self.shards[index],
             None => self.add_shard(make()),
         }
     }
 
     #[cold]
-    fn add_shard(&mut self, shard: Arc<Shard>) -> &Arc<Shard> {
+    fn add_shard(&mut self, own: Own) -> &mut Own {
         if self.shards.len() >= MANY_SHARDS {
             // Only this list holds the shard of a tracer that is gone.
-            self.shards.retain(|shard| Arc::strong_count(shard) > 1);
+            self.shards.retain(|own| Arc::strong_count(own.shared()) > 1);
         }
         // The newest tracer is looked for first.
-        self.shards.insert(0, shard);
-        &self.shards[0]
+        self.shards.insert(0, own);
+        &mut self.shards[0]
+    }
+
+    /// The shard that holds a span, if it is this thread's.
+    #[inline]
+    pub(crate) fn own(&mut self, place: Place) -> Option<&mut Own> {
+        let is_it = |own: &&mut Own| own.shared().key == place.key && own.shared().number == place.shard;
+        self.shards.iter_mut().find(is_it)
     }
 
     /// The current context.
@@ -145,7 +154,8 @@ impl Local {
         }
         frame.left = true;
         while self.frames.last().is_some_and(|frame| frame.left) {
-            self.frames.pop();
+            // Dropped where it stands: popping would move it out first.
+            self.frames.truncate(self.frames.len() - 1);
         }
     }
 }
@@ -155,13 +165,11 @@ impl Drop for Local {
         if self.epoch != fork::epoch() {
             return;
         }
-        for shard in &self.shards {
-            let mut inner = shard.lock();
-            inner.orphan = true;
-            let waiting = !inner.chunk.items.is_empty();
-            drop(inner);
-            if waiting {
-                shard.hub.ring(false);
+        for own in &mut self.shards {
+            let mut guard = own.lock();
+            let (head, inner) = guard.parts();
+            if inner.is_waiting() {
+                head.hub.ring(false);
             }
         }
     }

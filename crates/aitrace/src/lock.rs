@@ -3,12 +3,14 @@
 //! The standard library's keep all their state in themselves. Locks that park threads in a table of the
 //! process (parking_lot) can find that table locked for ever in a child.
 
+mod barrier;
+mod biased;
 mod quick;
 
 use std::sync::{self, MutexGuard, PoisonError, TryLockError};
 use std::time::Instant;
 
-pub(crate) use quick::{QuickGuard, QuickLock};
+pub(crate) use biased::{BiasedLock, Owner};
 
 /// A mutex that does not know poison: a panic while it is held leaves the value as it is.
 #[derive(Debug, Default)]

@@ -133,7 +133,9 @@ impl Tracer {
                 code: log.code,
                 attrs: Json::object(members),
             };
-            shard_of(core, local).log(Box::new(data));
+            let mut guard = shard_of(core, local).lock();
+            let (head, inner) = guard.parts();
+            inner.log(head, Box::new(data));
             id
         })
     }

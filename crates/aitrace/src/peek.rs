@@ -18,7 +18,7 @@ impl Tracer {
     /// it carries.
     pub fn peek(&self, span: &SpanHandle) -> Option<SpanData> {
         let place = span.within(&Context::default()).span?.place?;
-        let (body, attributes) = local::with_shard(place, |shard| shard.peek(place))??;
+        let (body, attributes) = local::at(place, |head, inner| inner.peek(head, place))??;
         let identity = self.core.identity.clone();
         // The phase of an end, so that no lifecycle is among the attributes.
         Some(SpanData { identity, phase: Phase::End, body, end: None, attributes, weight: 0 })

@@ -1,33 +1,31 @@
 //! What one thread has in hand of one tracer: its open spans, and a chunk of finished ones.
 //!
-//! The lock is taken by the owning thread, now and then by the worker, rarely by a thread that ends a span
-//! of another: it is almost never contended. Nothing of the user's runs while it is held.
+//! The thread comes all the time and by the lock's short way; now and then the worker comes, rarely a thread
+//! that ends a span of another. Nothing of the user's runs while the lock is held.
 
 use std::sync::Arc;
 
-use crate::lock::{QuickGuard, QuickLock};
 use aitrace_model::Phase;
 
-use crate::context::Place;
-use crate::data::{Attribute, Body, LogData, attributes_heap};
+use crate::context::{Mark, Place};
+use crate::data::{Attribute, Body, Cell, LogData};
 use crate::hub::{Chunk, Credit, Hub, Item};
-use crate::ticks::TimeSource;
+use crate::lock::{BiasedLock, Owner};
+use crate::ticks::{Tick, TimeSource};
 
-/// Attributes for which a slot keeps room when its span has gone.
-const KEPT_ATTRIBUTES: usize = 64;
 /// Open spans that the worker looks at before it lets go of the lock.
 const SLICE: usize = 64;
 
-/// An open span.
+/// A place for an open span.
 #[derive(Debug, Default)]
-pub(crate) struct Slot {
+struct Slot {
+    /// Odd while a span is open here. It grows with each start and each end, so that it names one span.
     generation: u32,
+    /// Whether the span has changed since the worker told of it.
+    changed: bool,
     /// When the worker last told of it.
     told: Option<i64>,
-    /// Whether it has changed since.
-    changed: bool,
-    pub(crate) body: Option<Body>,
-    pub(crate) attributes: Vec<Attribute>,
+    cell: Box<Cell>,
 }
 
 /// A span that is still open, as the worker tells of it.
@@ -37,118 +35,39 @@ pub(crate) struct Glimpse {
     pub(crate) attributes: Vec<Attribute>,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Inner {
-    slots: Vec<Slot>,
-    free: Vec<u32>,
-    pub(crate) chunk: Chunk,
-    credit: Credit,
-    /// The worker found nothing here and may sleep: the next to come has to ring.
-    quiet: bool,
-    /// The owning thread has ended; another may take over.
-    pub(crate) orphan: bool,
-}
-
 /// One thread's part of one tracer.
+pub(crate) type Shard = BiasedLock<Head, Inner>;
+
+/// A shard in the hands of its thread.
+pub(crate) type Own = Owner<Head, Inner>;
+
+/// What never changes about a shard.
 #[derive(Debug)]
-pub(crate) struct Shard {
+pub(crate) struct Head {
     pub(crate) hub: Arc<Hub>,
     pub(crate) time: TimeSource,
     pub(crate) key: u64,
     pub(crate) number: u32,
     /// Whether starts are written at once.
     pub(crate) records: bool,
-    inner: QuickLock<Inner>,
+}
+
+/// What changes about a shard.
+#[derive(Debug, Default)]
+pub(crate) struct Inner {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    chunk: Chunk,
+    credit: Credit,
+    /// The worker found nothing here and may sleep: the next to come has to ring.
+    quiet: bool,
 }
 
 impl Shard {
-    pub(crate) fn new(hub: Arc<Hub>, time: TimeSource, key: u64, number: u32, records: bool) -> Self {
-        let chunk = hub.spare();
-        let inner = QuickLock::new(Inner { chunk, quiet: true, ..Inner::default() });
-        Self { hub, time, key, number, records, inner }
-    }
-
-    #[inline]
-    pub(crate) fn lock(&self) -> QuickGuard<'_, Inner> {
-        self.inner.lock()
-    }
-
-    /// Keeps a span that has begun. The body is made in its place, which saves copies of it.
-    #[inline]
-    pub(crate) fn open(&self, attributes: &mut Vec<Attribute>, body: impl FnOnce() -> Body) -> Place {
-        let mut guard = self.lock();
-        let inner = &mut *guard;
-        let index = inner.free_slot();
-        let slot = &mut inner.slots[index as usize];
-        slot.generation = slot.generation.wrapping_add(1).max(1);
-        slot.changed = false;
-        slot.told = None;
-        let body = slot.body.insert(body());
-        if self.records {
-            slot.told = Some(body.start);
-            push_start(&mut inner.chunk, &mut inner.credit, &self.hub, body, attributes);
-        }
-        if !attributes.is_empty() {
-            slot.attributes.append(attributes);
-        }
-        let generation = slot.generation;
-        let ring = std::mem::take(&mut inner.quiet);
-        drop(guard);
-        if ring || self.records {
-            self.hub.ring(self.records);
-        }
-        Place { key: self.key, shard: self.number, slot: index, generation }
-    }
-
-    /// Ends a span; false where it has ended before.
-    #[inline]
-    pub(crate) fn close(&self, place: Place, end: Option<i64>, last: impl FnOnce(&mut Body)) -> bool {
-        let mut inner = self.lock();
-        let Some(slot) = inner.slot(place) else { return false };
-        let Some(body) = slot.body.as_mut() else { return false };
-        last(body);
-        let end = end.unwrap_or_else(|| body.start.saturating_add(self.time.elapsed(body.begun)));
-        let ring = inner.finish(&self.hub, place.slot, end) || self.records;
-        drop(inner);
-        if ring {
-            self.hub.ring(self.records);
-        }
-        true
-    }
-
-    /// Changes an open span; `None` where it has ended.
-    #[inline]
-    pub(crate) fn change<R>(
-        &self,
-        place: Place,
-        change: impl FnOnce(&mut Body, &mut Vec<Attribute>) -> R,
-    ) -> Option<R> {
-        let mut inner = self.lock();
-        let slot = inner.slot(place)?;
-        slot.changed = true;
-        Some(change(slot.body.as_mut()?, &mut slot.attributes))
-    }
-
-    /// A copy of an open span; `None` where it has ended.
-    pub(crate) fn peek(&self, place: Place) -> Option<(Body, Vec<Attribute>)> {
-        let mut inner = self.lock();
-        let slot = inner.slot(place)?;
-        Some((slot.body.clone()?, slot.attributes.clone()))
-    }
-
-    /// Queues a log record.
-    pub(crate) fn log(&self, log: Box<LogData>) {
-        let mut inner = self.lock();
-        let weight = log.weight();
-        let guard = &mut *inner;
-        if pay(&mut guard.credit, &self.hub, 1, weight) {
-            inner.chunk.push(Item::Log(log), weight);
-            inner.quiet = false;
-        } else {
-            self.hub.count_dropped("queue_full", 1);
-        }
-        drop(inner);
-        self.hub.ring(true);
+    /// A shard without an owner.
+    pub(crate) fn of(head: Head) -> Self {
+        let chunk = head.hub.spare();
+        Self::new(head, Inner { chunk, quiet: true, ..Inner::default() })
     }
 
     /// Takes what has finished, and gives unused credit back.
@@ -166,22 +85,23 @@ impl Shard {
     /// Where nobody looks at open spans (`live` is false), they do not count.
     pub(crate) fn settle(&self, live: bool) -> bool {
         let mut inner = self.lock();
-        let none_open = !live || inner.free.len() == inner.slots.len();
-        let quiet = none_open && inner.chunk.items.is_empty();
+        let quiet = (!live || inner.none_open()) && inner.chunk.items.is_empty();
         inner.quiet = quiet;
         quiet
     }
 
     /// Whether nothing is left here and nobody owns it.
     pub(crate) fn is_done(&self) -> bool {
+        if self.is_owned() {
+            return false;
+        }
         let inner = self.lock();
-        inner.orphan && inner.free.len() == inner.slots.len() && inner.chunk.items.is_empty()
+        inner.none_open() && inner.chunk.items.is_empty()
     }
 
-    /// Items that are finished and still here, and credit that is not used.
-    pub(crate) fn load(&self) -> (usize, usize) {
-        let inner = self.lock();
-        (inner.chunk.items.len(), inner.credit.items)
+    /// Credit that is not used.
+    pub(crate) fn unused(&self) -> usize {
+        self.lock().credit.items
     }
 
     /// Shows the open spans that were never told of, have changed since, or are due for a heartbeat.
@@ -197,7 +117,7 @@ impl Shard {
             }
             let slice: Vec<Glimpse> = inner.slots[from..until]
                 .iter_mut()
-                .filter_map(|slot| slot.glimpse(now, heartbeat, everything))
+                .filter_map(|slot| slot.glimpse(&self.time, now, heartbeat, everything))
                 .collect();
             drop(inner);
             slice.into_iter().for_each(&mut *show);
@@ -207,8 +127,14 @@ impl Shard {
 }
 
 impl Slot {
-    fn glimpse(&mut self, now: i64, heartbeat: i64, everything: bool) -> Option<Glimpse> {
-        let body = self.body.as_ref()?;
+    fn is_open(&self) -> bool {
+        !self.generation.is_multiple_of(2)
+    }
+
+    fn glimpse(&mut self, time: &TimeSource, now: i64, heartbeat: i64, everything: bool) -> Option<Glimpse> {
+        if !self.is_open() {
+            return None;
+        }
         let due = self.told.is_none_or(|told| now.saturating_sub(told) >= heartbeat);
         if !(due || self.changed || everything) {
             return None;
@@ -216,61 +142,156 @@ impl Slot {
         let phase = if self.told.is_none() { Phase::Start } else { Phase::Heartbeat };
         self.told = Some(now);
         self.changed = false;
-        Some(Glimpse { phase, body: body.clone(), attributes: self.attributes.clone() })
+        // All that is said of a span says the same start.
+        self.cell.body.start(time);
+        Some(Glimpse { phase, body: self.cell.body.clone(), attributes: self.cell.attributes.clone() })
     }
 }
 
 impl Inner {
-    /// The slot of an open span.
+    /// Keeps a span that has begun. `fill` writes what it has into a cell that is empty.
     #[inline]
-    fn slot(&mut self, place: Place) -> Option<&mut Slot> {
-        let slot = self.slots.get_mut(place.slot as usize)?;
-        (slot.generation == place.generation && slot.body.is_some()).then_some(slot)
-    }
-
-    #[inline]
-    fn free_slot(&mut self) -> u32 {
-        self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot::default());
-            self.slots.len() as u32 - 1
-        })
-    }
-
-    /// Moves a span from its slot to the chunk; says whether to ring.
-    #[inline]
-    fn finish(&mut self, hub: &Hub, index: u32, end: i64) -> bool {
+    pub(crate) fn open(&mut self, head: &Head, fill: impl FnOnce(&mut Cell)) -> Place {
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None => self.add_slot(),
+        };
         let slot = &mut self.slots[index as usize];
-        // Moved out without a stop on the way: a span is two cache lines.
-        let Some(body) = slot.body.take() else { return false };
-        self.free.push(index);
-        let weight = body.weight() + attributes_heap(&slot.attributes);
-        if !pay(&mut self.credit, hub, 1, weight) {
-            hub.count_dropped("queue_full", 1);
-            slot.attributes.clear();
-            return false;
+        slot.generation = slot.generation.wrapping_add(1);
+        slot.changed = false;
+        slot.told = None;
+        fill(&mut slot.cell);
+        let generation = slot.generation;
+        if head.records || self.quiet {
+            self.announce(head, index);
         }
-        let count = slot.attributes.len() as u32;
-        self.chunk.push(Item::End(body, count, end), weight);
-        if count > 0 {
-            self.chunk.attributes.append(&mut slot.attributes);
-            if slot.attributes.capacity() > KEPT_ATTRIBUTES {
-                slot.attributes = Vec::new();
+        Place { key: head.key, shard: head.number, slot: index, generation, mark: Mark::Set }
+    }
+
+    #[cold]
+    fn add_slot(&mut self) -> u32 {
+        self.slots.push(Slot::default());
+        self.slots.len() as u32 - 1
+    }
+
+    /// A start that somebody has to hear of: the worker sleeps, or writes starts at once.
+    #[cold]
+    fn announce(&mut self, head: &Head, index: u32) {
+        self.quiet = false;
+        if head.records {
+            let slot = &mut self.slots[index as usize];
+            slot.told = Some(slot.cell.body.start(&head.time));
+            let Cell { body, attributes, .. } = &*slot.cell;
+            let mut cell = Cell { body: body.clone(), attributes: attributes.clone(), ..Cell::default() };
+            let weight = cell.weigh();
+            // What does not fit is only missed until the span's end.
+            if pay(&mut self.credit, &head.hub, 0, weight) {
+                cell.weight = narrow(weight);
+                self.chunk.push(Item::Start(Box::new(cell)), weight);
             }
         }
-        if self.chunk.is_full() {
-            self.chunk = hub.hand_over(std::mem::take(&mut self.chunk));
+        head.hub.ring(head.records);
+    }
+
+    /// Ends a span; false where it has ended before. `last` changes it for the last time.
+    #[inline]
+    pub(crate) fn close(
+        &mut self,
+        head: &Head,
+        place: Place,
+        (tick, end): (Tick, Option<i64>),
+        last: impl FnOnce(&mut Body),
+    ) -> bool {
+        let Some(slot) = self.slots.get_mut(place.slot as usize) else { return false };
+        if slot.generation != place.generation {
+            return false;
         }
-        std::mem::take(&mut self.quiet)
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(place.slot);
+        let cell = &mut *slot.cell;
+        cell.ended = tick;
+        if end.is_some() {
+            cell.end = end;
+        }
+        last(&mut cell.body);
+        let weight = cell.weigh();
+        cell.weight = narrow(weight);
+        if !pay(&mut self.credit, &head.hub, 1, weight) {
+            drop(cell.take());
+            head.hub.count_dropped("queue_full", 1);
+            return true;
+        }
+        let fresh = self.chunk.cells.pop().unwrap_or_default();
+        let full = std::mem::replace(&mut slot.cell, fresh);
+        self.chunk.push(Item::End(full), weight);
+        if self.chunk.is_full() {
+            self.hand_over(head);
+        }
+        if head.records || self.quiet {
+            self.quiet = false;
+            head.hub.ring(head.records);
+        }
+        true
+    }
+
+    #[cold]
+    fn hand_over(&mut self, head: &Head) {
+        let left = std::mem::take(&mut self.chunk.cells);
+        self.chunk = head.hub.hand_over(std::mem::take(&mut self.chunk));
+        if self.chunk.cells.is_empty() {
+            self.chunk.cells = left;
+        }
+    }
+
+    /// Changes an open span; `None` where it has ended.
+    #[inline]
+    pub(crate) fn change<R>(
+        &mut self,
+        place: Place,
+        change: impl FnOnce(&mut Body, &mut Vec<Attribute>) -> R,
+    ) -> Option<R> {
+        let slot = self.slots.get_mut(place.slot as usize)?;
+        if slot.generation != place.generation {
+            return None;
+        }
+        slot.changed = true;
+        Some(change(&mut slot.cell.body, &mut slot.cell.attributes))
+    }
+
+    /// A copy of an open span; `None` where it has ended.
+    pub(crate) fn peek(&mut self, head: &Head, place: Place) -> Option<(Body, Vec<Attribute>)> {
+        let slot = self.slots.get_mut(place.slot as usize)?;
+        if slot.generation != place.generation {
+            return None;
+        }
+        slot.cell.body.start(&head.time);
+        Some((slot.cell.body.clone(), slot.cell.attributes.clone()))
+    }
+
+    /// Queues a log record.
+    pub(crate) fn log(&mut self, head: &Head, log: Box<LogData>) {
+        let weight = log.weight();
+        if pay(&mut self.credit, &head.hub, 1, weight) {
+            self.chunk.push(Item::Log(log), weight);
+            self.quiet = false;
+        } else {
+            head.hub.count_dropped("queue_full", 1);
+        }
+        head.hub.ring(true);
+    }
+
+    /// Whether something has finished that the worker has not taken.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.chunk.items.is_empty()
+    }
+
+    fn none_open(&self) -> bool {
+        self.free.len() == self.slots.len()
     }
 }
 
-/// Tells of a start at once. What does not fit is only missed until the span's end.
-fn push_start(chunk: &mut Chunk, credit: &mut Credit, hub: &Hub, body: &Body, attributes: &[Attribute]) {
-    let weight = body.weight() + attributes_heap(attributes);
-    if pay(credit, hub, 0, weight) {
-        chunk.attributes.extend_from_slice(attributes);
-        chunk.push(Item::Start(body.clone(), attributes.len() as u32), weight);
-    }
+fn narrow(weight: usize) -> u32 {
+    u32::try_from(weight).unwrap_or(u32::MAX)
 }
 
 /// Pays from the credit, which is extended where it does not suffice.

@@ -158,8 +158,8 @@ impl SpanHandle {
     pub fn set_attribute(&self, key: impl Into<Text>, value: impl Into<Value>) {
         let Some(place) = self.place() else { return };
         let (key, value) = (key.into(), value.into());
-        local::with_shard(place, |shard| {
-            shard.change(place, |body, attributes| set(&mut body.extra, attributes, key, value))
+        local::at(place, |_, inner| {
+            inner.change(place, |body, attributes| set(&mut body.extra, attributes, key, value))
         });
     }
 
@@ -186,8 +186,7 @@ impl SpanHandle {
     pub fn add_event(&self, name: impl Into<Text>, attributes: Vec<(Text, Value)>, time: Option<Timestamp>) {
         let name = name.into();
         self.change_timed(|body, _, time_source| {
-            let time = time
-                .map_or_else(|| body.start.saturating_add(time_source.elapsed(body.begun)), Timestamp::nanos);
+            let time = time.map_or_else(|| body.now(time_source), Timestamp::nanos);
             push_event(body, Event { time, name, attributes });
         });
     }
@@ -195,7 +194,7 @@ impl SpanHandle {
     /// Notes an exception as an event and as the span's error; the status becomes an error.
     pub fn record_exception(&self, error: ErrorInfo) {
         self.change_timed(|body, _, time_source| {
-            let time = body.start.saturating_add(time_source.elapsed(body.begun));
+            let time = body.now(time_source);
             record_exception(body, error, time);
         });
     }
@@ -255,8 +254,9 @@ impl SpanHandle {
         }
         self.ended.store(true, Ordering::Relaxed);
         let Some(place) = self.span.and_then(|span| span.place) else { return };
-        local::with_shard(place, |shard| {
-            shard.close(place, end.map(Timestamp::nanos), |body| {
+        let end = end.map(Timestamp::nanos);
+        local::at(place, |head, inner| {
+            inner.close(head, place, (head.time.tick(), end), |body| {
                 if abandoned {
                     body.extra().abandoned = true;
                 }
@@ -286,8 +286,8 @@ impl Drop for SpanHandle {
 
 /// Changes an open span wherever it is.
 pub(crate) fn change_at(place: Place, change: impl FnOnce(&mut Body, &mut Vec<Attribute>, &TimeSource)) {
-    local::with_shard(place, |shard| {
-        shard.change(place, |body, attributes| change(body, attributes, &shard.time))
+    local::at(place, |head, inner| {
+        inner.change(place, |body, attributes| change(body, attributes, &head.time))
     });
 }
 

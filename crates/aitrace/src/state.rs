@@ -8,7 +8,7 @@ use crate::lock::Mutex;
 
 use crate::fork;
 use crate::hub::{Hub, Stats};
-use crate::shard::Shard;
+use crate::shard::{Head, Own, Shard};
 use crate::ticks::TimeSource;
 
 /// What every state of a tracer is made from.
@@ -66,21 +66,21 @@ impl State {
     }
 
     /// A shard for the calling thread: one whose thread has ended, else a new one.
-    pub(crate) fn adopt_shard(&self, plan: &Plan) -> Arc<Shard> {
+    pub(crate) fn adopt_shard(&self, plan: &Plan) -> Own {
         let mut shards = self.shards.lock();
-        for shard in shards.values() {
-            let mut inner = shard.lock();
-            if std::mem::take(&mut inner.orphan) {
-                drop(inner);
-                return shard.clone();
-            }
+        if let Some(own) = shards.values().find_map(Shard::owner) {
+            return own;
         }
         let number = self.next_shard.fetch_add(1, Ordering::Relaxed);
-        let key = Self::key(plan.tracer);
-        let shard = Shard::new(self.hub.clone(), plan.time.clone(), key, number, plan.records);
-        let shard = Arc::new(shard);
+        let shard = Arc::new(Shard::of(Head {
+            hub: self.hub.clone(),
+            time: plan.time.clone(),
+            key: Self::key(plan.tracer),
+            number,
+            records: plan.records,
+        }));
         shards.insert(number, shard.clone());
-        shard
+        shard.owner().expect("nobody else knows it, for the table is locked")
     }
 
     /// A shard by its number.
@@ -98,7 +98,7 @@ impl State {
     /// What was counted, with what remains.
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = self.hub.stats();
-        let unused: usize = self.shards().iter().map(|shard| shard.load().1).sum();
+        let unused: usize = self.shards().iter().map(|shard| shard.unused()).sum();
         stats.remaining = self.hub.used_items().saturating_sub(unused) as u64;
         stats
     }

@@ -24,14 +24,14 @@ const RENEWAL: Duration = Duration::from_secs(1);
 const UNIT: u64 = 1 << 32;
 
 /// A moment as the counter shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Tick(u64);
 
 /// The clock of one tracer.
 #[derive(Debug, Clone)]
 pub(crate) enum TimeSource {
     /// The process's counter.
-    Counter,
+    Counter(&'static Process),
     /// A clock given by the user; its ticks are nanoseconds.
     Injected(Arc<dyn Clock>),
 }
@@ -39,43 +39,43 @@ pub(crate) enum TimeSource {
 impl TimeSource {
     /// The process's counter, calibrated.
     pub(crate) fn counter() -> Self {
-        LazyLock::force(&PROCESS);
-        Self::Counter
+        Self::Counter(LazyLock::force(&PROCESS))
     }
 
-    /// The moment now and its wall-clock time in nanoseconds.
+    /// The moment now. What it means can be asked later: see [`TimeSource::wall`].
     #[inline]
-    pub(crate) fn now(&self) -> (Tick, i64) {
+    pub(crate) fn tick(&self) -> Tick {
         match self {
-            Self::Counter => {
-                let tick = PROCESS.read();
-                (Tick(tick), PROCESS.wall(tick))
-            }
-            Self::Injected(clock) => {
-                let now = clock.now().nanos();
-                (Tick(now.cast_unsigned()), now)
-            }
+            Self::Counter(process) => Tick(process.read()),
+            Self::Injected(clock) => Tick(clock.now().nanos().cast_unsigned()),
         }
     }
 
-    /// Nanoseconds from `start` until now, never negative.
-    #[inline]
-    pub(crate) fn elapsed(&self, start: Tick) -> i64 {
+    /// The wall-clock time of a moment, in nanoseconds.
+    pub(crate) fn wall(&self, tick: Tick) -> i64 {
         match self {
-            Self::Counter => PROCESS.nanos(PROCESS.read().wrapping_sub(start.0).cast_signed()).max(0),
-            Self::Injected(clock) => clock.now().nanos().saturating_sub(start.0.cast_signed()).max(0),
+            Self::Counter(process) => process.wall(tick.0),
+            Self::Injected(_) => tick.0.cast_signed(),
+        }
+    }
+
+    /// Nanoseconds from one moment to another, never negative.
+    pub(crate) fn between(&self, start: Tick, end: Tick) -> i64 {
+        match self {
+            Self::Counter(process) => process.nanos(end.0.wrapping_sub(start.0).cast_signed()).max(0),
+            Self::Injected(_) => end.0.cast_signed().saturating_sub(start.0.cast_signed()).max(0),
         }
     }
 
     /// The wall-clock time now.
     pub(crate) fn timestamp(&self) -> Timestamp {
-        Timestamp::from_nanos(self.now().1)
+        Timestamp::from_nanos(self.wall(self.tick()))
     }
 
     /// Follows the system's clock; called by workers now and then.
     pub(crate) fn renew(&self) {
-        if matches!(self, Self::Counter) {
-            PROCESS.renew();
+        if let Self::Counter(process) = self {
+            process.renew();
         }
     }
 }
@@ -93,7 +93,7 @@ struct Anchor {
 /// Readers take the anchor of the current index without a lock. A slot is written again only after the
 /// fifteen others, at least 15 s later, when no reader can still be reading it.
 #[derive(Debug)]
-struct Process {
+pub(crate) struct Process {
     cycles: bool,
     base: Instant,
     anchors: [Anchor; 16],
@@ -230,10 +230,10 @@ mod tests {
     #[test]
     fn the_counter_agrees_with_the_system_clock() {
         let source = TimeSource::counter();
-        let (tick, wall) = source.now();
-        let system = SystemClock.now().nanos();
+        let tick = source.tick();
+        let (wall, system) = (source.wall(tick), SystemClock.now().nanos());
         assert!((system - wall).abs() < 50_000_000, "{wall} against {system}");
-        assert!(source.elapsed(tick) >= 0);
+        assert!(source.between(tick, source.tick()) >= 0);
     }
 
     #[test]
@@ -256,12 +256,12 @@ mod tests {
     fn an_injected_clock_that_is_set_back_gives_no_negative_time() {
         let clock = Arc::new(ManualClock::new(Timestamp::from_nanos(1000)));
         let source = TimeSource::Injected(clock.clone());
-        let (tick, wall) = source.now();
-        assert_eq!(wall, 1000);
+        let tick = source.tick();
+        assert_eq!(source.wall(tick), 1000);
         clock.advance(-500);
-        assert_eq!(source.elapsed(tick), 0);
+        assert_eq!(source.between(tick, source.tick()), 0);
         clock.advance(750);
-        assert_eq!(source.elapsed(tick), 250);
+        assert_eq!(source.between(tick, source.tick()), 250);
     }
 
     #[test]

@@ -11,18 +11,17 @@ use aitrace_model::{EventType, Span as ModelSpan, SpanId, SpanKind, TraceId};
 use crate::code::Code;
 use crate::context::{Baggage, Context, SpanContext, SpanRef};
 use crate::core::{Alive, Core, Destination};
-use crate::data::{Attribute, Body, Extra, SpanStatus, grow};
+use crate::data::{Cell, grow};
 use crate::fields::Enrich;
 use crate::hub::{self, Stats};
 use crate::identity::Identity;
 use crate::local::{self, Local};
 use crate::registry;
-use crate::shard::Shard;
+use crate::shard::Own;
 use crate::span::{self, Parent, Span, SpanHandle, SpanOptions};
 use crate::state::State;
 use crate::target::Target;
 use crate::text::Text;
-use crate::ticks::Tick;
 use crate::worker;
 
 /// What a flush came to.
@@ -125,11 +124,17 @@ impl Tracer {
         }
         let core = &self.core;
         let entered = local::with(|local| {
-            let parent = local.context().map_or_else(Inherited::default, Inherited::from);
-            let seed = begin(core, local, &parent, None);
-            let baggage = parent.baggage;
-            let given = || Given { name, code, event_type, kind, baggage, extra: None };
-            let span = open(core, local, seed, &mut Vec::new(), given);
+            let (parent, baggage) = match local.context() {
+                Some(context) => (context.span(), context.baggage.clone()),
+                None => (None, None),
+            };
+            let seed = begin(core, local, parent);
+            let span = open(core, local, seed, baggage, |cell| {
+                cell.body.name = name;
+                cell.body.code = code;
+                cell.body.event_type = event_type;
+                cell.body.kind = kind;
+            });
             (SpanHandle::new(span), local.enter_span(span))
         });
         match entered {
@@ -159,8 +164,8 @@ impl Tracer {
         if self.core.is_off() {
             return false;
         }
-        local::with_shard(place, |shard| {
-            shard.change(place, |body, attributes| span::apply(body, attributes, enrich))
+        local::at(place, |_, inner| {
+            inner.change(place, |body, attributes| span::apply(body, attributes, enrich))
         })
         .flatten()
         .is_some()
@@ -266,7 +271,7 @@ impl Tracer {
 
 /// The calling thread's shard of a tracer.
 #[inline]
-pub(crate) fn shard_of<'l>(core: &Arc<Core>, local: &'l mut Local) -> &'l Arc<Shard> {
+pub(crate) fn shard_of<'l>(core: &Arc<Core>, local: &'l mut Local) -> &'l mut Own {
     local.shard(State::key(core.number()), || {
         let state = core.state();
         worker::ensure(core, &state);
@@ -288,34 +293,20 @@ impl From<&Context> for Inherited {
     }
 }
 
-/// Ids and beginning of a new span.
+/// Ids of a new span, and its parent's.
 #[derive(Clone, Copy)]
 struct Seed {
     context: SpanContext,
     parent: Option<SpanId>,
-    begun: Tick,
-    start: i64,
-}
-
-/// What its owner says of a new span.
-struct Given {
-    name: Text,
-    code: Code,
-    event_type: Option<EventType>,
-    kind: Option<SpanKind>,
-    baggage: Option<Arc<Baggage>>,
-    extra: Option<Box<Extra>>,
 }
 
 #[inline]
-fn begin(core: &Core, local: &mut Local, parent: &Inherited, start: Option<i64>) -> Seed {
-    let (trace_id, parent) = match parent.span {
+fn begin(core: &Core, local: &mut Local, parent: Option<SpanContext>) -> Seed {
+    let (trace_id, parent) = match parent {
         Some(span) => (span.trace_id, Some(span.span_id)),
         None => (new_trace_id(core, local), None),
     };
-    let context = SpanContext { trace_id, span_id: new_span_id(core, local) };
-    let (begun, now) = core.plan.time.now();
-    Seed { context, parent, begun, start: start.unwrap_or(now) }
+    Seed { context: SpanContext { trace_id, span_id: new_span_id(core, local) }, parent }
 }
 
 #[inline]
@@ -334,22 +325,29 @@ fn new_span_id(core: &Core, local: &mut Local) -> SpanId {
     }
 }
 
+/// Keeps a new span; `fill` writes what its owner says of it into an empty cell.
 #[inline]
 fn open(
     core: &Arc<Core>,
     local: &mut Local,
     seed: Seed,
-    attributes: &mut Vec<Attribute>,
-    given: impl FnOnce() -> Given,
+    baggage: Option<Arc<Baggage>>,
+    fill: impl FnOnce(&mut Cell),
 ) -> SpanRef {
-    let context = seed.context;
-    let place = shard_of(core, local).open(attributes, || {
-        let Given { name, code, event_type, kind, baggage, extra } = given();
-        let Seed { context, parent, begun, start } = seed;
-        let status = SpanStatus::Unset;
-        Body { context, parent, name, begun, start, code, baggage, extra, event_type, kind, status }
+    let begun = core.plan.time.tick();
+    let mut guard = shard_of(core, local).lock();
+    let (head, inner) = guard.parts();
+    let place = inner.open(head, |cell| {
+        // Field by field into its place: a body that is put together elsewhere would be copied.
+        cell.body.context = seed.context;
+        cell.body.parent = seed.parent;
+        cell.body.begun = begun;
+        if baggage.is_some() {
+            cell.body.baggage = baggage;
+        }
+        fill(cell);
     });
-    SpanRef { context, place: Some(place) }
+    SpanRef { context: seed.context, place: Some(place) }
 }
 
 fn start(core: &Arc<Core>, local: &mut Local, options: SpanOptions) -> SpanRef {
@@ -361,7 +359,6 @@ fn start(core: &Arc<Core>, local: &mut Local, options: SpanOptions) -> SpanRef {
         Parent::Root => Inherited { span: None, ..current(local) },
         Parent::Span(span) => Inherited { span: Some(span), ..current(local) },
     };
-    let seed = begin(core, local, &parent, start.map(aitrace_model::Timestamp::nanos));
     let mut extra = None;
     if options.scope.is_some() || options.otel_kind.is_some() {
         let extra = grow(&mut extra);
@@ -374,8 +371,22 @@ fn start(core: &Arc<Core>, local: &mut Local, options: SpanOptions) -> SpanRef {
     for link in links {
         span::push_link(&mut extra, link);
     }
-    let baggage = parent.baggage;
-    open(core, local, seed, &mut attributes, || Given { name, code, event_type, kind, baggage, extra })
+    let seed = begin(core, local, parent.span);
+    open(core, local, seed, parent.baggage, |cell| {
+        cell.body.name = name;
+        cell.body.code = code;
+        cell.body.event_type = event_type;
+        cell.body.kind = kind;
+        if let Some(start) = start {
+            cell.body.start = start.nanos();
+        }
+        if extra.is_some() {
+            cell.body.extra = extra;
+        }
+        if !attributes.is_empty() {
+            cell.attributes.append(&mut attributes);
+        }
+    })
 }
 
 /// Adds to the current span of the tracer that is found here: [`Tracer::discover`].

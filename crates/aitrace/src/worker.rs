@@ -121,10 +121,10 @@ impl Worker {
                 return self.stop(core);
             }
             core.plan.time.renew();
-            self.work(core, &task);
+            let looked = self.work(core, &task);
             self.export();
             self.keep_promises();
-            let idle = self.rest();
+            let idle = (looked || self.closing_since.is_some()) && self.rest();
             if let Some(since) = self.closing_since {
                 let tried_enough = !self.pending.is_empty() && since.elapsed() > LAST_TRIES;
                 if tried_enough || (idle && self.pending.is_empty()) {
@@ -187,7 +187,8 @@ impl Worker {
         if self.options.tick.is_zero() { self.options.batch_delay } else { self.options.tick }
     }
 
-    fn work(&mut self, core: &Core, task: &Task) {
+    /// Collects; says whether it went through the threads' own parts, too.
+    fn work(&mut self, core: &Core, task: &Task) -> bool {
         let asked = task.flush > 0 || task.ticks > 0;
         let look = task.look || task.ticks > 0;
         if task.look {
@@ -206,11 +207,13 @@ impl Worker {
                 self.pause.until = None;
             }
         }
+        asked || task.closing || look
     }
 
-    /// Takes over what has finished and, with `look`, what is open.
+    /// Takes over what has finished and, with `look`, what is open. Between looks and unless it is the `last`
+    /// time for now, what threads still have is left with them: to go through it disturbs them.
     fn collect(&mut self, core: &Core, look: bool, last: bool) {
-        let mut items = collect::finished(core, &self.state);
+        let mut items = collect::finished(core, &self.state, look || last);
         if look && self.live {
             let everything = std::mem::take(&mut self.retell);
             collect::open(core, &self.state, self.options.heartbeat, everything, &mut items);

@@ -54,13 +54,18 @@ impl<T> QuickLock<T> {
             if free && self.held.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok() {
                 return;
             }
-            looks = looks.saturating_add(1);
-            match looks {
-                0..SPINS => std::hint::spin_loop(),
-                SPINS..YIELDS => std::thread::yield_now(),
-                _ => std::thread::sleep(SLEEP),
-            }
+            pause(&mut looks);
         }
+    }
+}
+
+/// Waits a little before the next look.
+pub(super) fn pause(looks: &mut u32) {
+    *looks = looks.saturating_add(1);
+    match *looks {
+        0..SPINS => std::hint::spin_loop(),
+        SPINS..YIELDS => std::thread::yield_now(),
+        _ => std::thread::sleep(SLEEP),
     }
 }
 

@@ -179,8 +179,9 @@ impl Tracer {
     fn flush_until(&self, deadline: Instant) -> FlushResult {
         let state = self.core.state();
         let out = Self::drain(&state, deadline);
-        let now = state.stats();
+        // The lock comes first: of two flushes at once, the later must not have read the older figures.
         let mut told = state.told.lock();
+        let now = state.stats();
         let dropped = now.dropped.iter().filter_map(|(reason, count)| {
             let new = count - told.dropped.get(reason).copied().unwrap_or(0);
             (new > 0).then(|| (reason.clone(), new))

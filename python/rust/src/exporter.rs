@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use aitrace::{Batch, Exported, Exporter, SpanData};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
+use crate::outside;
 use crate::record::SpanRecord;
 
 /// Set when the interpreter is about to end: from then on no thread of ours may wait for it.
@@ -23,6 +25,12 @@ pub(crate) struct PythonExporter {
     shutdown: Py<PyAny>,
 }
 
+impl PythonExporter {
+    fn call<'py>(&self, py: Python<'py>, spans: Vec<SpanRecord>) -> PyResult<Bound<'py, PyAny>> {
+        outside::call(self.export.bind(py), &PyTuple::new(py, [spans])?, None)
+    }
+}
+
 impl Exporter for PythonExporter {
     fn export(&self, batch: &Batch) -> Exported {
         let ended = batch.spans.iter().filter(|span| span.phase() == aitrace::Phase::End);
@@ -36,7 +44,7 @@ impl Exporter for PythonExporter {
             return failed("interpreter_ended");
         }
         let answer = Python::try_attach(|py| {
-            self.export.bind(py).call1((spans,)).and_then(|answer| answer.extract::<bool>()).map_err(
+            self.call(py, spans).and_then(|answer| answer.extract::<bool>()).map_err(
                 |error| {
                     error.write_unraisable(py, None);
                 },
@@ -55,7 +63,7 @@ impl Exporter for PythonExporter {
             return;
         }
         Python::try_attach(|py| {
-            if let Err(error) = self.shutdown.bind(py).call0() {
+            if let Err(error) = outside::call(self.shutdown.bind(py), &PyTuple::empty(py), None) {
                 error.write_unraisable(py, None);
             }
         });

@@ -18,6 +18,7 @@ mod exporter;
 mod free;
 mod here;
 mod otel;
+mod outside;
 mod record;
 mod registry;
 mod signature;

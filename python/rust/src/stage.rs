@@ -8,6 +8,7 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::capture::Writer;
 use crate::classes::Span;
 use crate::otel;
+use crate::outside;
 use crate::slot;
 use crate::traced::Spec;
 
@@ -40,7 +41,7 @@ impl Stage {
         // OpenTelemetry's own context is kept per piece: an instrumentor that holds one over a yield is on its own.
         let deepest = current.cast_exact::<Span>().unwrap_or(self.span.bind(py));
         let token = if otel::is_active() { otel::attach(deepest) } else { None };
-        let (result, after) = slot::visit(current, || function.call(args, kwargs))?;
+        let (result, after) = slot::visit(current, || outside::call(function, args, kwargs))?;
         if let Some(token) = token {
             otel::detach(py, &token);
         }

@@ -11,6 +11,7 @@ use crate::arguments::{event_type_of, kind_of};
 use crate::classes::{Span, Tracer};
 use crate::convert::outputs;
 use crate::here::Here;
+use crate::outside;
 use crate::signature::Signature;
 use crate::tracer::{Place, location};
 
@@ -154,9 +155,9 @@ impl TracedFunction {
         let py = args.py();
         let function = self.function.bind(py);
         let spec = self.spec.get();
-        let Ok(Some(span)) = spec.begin(args, kwargs) else { return function.call(args, kwargs) };
+        let Ok(Some(span)) = spec.begin(args, kwargs) else { return outside::call(function, args, kwargs) };
         let entered = Span::enter(&span).is_ok();
-        let result = function.call(args, kwargs);
+        let result = outside::call(function, args, kwargs);
         let handle = span.get();
         if entered {
             handle.leave(py);

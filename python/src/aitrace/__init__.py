@@ -13,6 +13,7 @@ Names that begin with an underscore are not part of the interface.
 import atexit as _atexit
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
+from aitrace._children import watch as _watch
 from aitrace._decorators import atrace, trace, trace_class
 from aitrace._errors import AitraceError, APIError, AuthenticationError, ConfigurationError, RateLimitError
 from aitrace._exporter import Exporter
@@ -56,6 +57,7 @@ __all__ = [
 ]
 
 _atexit.register(_shutdown_all)
+_watch()
 
 
 def __getattr__(name: str) -> object:

@@ -261,4 +261,7 @@ def _tell(project: str, result: FlushResult) -> None:
     lost = sum(result.dropped.values())
     reasons = ", ".join(f"{reason} {count}" for reason, count in result.dropped.items())
     detail = f"{lost} lost ({reasons})" if lost else f"{result.remaining} not sent in time"
-    print(f"aitrace: {project}: {result.sent} sent, {detail}", file=sys.stderr)
+    # Without a stderr, `print` would take stdout; one that is closed raises.
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):
+            print(f"aitrace: {project}: {result.sent} sent, {detail}", file=sys.stderr)

@@ -10,9 +10,9 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+// SAFETY: the declaration is that of Python's limited API, less the promise of pyo3's that it never unwinds.
 #[expect(unsafe_code, reason = "a function of Python that may be unwound through")]
 unsafe extern "C-unwind" {
-    // As in Python's limited API; declared here because pyo3's declaration says that it never unwinds.
     fn PyObject_Call(
         callable: *mut ffi::PyObject,
         args: *mut ffi::PyObject,

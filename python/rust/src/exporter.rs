@@ -44,11 +44,9 @@ impl Exporter for PythonExporter {
             return failed("interpreter_ended");
         }
         let answer = Python::try_attach(|py| {
-            self.call(py, spans).and_then(|answer| answer.extract::<bool>()).map_err(
-                |error| {
-                    error.write_unraisable(py, None);
-                },
-            )
+            self.call(py, spans).and_then(|answer| answer.extract::<bool>()).map_err(|error| {
+                error.write_unraisable(py, None);
+            })
         });
         match answer {
             Some(Ok(true)) => Exported::Sent { rejected: 0 },

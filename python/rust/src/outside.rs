@@ -44,10 +44,9 @@ pub(crate) fn call<'py>(
     let park = Park;
     // SAFETY: the interpreter's lock is held (`py`); the three pointers are borrowed for the call. What comes
     // back is a new reference, or null with an exception set.
-    let result = unsafe {
+    unsafe {
         let result = PyObject_Call(function.as_ptr(), args.as_ptr(), kwargs);
         std::mem::forget(park);
         Bound::from_owned_ptr_or_err(py, result)
-    };
-    result
+    }
 }

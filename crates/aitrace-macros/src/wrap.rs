@@ -1,72 +1,168 @@
 //! The function inside its span.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
-use syn::spanned::Spanned as _;
-use syn::{FnArg, Ident, ItemFn, LitStr, Pat, ReturnType};
+use quote::quote;
+use syn::{Ident, ItemFn, LitStr, ReturnType, Type};
 
+use crate::capture;
 use crate::options::Options;
+use crate::shape::Shape;
 
 pub(crate) fn wrap(options: &Options, function: ItemFn) -> syn::Result<TokenStream> {
-    if let Some(constness) = &function.sig.constness {
-        return Err(syn::Error::new(
-            constness.span(),
-            "a const function cannot be traced: it may run at compile time",
-        ));
-    }
     let start = start(options, &function.sig.ident);
-    let inputs = inputs(options, &function)?;
-    let finish = finish(options);
+    let inputs = capture::inputs(&options.arguments, &function.sig)?;
+    let finish = capture::finish(options.skip_output);
     let ItemFn { attrs, vis, sig, block, .. } = function;
-    let output = match &sig.output {
-        ReturnType::Default => quote!(()),
-        ReturnType::Type(_, output) => quote!(#output),
+    let body = Body { start, inputs, finish, block: quote!(#block), output: &sig.output };
+    let body = match Shape::of(sig.asyncness.is_some(), &sig.output) {
+        _ if is_never(&sig.output) && sig.asyncness.is_none() => body.endless(),
+        Shape::Sync => body.sync(),
+        Shape::Async => body.asynchronous(),
+        Shape::Future { boxed } => body.future(boxed),
+        Shape::Stream { boxed } => body.stream(boxed),
     };
-    // The body as a closure or a block of its own, so that `return` and `?` leave it and not the wrapper.
-    let body = if sig.asyncness.is_some() {
-        // The type is named where it can be, which keeps the compiler's messages about the body.
-        let typed = if has_opaque(&output) {
-            quote!(async move #block)
+    Ok(quote!(#(#attrs)* #vis #sig { #body }))
+}
+
+/// The parts of a wrapped function.
+struct Body<'f> {
+    start: TokenStream,
+    inputs: TokenStream,
+    finish: TokenStream,
+    block: TokenStream,
+    output: &'f ReturnType,
+}
+
+/// What the body of a user's function may look like to lints once it stands in ours.
+fn lenient() -> TokenStream {
+    quote!(#[allow(
+        clippy::diverging_sub_expression, clippy::let_unit_value, clippy::redundant_closure_call,
+        clippy::let_and_return, clippy::unit_arg, clippy::ignored_unit_patterns,
+        unreachable_code
+    )])
+}
+
+impl Body<'_> {
+    /// The body as a closure of its own, so that `return` and `?` leave it and not the wrapper. Its type is
+    /// named where it can be, which keeps the compiler's messages about the body.
+    fn closure(&self) -> TokenStream {
+        let block = &self.block;
+        match self.output {
+            // Called through a function that takes any `FnOnce`, so that it may give away what it captured.
+            ReturnType::Type(_, output) if !has_opaque(&quote!(#output)) => {
+                quote!(::aitrace::__private::call(move || -> #output #block))
+            }
+            _ => quote!(::aitrace::__private::call(move || #block)),
+        }
+    }
+
+    fn sync(&self) -> TokenStream {
+        let (lenient, closure) = (lenient(), self.closure());
+        let Self { start, inputs, finish, .. } = self;
+        quote! {
+            let __span = #start;
+            #inputs
+            let __guard = ::aitrace::__private::enter(__span);
+            #lenient
+            let __result = #closure;
+            let __span = &*__guard;
+            #finish
+            __result
+        }
+    }
+
+    /// Of a function that never returns only the beginning can be told, and a panic.
+    fn endless(&self) -> TokenStream {
+        let Self { start, inputs, block, .. } = self;
+        quote! {
+            let __span = #start;
+            #inputs
+            let __guard = ::aitrace::__private::enter(__span);
+            #block
+        }
+    }
+
+    fn asynchronous(&self) -> TokenStream {
+        let (lenient, block) = (lenient(), &self.block);
+        let Self { start, inputs, .. } = self;
+        // The type is named where it can be: how the result is captured depends on it.
+        let typed = match self.output {
+            ReturnType::Default => quote!(: ()),
+            ReturnType::Type(_, output) if !has_opaque(&quote!(#output)) => quote!(: #output),
+            ReturnType::Type(..) => TokenStream::new(),
+        };
+        let awaited = if is_never(self.output) {
+            quote! {
+                let __future = ::core::pin::pin!(async move #block);
+                ::aitrace::__private::inside(&__guard, __future).await
+            }
         } else {
-            quote!(async move {
-                #[allow(clippy::diverging_sub_expression, clippy::let_unit_value, unreachable_code)]
-                let __result: #output = #block;
-                __result
-            })
+            self.awaited(&quote!(async move { #lenient { let __result #typed = #block; __result } }), &typed)
         };
         quote! {
             let __span = #start;
             #inputs
             let __guard = ::aitrace::__private::hold(__span);
-            let __result = ::aitrace::__private::inside(&__guard, #typed).await;
-            let __span = __guard.handle();
-            #finish
-            __guard.done();
-            __result
+            #awaited
         }
-    } else {
-        let run = if has_opaque(&output) {
-            quote!((move || #block)())
-        } else {
-            quote!((move || -> #output #block)())
-        };
+    }
+
+    /// Awaits a future inside of the span that `__guard` holds, and tells what came of it.
+    fn awaited(&self, future: &TokenStream, typed: &TokenStream) -> TokenStream {
+        let (lenient, finish) = (lenient(), &self.finish);
+        quote! {
+            let __future = ::core::pin::pin!(#future);
+            #lenient
+            let __result #typed = ::aitrace::__private::inside(&__guard, __future).await;
+            #lenient
+            {
+                let __span = __guard.handle();
+                #finish
+                __guard.done();
+                __result
+            }
+        }
+    }
+
+    fn future(&self, boxed: bool) -> TokenStream {
+        let Self { start, inputs, .. } = self;
+        let closure = self.closure();
+        let awaited = self.awaited(&quote!(__made), &TokenStream::new());
+        let future = quote!(async move { #awaited });
+        let future = if boxed { quote!(::std::boxed::Box::pin(#future)) } else { future };
         quote! {
             let __span = #start;
             #inputs
-            let __guard = ::aitrace::__private::enter(__span);
-            #[allow(clippy::redundant_closure_call, clippy::let_unit_value)]
-            let __result = #run;
-            let __span = &*__guard;
-            #finish
-            __result
+            let __guard = ::aitrace::__private::hold(__span);
+            let __made = {
+                let __context = __guard.attach();
+                #closure
+            };
+            #future
         }
-    };
-    Ok(quote!(#(#attrs)* #vis #sig { #body }))
+    }
+
+    fn stream(&self, boxed: bool) -> TokenStream {
+        let Self { start, inputs, .. } = self;
+        let closure = self.closure();
+        let stream = quote!(::aitrace::__private::stream(__guard, __made));
+        let stream = if boxed { quote!(::std::boxed::Box::pin(#stream)) } else { stream };
+        quote! {
+            let __span = #start;
+            #inputs
+            let __guard = ::aitrace::__private::hold(__span);
+            let __made = {
+                let __context = __guard.attach();
+                #closure
+            };
+            #stream
+        }
+    }
 }
 
 fn start(options: &Options, function: &Ident) -> TokenStream {
-    let name = options.name.clone().unwrap_or_else(|| LitStr::new(&unraw(function), function.span()));
     let function_name = LitStr::new(&unraw(function), function.span());
+    let name = options.name.as_ref().unwrap_or(&function_name);
     let option =
         |value: &Option<LitStr>| if let Some(word) = value { quote!(Some(#word)) } else { quote!(None) };
     let (event_type, kind) = (option(&options.event_type), option(&options.kind));
@@ -83,57 +179,8 @@ fn start(options: &Options, function: &Ident) -> TokenStream {
     }}
 }
 
-/// Captures the arguments by reference, before the body takes them.
-fn inputs(options: &Options, function: &ItemFn) -> syn::Result<TokenStream> {
-    let mut names = Vec::new();
-    for input in &function.sig.inputs {
-        let FnArg::Typed(argument) = input else { continue };
-        if let Pat::Ident(name) = &*argument.pat {
-            names.push(name.ident.clone());
-        }
-    }
-    for skipped in &options.skip {
-        if skipped != "self" && !names.contains(skipped) {
-            return Err(syn::Error::new(skipped.span(), "no argument of this name"));
-        }
-    }
-    names.retain(|name| !options.skip_all && !options.skip.contains(name));
-    if names.is_empty() {
-        return Ok(TokenStream::new());
-    }
-    let captures = names.iter().map(|name| {
-        let key = LitStr::new(&unraw(name), name.span());
-        quote_spanned!(name.span()=> (#key, (&&&::aitrace::__private::Wrap(&#name)).capture()))
-    });
-    Ok(quote! {
-        if __span.is_recording() {
-            #[allow(unused_imports)]
-            use ::aitrace::__private::{AsDebug as _, AsJson as _, AsNothing as _};
-            ::aitrace::__private::inputs(&__span, &[#(#captures),*]);
-        }
-    })
-}
-
-/// Captures the result, and marks the span if it is an error.
-fn finish(options: &Options) -> TokenStream {
-    let output = if options.skip_output {
-        quote!(None)
-    } else {
-        quote!((&&&&&::aitrace::__private::Wrap(&__result)).capture_output())
-    };
-    quote! {
-        if __span.is_recording() {
-            #[allow(unused_imports)]
-            use ::aitrace::__private::{
-                AsDebug as _, AsFailure as _, AsFine as _, AsJson as _, AsNothing as _, AsOkDebug as _, AsOkJson as _,
-                AsSilentFailure as _,
-            };
-            match (&&&::aitrace::__private::Wrap(&__result)).failure() {
-                Some(error) => __span.record_exception(error),
-                None => ::aitrace::__private::output(__span, #output),
-            }
-        }
-    }
+fn is_never(output: &ReturnType) -> bool {
+    matches!(output, ReturnType::Type(_, output) if matches!(**output, Type::Never(_)))
 }
 
 /// Whether `impl Trait` stands in a type: it cannot be written inside of the function.
@@ -145,7 +192,8 @@ fn has_opaque(output: &TokenStream) -> bool {
     })
 }
 
-fn unraw(name: &Ident) -> String {
+/// A name as people read it: without `r#`.
+pub(crate) fn unraw(name: &Ident) -> String {
     let text = name.to_string();
     text.strip_prefix("r#").map_or(text.clone(), str::to_owned)
 }

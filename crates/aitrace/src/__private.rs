@@ -6,11 +6,13 @@
 
 use std::fmt::{Debug, Display};
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{self, Poll};
 
 use aitrace_model::{ErrorInfo, EventType, Json, SpanKind};
 use serde::Serialize;
 
-use crate::attach::{InContext, InSpan as _};
+use crate::attach::ContextGuard;
 use crate::bounded;
 use crate::code::{Code, Function};
 use crate::context::Context;
@@ -45,6 +47,11 @@ pub fn enter(span: SpanHandle) -> Span {
     Span::new(span, token)
 }
 
+/// Calls a function once. A closure that is given here may give away what it captured.
+pub fn call<R>(body: impl FnOnce() -> R) -> R {
+    body()
+}
+
 /// Holds the span of an async function.
 #[derive(Debug)]
 pub struct Held(SpanHandle);
@@ -54,9 +61,31 @@ pub fn hold(span: SpanHandle) -> Held {
     Held(span)
 }
 
-/// Runs a future inside a span.
-pub fn inside<F: Future>(span: &Held, future: F) -> InContext<F> {
-    future.in_context(span.0.within(&Context::current()))
+/// Runs a pinned future inside a span.
+pub fn inside<'f, F: Future>(span: &Held, future: Pin<&'f mut F>) -> Inside<'f, F> {
+    Inside { future, context: span.0.within(&Context::current()) }
+}
+
+/// A future that is polled inside of a span.
+#[derive(Debug)]
+pub struct Inside<'f, F> {
+    future: Pin<&'f mut F>,
+    context: Context,
+}
+
+impl<F: Future> Future for Inside<'_, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<F::Output> {
+        let _context = self.context.clone().attach();
+        self.future.as_mut().poll(task)
+    }
+}
+
+/// Runs a stream inside a span, which ends with it.
+#[cfg(feature = "stream")]
+pub fn stream<S: futures_core::Stream>(span: Held, stream: S) -> crate::stream::InStream<S> {
+    crate::stream::InStream::new(stream, span.take())
 }
 
 impl Held {
@@ -65,18 +94,25 @@ impl Held {
         &self.0
     }
 
+    /// Makes the span current until the guard is dropped.
+    pub fn attach(&self) -> ContextGuard {
+        self.0.within(&Context::current()).attach()
+    }
+
     /// The function is done.
     pub fn done(self) {
         self.0.end();
+    }
+
+    #[cfg(feature = "stream")]
+    fn take(mut self) -> SpanHandle {
+        std::mem::replace(&mut self.0, SpanHandle::none())
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if self.0.is_recording() {
-            self.0.set_attribute("aitrace.cancelled", true);
-            self.0.end();
-        }
+        self.0.cut_off();
     }
 }
 

@@ -15,6 +15,12 @@ impl Context {
         local::current()
     }
 
+    /// The top of our own stack, whatever OpenTelemetry says.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn current_of_stack() -> Self {
+        local::top()
+    }
+
     /// Makes this context current until the guard is dropped.
     pub fn attach(self) -> ContextGuard {
         ContextGuard { token: local::enter(self), stays: PhantomData }
@@ -83,8 +89,7 @@ impl<F> Drop for InContext<F> {
     fn drop(&mut self) {
         // Cancelled: what was asked of it is over, so this is an end and no accident.
         if let Some(span) = self.span.take() {
-            span.set_attribute("aitrace.cancelled", true);
-            span.end();
+            span.cut_off();
         }
     }
 }

@@ -171,11 +171,10 @@ impl SpanData {
         span.attributes = AnyValue::object_to_json(&self.wire_attributes());
         span.resource = AnyValue::object_to_json(&identity.resource.attributes);
         span.events = self.events();
-        let empty = Json::from_trusted("{}");
         let link = |link: &aitrace_model::RawLink| SpanLink {
             trace_id: link.trace_id,
             span_id: link.span_id,
-            attributes: empty.clone(),
+            attributes: AnyValue::object_to_json(&link.attributes),
         };
         span.links = extra.links.iter().map(link).collect();
         self.add_model(&mut span);

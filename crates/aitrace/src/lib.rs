@@ -31,6 +31,8 @@
 pub mod __private;
 mod attach;
 mod bounded;
+#[cfg(feature = "opentelemetry")]
+mod bridge;
 mod builder;
 mod code;
 mod collect;
@@ -51,6 +53,8 @@ mod layer;
 mod local;
 mod lock;
 mod log;
+#[cfg(feature = "opentelemetry")]
+pub mod otel;
 mod peek;
 mod prepare;
 mod propagate;
@@ -58,6 +62,8 @@ mod registry;
 mod shard;
 mod span;
 mod state;
+#[cfg(feature = "stream")]
+mod stream;
 mod target;
 pub mod testing;
 mod text;
@@ -83,9 +89,11 @@ pub use hub::Stats;
 pub use identity::{Identity, Session};
 pub use ids::IdGenerator;
 #[cfg(feature = "tracing")]
-pub use layer::{Layer, layer};
+pub use layer::{Events, Layer, layer};
 pub use log::{Log, LogSpan, NewEvent};
 pub use span::{Parent, Span, SpanHandle, SpanOptions};
+#[cfg(feature = "stream")]
+pub use stream::{InStream, StreamInSpan};
 pub use target::Target;
 pub use text::Text;
 pub use tracer::{FlushResult, Tracer, enrich_span};

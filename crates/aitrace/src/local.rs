@@ -3,6 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
+#[cfg(feature = "opentelemetry")]
+use crate::bridge;
 use crate::context::{Context, Place, SpanRef};
 use crate::fork;
 use crate::ids::Random;
@@ -19,6 +21,9 @@ pub(crate) struct Local {
     shards: Vec<Own>,
     frames: Vec<Frame>,
     serial: u64,
+    /// What is current with OpenTelemetry, where that is not the top of the stack.
+    #[cfg(feature = "opentelemetry")]
+    theirs: Option<Context>,
 }
 
 /// A context on the stack. Guards may be dropped in any order: a frame below the top is only marked.
@@ -26,6 +31,9 @@ struct Frame {
     serial: u64,
     left: bool,
     context: Context,
+    /// Keeps it current with OpenTelemetry too.
+    #[cfg(feature = "opentelemetry")]
+    theirs: Option<opentelemetry::ContextGuard>,
 }
 
 /// What leaves a frame again.
@@ -47,6 +55,10 @@ pub(crate) fn with<R>(work: impl FnOnce(&mut Local) -> R) -> Option<R> {
             let mut local = local.try_borrow_mut().ok()?;
             if local.epoch != fork::epoch() {
                 local.renew();
+            }
+            #[cfg(feature = "opentelemetry")]
+            if bridge::is_on() {
+                local.theirs = bridge::current(local.frames.last().map(|frame| &frame.context));
             }
             Some(work(&mut local))
         })
@@ -76,7 +88,15 @@ pub(crate) fn far<R>(place: Place, work: impl FnOnce(&Head, &mut Inner) -> R) ->
 
 impl Local {
     const fn new() -> Self {
-        Self { epoch: u32::MAX, random: None, shards: Vec::new(), frames: Vec::new(), serial: 0 }
+        Self {
+            epoch: u32::MAX,
+            random: None,
+            shards: Vec::new(),
+            frames: Vec::new(),
+            serial: 0,
+            #[cfg(feature = "opentelemetry")]
+            theirs: None,
+        }
     }
 
     /// After a fork the parent's shards are not ours and its random numbers must not come again.
@@ -123,6 +143,10 @@ impl Local {
     /// The current context.
     #[inline]
     pub(crate) fn context(&self) -> Option<&Context> {
+        #[cfg(feature = "opentelemetry")]
+        if self.theirs.is_some() {
+            return self.theirs.as_ref();
+        }
         self.frames.last().map(|frame| &frame.context)
     }
 
@@ -131,7 +155,17 @@ impl Local {
     pub(crate) fn enter(&mut self, context: Context) -> Token {
         self.serial += 1;
         let token = Token { index: self.frames.len(), serial: self.serial };
-        self.frames.push(Frame { serial: self.serial, left: false, context });
+        self.frames.push(Frame {
+            serial: self.serial,
+            left: false,
+            #[cfg(feature = "opentelemetry")]
+            theirs: if bridge::is_on() { bridge::enter(&context) } else { None },
+            context,
+        });
+        #[cfg(feature = "opentelemetry")]
+        {
+            self.theirs = None;
+        }
         token
     }
 
@@ -140,7 +174,7 @@ impl Local {
     pub(crate) fn enter_span(&mut self, span: SpanRef) -> Token {
         let context = match self.context() {
             Some(context) => context.inside(span),
-            None => Context { span: Some(span), others: None, baggage: None },
+            None => Context::default().inside(span),
         };
         self.enter(context)
     }
@@ -162,6 +196,11 @@ impl Local {
 
 impl Drop for Local {
     fn drop(&mut self) {
+        #[cfg(feature = "opentelemetry")]
+        for frame in &mut self.frames {
+            // OpenTelemetry's stack may be gone before ours: its guards would panic.
+            std::mem::forget(frame.theirs.take());
+        }
         if self.epoch != fork::epoch() {
             return;
         }
@@ -193,6 +232,12 @@ pub(crate) fn is_suppressed() -> bool {
 /// The current context of the calling thread.
 pub(crate) fn current() -> Context {
     with(|local| local.context().cloned()).flatten().unwrap_or_default()
+}
+
+/// The top of our own stack, whatever OpenTelemetry says.
+#[cfg(feature = "opentelemetry")]
+pub(crate) fn top() -> Context {
+    with(|local| local.frames.last().map(|frame| frame.context.clone())).flatten().unwrap_or_default()
 }
 
 /// The current span of a tracer, by the tracer's number.

@@ -149,6 +149,12 @@ impl SpanHandle {
         !self.ended.load(Ordering::Relaxed)
     }
 
+    /// The number of its tracer, ended or not.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn tracer(&self) -> Option<u32> {
+        self.span?.tracer()
+    }
+
     fn place(&self) -> Option<Place> {
         if self.is_recording() { self.span?.place } else { None }
     }
@@ -232,7 +238,12 @@ impl SpanHandle {
 
     /// Links it to another span. At most 128 links.
     pub fn add_link(&self, span: SpanContext) {
-        self.change(|body, _| push_link(&mut body.extra, span));
+        self.add_link_with(span, Vec::new());
+    }
+
+    /// Links it to another span and says why. At most 128 links.
+    pub fn add_link_with(&self, span: SpanContext, attributes: Vec<(Text, Value)>) {
+        self.change(|body, _| push_link(&mut body.extra, span, attributes));
     }
 
     /// Ends it now.
@@ -244,6 +255,19 @@ impl SpanHandle {
     /// Ends it at a given time.
     pub fn end_at(&self, end: Timestamp) {
         self.finish(Some(end), false);
+    }
+
+    /// Ends the span of something that was dropped before its end: cancelled, or torn down by a panic.
+    pub(crate) fn cut_off(&self) {
+        if !self.is_recording() {
+            return;
+        }
+        if std::thread::panicking() {
+            self.set_status(SpanStatus::Error, Some("panicked"));
+        } else {
+            self.set_attribute("aitrace.cancelled", true);
+        }
+        self.end();
     }
 
     #[inline]
@@ -323,11 +347,12 @@ pub(crate) fn push_event(body: &mut Body, event: Event) {
     if extra.events.len() < MAX_PARTS { extra.events.push(event) } else { extra.dropped += 1 }
 }
 
-pub(crate) fn push_link(extra: &mut Option<Box<Extra>>, span: SpanContext) {
+pub(crate) fn push_link(extra: &mut Option<Box<Extra>>, span: SpanContext, attributes: Vec<Attribute>) {
     let extra = grow(extra);
     if extra.links.len() < MAX_PARTS {
         let SpanContext { trace_id, span_id } = span;
-        extra.links.push(RawLink { trace_id, span_id, attributes: Vec::new() });
+        let attributes = attributes.into_iter().map(|(key, value)| (key.to_string(), value.to_any()));
+        extra.links.push(RawLink { trace_id, span_id, attributes: attributes.collect() });
     } else {
         extra.dropped += 1;
     }
@@ -350,8 +375,12 @@ fn record_exception(body: &mut Body, error: ErrorInfo, time: i64) {
 /// An error value as the model tells it.
 pub(crate) fn error_info<E: Display + ?Sized>(error: &E) -> ErrorInfo {
     let kind = std::any::type_name::<E>();
+    // `alloc::boxed::Box<dyn core::error::Error + Send>` → `core::error::Error + Send`: the box says nothing.
+    let inner = kind.strip_prefix("alloc::boxed::Box<").unwrap_or(kind);
+    let inner = inner.strip_prefix("dyn ").unwrap_or(inner);
     // `path::to::Error<other::Thing>` → `Error`: what people call it.
-    let short = kind.split('<').next().unwrap_or(kind).rsplit("::").next().unwrap_or(kind);
+    let end = inner.find(['<', '>', ' ']).unwrap_or(inner.len());
+    let short = inner[..end].rsplit("::").next().unwrap_or(inner);
     let message = error.to_string();
     ErrorInfo {
         kind: short.to_owned(),

@@ -370,7 +370,7 @@ fn start(core: &Arc<Core>, local: &mut Local, options: SpanOptions) -> SpanRef {
         span::set(&mut extra, &mut attributes, key, value);
     }
     for link in links {
-        span::push_link(&mut extra, link);
+        span::push_link(&mut extra, link, Vec::new());
     }
     let seed = begin(core, local, parent.span);
     open(core, local, seed, parent.baggage, |cell| {

@@ -18,7 +18,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("aitrace-otlp", &["aitrace-model"]),
     ("aitrace-normalise", &["aitrace-model"]),
     ("aitrace-store", &["aitrace-model"]),
-    ("aitrace", &["aitrace-model", "aitrace-macros", "aitrace-otlp"]),
+    ("aitrace-eval", &["aitrace-model"]),
+    ("aitrace", &["aitrace-eval", "aitrace-model", "aitrace-macros", "aitrace-otlp"]),
     ("aitrace-py", &["aitrace", "aitrace-model"]),
     ("aitrace-example-agent", &["aitrace"]),
     ("aitrace-store-embedded", &["aitrace-model", "aitrace-store"]),
@@ -53,7 +54,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that are part of other people's programs.
-const LIGHT: &[&str] = &["aitrace", "aitrace-otlp", "aitrace-model", "aitrace-normalise", "aitrace-py"];
+const LIGHT: &[&str] =
+    &["aitrace", "aitrace-eval", "aitrace-otlp", "aitrace-model", "aitrace-normalise", "aitrace-py"];
 /// What they never pull.
 const HEAVY: &[&str] = &["tokio", "axum", "arrow", "datafusion", "rusqlite"];
 

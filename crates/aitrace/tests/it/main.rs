@@ -4,7 +4,9 @@
 mod fork;
 mod isolation;
 mod live;
+mod macro_shapes;
 mod macros;
+mod otel;
 mod queue;
 mod records;
 mod stub;

@@ -1,0 +1,1 @@
+//! Evaluation runs: datasets, cells, run files, aggregation.

@@ -1,0 +1,4 @@
+#[aitrace::trace]
+struct Agent;
+
+fn main() {}

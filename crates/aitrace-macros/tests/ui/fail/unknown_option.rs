@@ -1,0 +1,10 @@
+#[aitrace::trace(type = "tool")]
+fn search() {}
+
+#[aitrace::trace(inputs = false)]
+fn find() {}
+
+fn main() {
+    search();
+    find();
+}

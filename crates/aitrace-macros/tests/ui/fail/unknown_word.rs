@@ -1,0 +1,10 @@
+#[aitrace::trace(event_type = "tol")]
+fn search() {}
+
+#[aitrace::trace(kind = "model")]
+fn ask() {}
+
+fn main() {
+    search();
+    ask();
+}

@@ -1,0 +1,6 @@
+#[aitrace::trace(tracer = "support")]
+fn search() {}
+
+fn main() {
+    search();
+}

@@ -25,7 +25,7 @@ pub(crate) fn inputs(arguments: &Arguments, signature: &Signature) -> syn::Resul
         return Ok(TokenStream::new());
     }
     let captures = names.iter().map(|name| {
-        let key = LitStr::new(&crate::wrap::unraw(name), name.span());
+        let key = LitStr::new(&unraw(name), name.span());
         quote_spanned!(name.span()=> (#key, (&&&::aitrace::__private::Wrap(&#name)).capture()))
     });
     Ok(quote! {
@@ -87,4 +87,10 @@ pub(crate) fn finish(skip_output: bool) -> TokenStream {
             }
         }
     }
+}
+
+/// A name as people read it: without `r#`.
+pub(crate) fn unraw(name: &Ident) -> String {
+    let text = name.to_string();
+    text.strip_prefix("r#").map_or(text.clone(), str::to_owned)
 }

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Ident, ItemFn, LitStr, ReturnType, Type};
 
-use crate::capture;
+use crate::capture::{self, unraw};
 use crate::options::Options;
 use crate::shape::Shape;
 
@@ -190,10 +190,4 @@ fn has_opaque(output: &TokenStream) -> bool {
         proc_macro2::TokenTree::Group(group) => has_opaque(&group.stream()),
         _ => false,
     })
-}
-
-/// A name as people read it: without `r#`.
-pub(crate) fn unraw(name: &Ident) -> String {
-    let text = name.to_string();
-    text.strip_prefix("r#").map_or(text.clone(), str::to_owned)
 }

@@ -1,3 +1,6 @@
+/// # Safety
+///
+/// The pointer is valid.
 #[aitrace::trace]
 unsafe fn read(pointer: *const u8) -> u8 {
     // SAFETY: the caller promises it.

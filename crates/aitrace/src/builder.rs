@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::lock::Mutex;
 use aitrace_model::Clock;
 
+use crate::config;
 use crate::core::{Alive, Core, Destination, WorkerOptions};
 use crate::env::Environment;
 use crate::export::Exporter;
@@ -25,7 +26,8 @@ const QUEUE_ITEMS: usize = 1 << 20;
 /// Bytes that wait before new spans are dropped.
 const QUEUE_BYTES: usize = 64 << 20;
 
-/// Makes a [`Tracer`]: [`Tracer::builder`]. What is not set comes from the environment, then from defaults.
+/// Makes a [`Tracer`]: [`Tracer::builder`]. What is not set comes from the environment, then from the
+/// [configuration file](crate::config), then from defaults.
 #[derive(Default)]
 #[must_use = "`build` makes the tracer"]
 pub struct TracerBuilder {
@@ -56,6 +58,7 @@ pub struct TracerBuilder {
     gzip: Option<bool>,
     compat_mode: Option<bool>,
     disabled: Option<bool>,
+    verbose: Option<bool>,
 }
 
 macro_rules! texts {
@@ -131,10 +134,14 @@ impl TracerBuilder {
         retry_pause: Duration,
         /// Whether requests are compressed. Default: whether `OTEL_EXPORTER_OTLP_COMPRESSION` is `gzip`.
         gzip: bool,
-        /// Whether trace records repeat their timestamp at the top level. Default: `AITRACE_COMPAT_MODE`.
+        /// Whether trace records repeat their timestamp at the top level, unless
+        /// [`set_compat_mode`](crate::config::set_compat_mode) says otherwise. Default: `AITRACE_COMPAT_MODE`,
+        /// else the configuration file's `compat-mode`.
         compat_mode: bool,
         /// Whether nothing is recorded. Default: `OTEL_SDK_DISABLED`.
         disabled: bool,
+        /// Whether what became of each batch is told on stderr. Default: no.
+        verbose: bool,
     }
 
     /// Sends to an exporter of your own; the target is not used.
@@ -157,7 +164,7 @@ impl TracerBuilder {
 
     /// Makes the tracer. Nothing is opened, connected or started before the first span.
     pub fn build(self) -> Tracer {
-        let environment = Environment::read();
+        let environment = config::complete(Environment::read(), &config::current());
         let time = match self.clock.clone() {
             Some(clock) => TimeSource::Injected(clock),
             None => TimeSource::counter(),
@@ -203,7 +210,7 @@ impl TracerBuilder {
                         .or(environment.export_timeout)
                         .unwrap_or(Duration::from_secs(10)),
                     gzip: self.gzip.unwrap_or(environment.gzip),
-                    compat_mode: self.compat_mode.unwrap_or(environment.compat_mode),
+                    compat_mode: self.compat_mode.or(environment.compat_mode).unwrap_or(false),
                 };
                 Destination::Target(target.clone(), options)
             }
@@ -218,6 +225,7 @@ impl TracerBuilder {
             batch_delay: self.batch_delay.or(environment.batch_delay).unwrap_or(Duration::from_secs(5)),
             backoff: self.retry_pause.unwrap_or(Duration::from_millis(200)),
             max_backoff: Duration::from_secs(30),
+            verbose: self.verbose.unwrap_or(false),
         }
     }
 

@@ -24,6 +24,8 @@ pub(crate) struct WorkerOptions {
     /// First pause after a passing fault; doubles up to `max_backoff`.
     pub(crate) backoff: Duration,
     pub(crate) max_backoff: Duration,
+    /// What became of each batch is told on stderr.
+    pub(crate) verbose: bool,
 }
 
 /// How to reach the target: enough to make an exporter anew after a fork.
@@ -54,6 +56,17 @@ impl Core {
     /// The state of this process.
     pub(crate) fn state(&self) -> Arc<State> {
         self.state.current(&self.plan)
+    }
+
+    /// Where batches go, for a person to read.
+    pub(crate) fn whereto(&self) -> String {
+        match (&self.destination, &self.target) {
+            (Destination::Custom(_), _) => "own exporter".to_owned(),
+            (Destination::Memory(_), _) => "memory".to_owned(),
+            (Destination::Target(..), Target::Http(url)) => url.clone(),
+            (Destination::Target(..), Target::File(path)) => path.display().to_string(),
+            (Destination::Target(..), _) => "stdout".to_owned(),
+        }
     }
 
     #[inline]

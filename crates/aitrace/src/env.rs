@@ -7,6 +7,30 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
+/// The user's home folder.
+pub(crate) fn home() -> Option<String> {
+    variable("HOME").or_else(|| variable("USERPROFILE"))
+}
+
+/// `AITRACE_CONFIG`: a configuration file in place of the usual ones.
+pub(crate) fn config_file() -> Option<String> {
+    variable("AITRACE_CONFIG")
+}
+
+/// `AITRACE_COMPAT_MODE`.
+pub(crate) fn compat_mode() -> Option<bool> {
+    variable("AITRACE_COMPAT_MODE").as_deref().and_then(flag_of)
+}
+
+/// A yes or no as a word; `None` for another one.
+pub(crate) fn flag_of(word: &str) -> Option<bool> {
+    match word.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
 /// What the environment says about tracers.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Environment {
@@ -23,7 +47,7 @@ pub(crate) struct Environment {
     /// `OTEL_SERVICE_NAME`.
     pub(crate) service: Option<String>,
     /// `AITRACE_COMPAT_MODE`.
-    pub(crate) compat_mode: bool,
+    pub(crate) compat_mode: Option<bool>,
     /// `OTEL_SDK_DISABLED`.
     pub(crate) disabled: bool,
     /// `OTEL_EXPORTER_OTLP_COMPRESSION` is `gzip`.
@@ -46,7 +70,7 @@ impl Environment {
         Self::from(variable)
     }
 
-    fn from(get: impl Fn(&str) -> Option<String>) -> Self {
+    pub(crate) fn from(get: impl Fn(&str) -> Option<String>) -> Self {
         let number = |name: &str| get(name)?.trim().parse::<usize>().ok().filter(|number| *number > 0);
         let millis = |name: &str| Some(Duration::from_millis(number(name)? as u64));
         let on = |name: &str| {
@@ -59,7 +83,7 @@ impl Environment {
             server_url: get("AITRACE_SERVER_URL"),
             api_key: get("AITRACE_API_KEY"),
             service: get("OTEL_SERVICE_NAME"),
-            compat_mode: on("AITRACE_COMPAT_MODE"),
+            compat_mode: get("AITRACE_COMPAT_MODE").as_deref().and_then(flag_of),
             disabled: on("OTEL_SDK_DISABLED"),
             gzip: get("OTEL_EXPORTER_OTLP_COMPRESSION").is_some_and(|value| value.trim() == "gzip"),
             queue_items: number("OTEL_BSP_MAX_QUEUE_SIZE"),
@@ -87,6 +111,6 @@ mod tests {
         assert_eq!(environment.target.as_deref(), Some("-"));
         assert_eq!(environment.queue_items, None);
         assert_eq!(environment.batch_delay, Some(Duration::from_millis(250)));
-        assert!(environment.disabled && !environment.compat_mode);
+        assert!(environment.disabled && environment.compat_mode.is_none());
     }
 }

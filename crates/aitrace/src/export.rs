@@ -6,6 +6,7 @@ pub(crate) mod answer;
 pub(crate) mod http;
 pub(crate) mod memory;
 pub(crate) mod records;
+pub(crate) mod verbose;
 
 use crate::data::{LogData, SpanData};
 

@@ -7,6 +7,7 @@ use aitrace_model::{CodeLocation, EventType, Json, Level, Timestamp};
 
 use crate::bounded;
 use crate::context::{Context, SpanContext};
+use crate::correct;
 use crate::data::LogData;
 use crate::fields::{Enrich, Fields, Members, merge_members};
 use crate::identity::Session;
@@ -153,13 +154,14 @@ impl Tracer {
         id
     }
 
-    /// Adds to the tracer's session: metadata, metrics, feedback, user properties and the like.
-    pub fn enrich_session(&self, about: Enrich) {
+    /// Adds to the tracer's session: metadata, metrics, feedback, user properties and the like. True when it was
+    /// recorded.
+    pub fn enrich_session(&self, about: Enrich) -> bool {
         let mut log = self.session_log("session.updated").fields(about.fields);
         if let Some(error) = about.error {
             log = log.field("error", error);
         }
-        self.log(log);
+        self.log(log).is_some()
     }
 
     fn session_log(&self, event: &'static str) -> Log {
@@ -191,6 +193,18 @@ impl Tracer {
         self.log(log).map(|_| id)
     }
 
+    /// Says something about a span or an event by its id: a span's, one from
+    /// [`create_event`](Tracer::create_event). True when it was recorded; whether there is such an event, only
+    /// the receiver knows. Event type, kind and plain attributes cannot be corrected.
+    pub fn update_event(&self, event_id: &str, about: Enrich) -> bool {
+        let mut log =
+            Log::new(correct::UPDATED).span(LogSpan::None).field("event_id", event_id).fields(about.fields);
+        if let Some(error) = about.error {
+            log = log.field("error", error);
+        }
+        self.log(log).is_some()
+    }
+
     /// The current baggage with `key` set or cleared, as a context to attach. `None` for a key that does not
     /// travel: see [`Baggage::KEYS`](crate::Baggage::KEYS).
     pub fn with_baggage(&self, key: &str, value: Option<&str>) -> Option<Context> {
@@ -202,7 +216,7 @@ impl Tracer {
 
 impl Log {
     /// Adds all groups of an enrichment under their names.
-    fn fields(mut self, fields: Fields) -> Self {
+    pub(crate) fn fields(mut self, fields: Fields) -> Self {
         for (name, members) in [
             ("metadata", &fields.metadata),
             ("metrics", &fields.metrics),

@@ -223,6 +223,11 @@ impl Tracer {
         result
     }
 
+    /// What this tracer's clock shows.
+    pub fn now(&self) -> aitrace_model::Timestamp {
+        self.core.plan.time.timestamp()
+    }
+
     /// What was counted since the tracer was made.
     pub fn stats(&self) -> Stats {
         self.core.state().stats()

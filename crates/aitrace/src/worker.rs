@@ -10,6 +10,7 @@ use crate::collect;
 use crate::core::{Core, Destination, WorkerOptions};
 use crate::export::http::Http;
 use crate::export::records::Records;
+use crate::export::verbose::Verbose;
 use crate::export::{Batch, Exported, Exporter};
 use crate::hub::{Hub, Wishes};
 use crate::ids::Random;
@@ -335,6 +336,14 @@ impl Pause {
 }
 
 fn exporter_of(core: &Core) -> Arc<dyn Exporter> {
+    let exporter = plain_exporter_of(core);
+    if !core.options.verbose {
+        return exporter;
+    }
+    Arc::new(Verbose::new(exporter, format!("{}: {}", core.identity.project, core.whereto())))
+}
+
+fn plain_exporter_of(core: &Core) -> Arc<dyn Exporter> {
     match &core.destination {
         Destination::Custom(exporter) => exporter.clone(),
         Destination::Memory(memory) => memory.clone(),

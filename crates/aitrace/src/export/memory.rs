@@ -1,5 +1,6 @@
 //! Spans kept in this process, for tests and notebooks.
 
+use crate::correct;
 use crate::lock::Mutex;
 use aitrace_model::{LogRecord, Span};
 
@@ -24,8 +25,12 @@ impl Memory {
         Self { limit, kept: Mutex::default() }
     }
 
+    /// The finished spans, with their late corrections.
     pub(crate) fn spans(&self) -> Vec<Span> {
-        self.kept.lock().spans.clone()
+        let kept = self.kept.lock();
+        let mut spans = kept.spans.clone();
+        correct::apply(&mut spans, &kept.logs);
+        spans
     }
 
     pub(crate) fn logs(&self) -> Vec<LogRecord> {

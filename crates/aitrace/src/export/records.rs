@@ -4,13 +4,15 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 
-use crate::lock::Mutex;
 use aitrace_model::{Phase, record};
 
 use super::{Batch, Exported, Exporter};
+use crate::config;
+use crate::lock::Mutex;
 
 /// The records of a batch in the order of their times. Heartbeats have no record.
 pub(crate) fn lines(batch: &Batch, compat: bool) -> Vec<String> {
+    let compat = config::compat_or(|| compat);
     let mut records = Vec::with_capacity(batch.spans.len() + batch.logs.len());
     for span in &batch.spans {
         match span.phase {

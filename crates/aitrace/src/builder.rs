@@ -15,6 +15,8 @@ use crate::export::http::HttpOptions;
 use crate::export::memory::Memory;
 use crate::identity::{Identity, Session};
 use crate::ids::{IdGenerator, Random};
+use crate::process::plan::ProcessPlan;
+use crate::process::{self, Rules, RulesError};
 use crate::registry;
 use crate::state::{Plan, State};
 use crate::target::Target;
@@ -59,6 +61,8 @@ pub struct TracerBuilder {
     compat_mode: Option<bool>,
     disabled: Option<bool>,
     verbose: Option<bool>,
+    mask: Option<bool>,
+    rules: Option<Rules>,
 }
 
 macro_rules! texts {
@@ -142,6 +146,11 @@ impl TracerBuilder {
         disabled: bool,
         /// Whether what became of each batch is told on stderr. Default: no.
         verbose: bool,
+        /// Whether secrets are masked. Default: `AITRACE_MASK`, else what the rules say, else yes.
+        mask: bool,
+        /// What happens to spans before they are exported, after the rules of the section `processing` of
+        /// `~/.config/aitrace/config.{toml,yaml}` and those of `AITRACE_RULES`.
+        rules: Rules,
     }
 
     /// Sends to an exporter of your own; the target is not used.
@@ -180,19 +189,38 @@ impl TracerBuilder {
             limit_items: self.queue_items.or(environment.queue_items).unwrap_or(QUEUE_ITEMS),
             limit_bytes: self.queue_bytes.unwrap_or(QUEUE_BYTES),
         };
+        let identity = Arc::new(self.identity(&environment));
+        let (process, problem) = self.process(&environment, &identity);
+        let state = State::new(&plan);
+        if let Some(problem) = problem {
+            state.hub.note_problem(&problem.to_string());
+        }
         let core = Core {
-            identity: Arc::new(self.identity(&environment)),
+            identity,
+            samples: process.samples(),
+            process,
             ids: self.ids.clone(),
             options: self.worker_options(&environment),
             target,
             destination,
             off: AtomicBool::new(self.disabled.unwrap_or(environment.disabled)),
-            state: Arc::new(State::new(&plan)),
+            state: Arc::new(state),
             plan,
         };
         let alive = Arc::new(Alive(Arc::new(core)));
         registry::add(&alive);
         Tracer::from_alive(alive)
+    }
+
+    fn process(
+        &self,
+        environment: &Environment,
+        identity: &Identity,
+    ) -> (Arc<ProcessPlan>, Option<RulesError>) {
+        let mask = self.mask.or(environment.mask);
+        let (home, setting) = (environment.home.as_deref(), environment.rules.as_deref());
+        let (rules, problem) = process::gather(home, setting, self.rules.clone(), mask);
+        (Arc::new(ProcessPlan::new(rules, identity)), problem)
     }
 
     fn destination(&self, target: &Target, environment: &Environment) -> Destination {

@@ -18,8 +18,8 @@ const BATCH_BYTES: usize = 4 << 20;
 pub(crate) enum Piece {
     /// A message about a span, and how many items of room it holds in the queue.
     Span(SpanData, usize),
-    /// A log record.
-    Log(Box<LogData>),
+    /// A log record, and the bytes of room it holds: masking changes its size.
+    Log(Box<LogData>, usize),
 }
 
 impl Piece {
@@ -27,7 +27,7 @@ impl Piece {
     pub(crate) fn room(&self) -> (usize, usize) {
         match self {
             Self::Span(span, items) => (*items, span.weight),
-            Self::Log(log) => (1, log.weight()),
+            Self::Log(_, weight) => (1, *weight),
         }
     }
 }
@@ -55,7 +55,8 @@ fn unpack(core: &Core, chunk: &mut Chunk, pieces: &mut Vec<Piece>) {
             Item::Start(cell) => (cell, Phase::Start),
             Item::End(cell) => (cell, Phase::End),
             Item::Log(log) => {
-                pieces.push(Piece::Log(log));
+                let weight = log.weight();
+                pieces.push(Piece::Log(log, weight));
                 continue;
             }
         };
@@ -104,7 +105,7 @@ pub(crate) fn batches(pieces: Vec<Piece>, most: usize, apart: bool) -> Vec<(Batc
     let (mut spans, mut logs) = (None, None);
     for piece in pieces {
         let (items, bytes) = piece.room();
-        let is_log = matches!(piece, Piece::Log(_));
+        let is_log = matches!(piece, Piece::Log(..));
         let place = if is_log && apart { &mut logs } else { &mut spans };
         let fits = |index: &usize| {
             let (batch, _, held): &(Batch, usize, usize) = &out[*index];
@@ -122,7 +123,7 @@ pub(crate) fn batches(pieces: Vec<Piece>, most: usize, apart: bool) -> Vec<(Batc
         *held_bytes += bytes;
         match piece {
             Piece::Span(span, _) => batch.spans.push(span),
-            Piece::Log(log) => batch.logs.push(*log),
+            Piece::Log(log, _) => batch.logs.push(*log),
         }
     }
     out

@@ -36,6 +36,9 @@ pub(crate) struct Place {
     pub(crate) mark: Mark,
 }
 
+/// The shard of spans that are not recorded. No thread gets as far.
+const UNSAMPLED: u32 = u32::MAX;
+
 /// Always the same. Its other values are the compiler's to say "none" with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u32)]
@@ -53,6 +56,20 @@ pub(crate) struct SpanRef {
 }
 
 impl SpanRef {
+    /// A span of which nothing is recorded, because its trace is not; it still is a parent. `key` is that of
+    /// its tracer in this process.
+    pub(crate) fn unsampled(context: SpanContext, key: Option<u64>) -> Self {
+        let key = key.unwrap_or(u64::MAX);
+        let place = Place { key, shard: UNSAMPLED, slot: 0, generation: 0, mark: Mark::Set };
+        Self { context, place: Some(place) }
+    }
+
+    /// Whether it is of a trace that is recorded.
+    #[inline]
+    pub(crate) fn is_sampled(&self) -> bool {
+        self.place.is_none_or(|place| place.shard != UNSAMPLED)
+    }
+
     /// The number of the tracer, if the span is of this process.
     pub(crate) fn tracer(&self) -> Option<u32> {
         self.place.map(|place| (place.key >> 32) as u32)
@@ -132,6 +149,16 @@ impl Context {
     /// This context inside a span of another process.
     pub fn with_remote_span(self, span: SpanContext) -> Self {
         self.inside(SpanRef { context: span, place: None })
+    }
+
+    /// This context inside a span of another process whose trace is not recorded: spans in it are not either.
+    pub fn with_unsampled_remote_span(self, span: SpanContext) -> Self {
+        self.inside(SpanRef::unsampled(span, None))
+    }
+
+    /// Whether spans that begin here are recorded, but for what rules say of new traces.
+    pub fn is_sampled(&self) -> bool {
+        self.span.is_none_or(|span| span.is_sampled())
     }
 
     /// This context inside `span`.

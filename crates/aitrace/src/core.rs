@@ -9,6 +9,7 @@ use crate::export::http::HttpOptions;
 use crate::export::memory::Memory;
 use crate::identity::Identity;
 use crate::ids::IdGenerator;
+use crate::process::plan::ProcessPlan;
 use crate::state::{Plan, State};
 use crate::target::Target;
 
@@ -47,6 +48,10 @@ pub(crate) struct Core {
     pub(crate) options: WorkerOptions,
     pub(crate) target: Target,
     pub(crate) destination: Destination,
+    /// What happens to spans before they are exported.
+    pub(crate) process: Arc<ProcessPlan>,
+    /// Whether rules decide about new traces: asked at each start, so it stands by itself.
+    pub(crate) samples: bool,
     /// Nothing is recorded: disabled from the start, or shut down.
     pub(crate) off: AtomicBool,
     pub(crate) state: Arc<State>,

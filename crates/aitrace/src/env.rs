@@ -60,6 +60,10 @@ pub(crate) struct Environment {
     pub(crate) batch_delay: Option<Duration>,
     /// `OTEL_BSP_EXPORT_TIMEOUT`, milliseconds.
     pub(crate) export_timeout: Option<Duration>,
+    /// `AITRACE_RULES`.
+    pub(crate) rules: Option<String>,
+    /// `AITRACE_MASK`.
+    pub(crate) mask: Option<bool>,
     /// `HOME`.
     pub(crate) home: Option<String>,
 }
@@ -90,6 +94,12 @@ impl Environment {
             batch_items: number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE"),
             batch_delay: millis("OTEL_BSP_SCHEDULE_DELAY"),
             export_timeout: millis("OTEL_BSP_EXPORT_TIMEOUT"),
+            rules: get("AITRACE_RULES"),
+            mask: get("AITRACE_MASK").and_then(|value| match value.trim().to_ascii_lowercase().as_str() {
+                "0" | "false" | "no" | "off" => Some(false),
+                "1" | "true" | "yes" | "on" => Some(true),
+                _ => None,
+            }),
             home: get("HOME"),
         }
     }

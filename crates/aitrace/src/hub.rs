@@ -84,6 +84,11 @@ pub struct Stats {
     pub remaining: u64,
     /// Finished spans and log records that are lost, by reason.
     pub dropped: BTreeMap<String, u64>,
+    /// Finished spans and log records that rules left out, by rule; `not_sampled`: spans that were never
+    /// recorded, `tail`: what was left out when its trace was over.
+    pub filtered: BTreeMap<String, u64>,
+    /// Values that were masked, by rule.
+    pub masked: BTreeMap<String, u64>,
     /// The last thing that went wrong, in words.
     pub problem: Option<String>,
 }
@@ -121,6 +126,9 @@ pub(crate) struct Hub {
     spares: Mutex<Vec<Chunk>>,
     sent: AtomicU64,
     dropped: Mutex<BTreeMap<String, u64>>,
+    filtered: Mutex<BTreeMap<String, u64>>,
+    masked: Mutex<BTreeMap<String, u64>>,
+    not_sampled: AtomicU64,
     problem: Mutex<Option<String>>,
     pub(crate) wishes: Mutex<Wishes>,
     pub(crate) bell: Condvar,
@@ -139,6 +147,9 @@ impl Hub {
             spares: Mutex::default(),
             sent: AtomicU64::new(0),
             dropped: Mutex::default(),
+            filtered: Mutex::default(),
+            masked: Mutex::default(),
+            not_sampled: AtomicU64::new(0),
             problem: Mutex::default(),
             wishes: Mutex::default(),
             bell: Condvar::default(),
@@ -217,13 +228,22 @@ impl Hub {
         if items == 0 {
             return;
         }
-        let mut dropped = self.dropped.lock();
-        match dropped.get_mut(reason) {
-            Some(count) => *count += items,
-            None => {
-                dropped.insert(reason.to_owned(), items);
-            }
-        }
+        count(&self.dropped, reason, items);
+    }
+
+    /// Counts what a rule left out.
+    pub(crate) fn count_filtered(&self, rule: &str, items: u64) {
+        count(&self.filtered, rule, items);
+    }
+
+    /// Counts values that were masked.
+    pub(crate) fn count_masked(&self, rule: &str, values: u64) {
+        count(&self.masked, rule, values);
+    }
+
+    /// Counts a span that is not recorded, because its trace is not.
+    pub(crate) fn count_not_sampled(&self) {
+        self.not_sampled.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Keeps the last thing that went wrong, for people to read.
@@ -243,8 +263,19 @@ impl Hub {
             sent: self.sent.load(Ordering::Relaxed),
             remaining: 0,
             dropped: self.dropped.lock().clone(),
+            filtered: self.filtered(),
+            masked: self.masked.lock().clone(),
             problem: self.problem.lock().clone(),
         }
+    }
+
+    fn filtered(&self) -> BTreeMap<String, u64> {
+        let mut filtered = self.filtered.lock().clone();
+        let not_sampled = self.not_sampled.load(Ordering::Relaxed);
+        if not_sampled > 0 {
+            filtered.insert("not_sampled".to_owned(), not_sampled);
+        }
+        filtered
     }
 
     /// Items that hold room: queued, in a shard, on their way, or promised to a shard.
@@ -263,6 +294,19 @@ impl Hub {
             }
         }
         true
+    }
+}
+
+fn count(counts: &Mutex<BTreeMap<String, u64>>, what: &str, more: u64) {
+    if more == 0 {
+        return;
+    }
+    let mut counts = counts.lock();
+    match counts.get_mut(what) {
+        Some(count) => *count += more,
+        None => {
+            counts.insert(what.to_owned(), more);
+        }
     }
 }
 

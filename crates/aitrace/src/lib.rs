@@ -59,6 +59,7 @@ mod log;
 pub mod otel;
 mod peek;
 mod prepare;
+mod process;
 mod propagate;
 mod registry;
 mod shard;
@@ -93,6 +94,7 @@ pub use ids::IdGenerator;
 #[cfg(feature = "tracing")]
 pub use layer::{Events, Layer, layer};
 pub use log::{Log, LogSpan, NewEvent};
+pub use process::{Rules, RulesError, RulesFormat};
 pub use span::{Parent, Span, SpanHandle, SpanOptions};
 #[cfg(feature = "stream")]
 pub use stream::{InStream, StreamInSpan};

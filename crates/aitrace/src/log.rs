@@ -108,13 +108,19 @@ pub struct NewEvent {
 }
 
 impl Tracer {
-    /// Writes a log record. Returns its id, `None` where nothing is recorded.
+    /// Writes a log record. Returns its id, `None` where nothing is recorded: the tracer is shut down, or the
+    /// current span is of a trace that is not recorded.
     pub fn log(&self, log: Log) -> Option<String> {
         if self.core.is_off() || local::is_suppressed() {
             return None;
         }
         let core = &self.core;
         local::with(|local| {
+            let unsampled = local.context().is_some_and(|context| !context.is_sampled());
+            if unsampled && matches!(log.span, LogSpan::Current) {
+                core.state().hub.count_not_sampled();
+                return None;
+            }
             let id = local.random().uuid();
             let current = || Some(local.context()?.span?.context);
             let span = match log.span {
@@ -137,8 +143,9 @@ impl Tracer {
             let mut guard = shard_of(core, local).lock();
             let (head, inner) = guard.parts();
             inner.log(head, Box::new(data));
-            id
+            Some(id)
         })
+        .flatten()
     }
 
     /// Begins a new session, which all spans of this tracer belong to from now on; with `id`, the session of

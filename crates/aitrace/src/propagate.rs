@@ -17,7 +17,8 @@ impl Context {
     /// Writes this context as headers: `traceparent` where there is a span, `baggage` where there is any.
     pub fn inject(&self, mut set: impl FnMut(&'static str, String)) {
         if let Some(span) = self.span() {
-            set(TRACEPARENT, format!("00-{}-{}-01", span.trace_id, span.span_id));
+            let flags = u8::from(self.is_sampled());
+            set(TRACEPARENT, format!("00-{}-{}-{flags:02x}", span.trace_id, span.span_id));
         }
         let Some(baggage) = self.baggage() else { return };
         let entries = Baggage::KEYS.iter().filter_map(|key| {
@@ -32,7 +33,8 @@ impl Context {
     pub fn extract<'h>(get: impl Fn(&str) -> Option<&'h str>) -> Self {
         let header = |name: &str| get(name).filter(|text| text.len() <= MAX_HEADER);
         let context = match header(TRACEPARENT).and_then(parse_traceparent) {
-            Some(span) => Self::default().with_remote_span(span),
+            Some((span, true)) => Self::default().with_remote_span(span),
+            Some((span, false)) => Self::default().with_unsampled_remote_span(span),
             None => Self::default(),
         };
         let mut baggage = Baggage::default();
@@ -48,8 +50,9 @@ impl Context {
     }
 }
 
-/// `version-traceid-spanid-flags`; later versions may add to the end.
-fn parse_traceparent(text: &str) -> Option<SpanContext> {
+/// `version-traceid-spanid-flags`; later versions may add to the end. The span, and whether its trace is
+/// recorded.
+fn parse_traceparent(text: &str) -> Option<(SpanContext, bool)> {
     let mut parts = text.trim().split('-');
     let (version, trace_id, span_id, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let two_hex = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -61,10 +64,9 @@ fn parse_traceparent(text: &str) -> Option<SpanContext> {
     if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return None;
     }
-    Some(SpanContext {
-        trace_id: trace_id.parse::<TraceId>().ok()?,
-        span_id: span_id.parse::<SpanId>().ok()?,
-    })
+    let sampled = u8::from_str_radix(flags, 16).ok()? & 1 == 1;
+    let (trace_id, span_id) = (trace_id.parse::<TraceId>().ok()?, span_id.parse::<SpanId>().ok()?);
+    Some((SpanContext { trace_id, span_id }, sampled))
 }
 
 fn encode(value: &str) -> String {
@@ -128,18 +130,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_injected_is_extracted(run in ".{1,60}", trace in 1..=u128::MAX, span in 1..=u64::MAX) {
+        fn what_is_injected_is_extracted(
+            run in ".{1,60}", trace in 1..=u128::MAX, span in 1..=u64::MAX, sampled: bool,
+        ) {
             let mut baggage = Baggage::default();
             baggage.set("run_id", Some(&run));
             let span = SpanContext {
                 trace_id: TraceId::from_bytes(trace.to_be_bytes()).expect("not zero"),
                 span_id: SpanId::from_bytes(span.to_be_bytes()).expect("not zero"),
             };
-            let context = Context::default().with_remote_span(span).with_baggage(baggage);
+            let context = Context::default();
+            let context =
+                if sampled { context.with_remote_span(span) } else { context.with_unsampled_remote_span(span) };
+            let context = context.with_baggage(baggage);
             let mut headers = HashMap::new();
             context.inject(|name, value| { headers.insert(name, value); });
             let read = Context::extract(|name| headers.get(name).map(String::as_str));
-            prop_assert_eq!(read.span(), Some(span));
+            prop_assert_eq!((read.span(), read.is_sampled()), (Some(span), sampled));
             prop_assert_eq!(read.baggage(), context.baggage());
         }
 

@@ -129,6 +129,12 @@ impl SpanHandle {
         Self { span: Some(span), ended: AtomicBool::new(false) }
     }
 
+    /// A span of a trace that is not recorded: it has ids, and can be a parent.
+    #[cold]
+    pub(crate) fn unsampled(span: SpanRef) -> Self {
+        Self { span: Some(span), ended: AtomicBool::new(true) }
+    }
+
     /// A span of which nothing is recorded.
     pub fn none() -> Self {
         Self { span: None, ended: AtomicBool::new(true) }

@@ -108,7 +108,9 @@ impl Tracer {
             return SpanHandle::none();
         }
         let core = &self.core;
-        local::with(|local| start(core, local, options)).map_or_else(SpanHandle::none, SpanHandle::new)
+        local::with(|local| start(core, local, options)).map_or_else(SpanHandle::none, |span| {
+            if span.is_sampled() { SpanHandle::new(span) } else { SpanHandle::unsampled(span) }
+        })
     }
 
     #[inline]
@@ -125,10 +127,15 @@ impl Tracer {
         let core = &self.core;
         let entered = local::with(|local| {
             let (parent, baggage) = match local.context() {
-                Some(context) => (context.span(), context.baggage.clone()),
+                Some(context) => (context.span, context.baggage.clone()),
                 None => (None, None),
             };
-            let seed = begin(core, local, parent);
+            let seed = begin(core, local, parent.map(|parent| parent.context));
+            let followed = parent.is_none_or(|parent| parent.is_sampled());
+            if (core.samples || !followed) && !sampled(core, &seed, followed, &name, kind, event_type) {
+                let span = SpanRef::unsampled(seed.context, Some(State::key(core.number())));
+                return (SpanHandle::unsampled(span), local.enter_span(span));
+            }
             let span = open(core, local, seed, baggage, |cell| {
                 cell.body.name = name;
                 cell.body.code = code;
@@ -162,6 +169,9 @@ impl Tracer {
     fn enrich_at(&self, span: Option<SpanRef>, enrich: Enrich) -> bool {
         let Some(place) = span.and_then(|span| span.place) else { return false };
         if self.core.is_off() {
+            return false;
+        }
+        if span.is_some_and(|span| !span.is_sampled()) {
             return false;
         }
         local::at(place, |_, inner| {
@@ -288,14 +298,14 @@ pub(crate) fn shard_of<'l>(core: &Arc<Core>, local: &'l mut Local) -> &'l mut Ow
 /// What a new span takes from the context.
 #[derive(Default)]
 struct Inherited {
-    span: Option<SpanContext>,
+    span: Option<SpanRef>,
     baggage: Option<Arc<Baggage>>,
 }
 
 impl From<&Context> for Inherited {
     #[inline]
     fn from(context: &Context) -> Self {
-        Self { span: context.span(), baggage: context.baggage.clone() }
+        Self { span: context.span, baggage: context.baggage.clone() }
     }
 }
 
@@ -313,6 +323,24 @@ fn begin(core: &Core, local: &mut Local, parent: Option<SpanContext>) -> Seed {
         None => (new_trace_id(core, local), None),
     };
     Seed { context: SpanContext { trace_id, span_id: new_span_id(core, local) }, parent }
+}
+
+/// Whether a span is recorded: as its parent is (`followed`); where it has none, as the rules say.
+#[cold]
+fn sampled(
+    core: &Core,
+    seed: &Seed,
+    followed: bool,
+    name: &str,
+    kind: Option<SpanKind>,
+    event_type: Option<EventType>,
+) -> bool {
+    let root = || core.process.records(seed.context.trace_id, name, kind, event_type);
+    let sampled = followed && (seed.parent.is_some() || root());
+    if !sampled {
+        core.state().hub.count_not_sampled();
+    }
+    sampled
 }
 
 #[inline]
@@ -363,7 +391,7 @@ fn start(core: &Arc<Core>, local: &mut Local, options: SpanOptions) -> SpanRef {
         Parent::Context(context) => Inherited::from(&context),
         Parent::Current => current(local),
         Parent::Root => Inherited { span: None, ..current(local) },
-        Parent::Span(span) => Inherited { span: Some(span), ..current(local) },
+        Parent::Span(context) => Inherited { span: Some(SpanRef { context, place: None }), ..current(local) },
     };
     let mut extra = None;
     if options.scope.is_some() || options.otel_kind.is_some() {
@@ -377,7 +405,11 @@ fn start(core: &Arc<Core>, local: &mut Local, options: SpanOptions) -> SpanRef {
     for link in links {
         span::push_link(&mut extra, link, Vec::new());
     }
-    let seed = begin(core, local, parent.span);
+    let seed = begin(core, local, parent.span.map(|parent| parent.context));
+    let followed = parent.span.is_none_or(|parent| parent.is_sampled());
+    if (core.samples || !followed) && !sampled(core, &seed, followed, &name, kind, event_type) {
+        return SpanRef::unsampled(seed.context, Some(State::key(core.number())));
+    }
     open(core, local, seed, parent.baggage, |cell| {
         cell.body.name = name;
         cell.body.code = code;

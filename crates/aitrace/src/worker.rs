@@ -287,7 +287,7 @@ impl Worker {
         let open_count = self.live || self.closing_since.is_some();
         // Each has to be asked, so no short cut at the first that is busy.
         let busy = shards.iter().filter(|shard| !shard.settle(open_count)).count();
-        let quiet = busy == 0;
+        let quiet = busy == 0 && !self.prepare.holds();
         if quiet && !self.retell {
             self.next_look = None;
         } else if self.next_look.is_none() {

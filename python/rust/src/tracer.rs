@@ -329,10 +329,17 @@ impl Tracer {
         place: Option<Place>,
         logger: Option<&str>,
     ) -> Option<String> {
-        let span = Here::look(py).context.span();
+        let context = Here::look(py).context;
+        let span = match context.span() {
+            Some(span) if context.is_sampled() => LogSpan::Span(span),
+            Some(_) => LogSpan::Current,
+            None => LogSpan::None,
+        };
+        // The recorder leaves out what belongs to a trace that is not recorded, and counts it.
+        let _attached = (!context.is_sampled()).then(|| context.attach());
         let mut log = Log::new(text_of(event))
             .level(Level::from_word(text_of(level).as_str()).unwrap_or(Level::Info))
-            .span(span.map_or(LogSpan::None, LogSpan::Span));
+            .span(span);
         if let Some(logger) = logger {
             log = log.logger(logger.to_owned());
         }

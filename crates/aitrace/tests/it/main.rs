@@ -7,6 +7,7 @@ mod live;
 mod macro_shapes;
 mod macros;
 mod otel;
+mod process;
 mod queue;
 mod records;
 mod stub;

@@ -1,0 +1,405 @@
+//! Shapes of secrets in text: keys of providers, tokens, private keys, passwords in addresses and assignments.
+//!
+//! One search by vector instructions finds where a secret may begin; only there is looked closer, with a
+//! pattern that is anchored to the place.
+
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use regex::Regex;
+
+use super::PLACEHOLDER;
+
+/// A shape.
+struct Shape {
+    /// For the count.
+    name: &'static str,
+    /// What it begins with; no other shape begins with the same.
+    starts: &'static [&'static str],
+    /// From the beginning on; the first group, else all, is the secret.
+    pattern: &'static str,
+    /// What else must be true of the secret: words look like keys, too.
+    check: fn(&str) -> bool,
+}
+
+fn anything(_: &str) -> bool {
+    true
+}
+
+/// Keys have digits, names of things most often do not.
+fn digit(secret: &str) -> bool {
+    secret.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+/// Words of a language are shorter and have no digits.
+fn no_word(secret: &str) -> bool {
+    digit(secret) || secret.len() >= 20
+}
+
+const SHAPES: &[Shape] = &[
+    Shape { name: "sk_key", starts: &["sk-"], pattern: r"sk-[A-Za-z0-9_-]{12,}", check: digit },
+    Shape { name: "aws_key", starts: &["AKIA", "ASIA"], pattern: r"A[KS]IA[A-Z0-9]{12,}", check: anything },
+    Shape {
+        name: "github_token",
+        starts: &["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"],
+        pattern: r"(?:gh[pousr]|github_pat)_[A-Za-z0-9_]{16,}",
+        check: anything,
+    },
+    Shape {
+        name: "gitlab_token",
+        starts: &["glpat-"],
+        pattern: r"glpat-[A-Za-z0-9_-]{12,}",
+        check: anything,
+    },
+    Shape {
+        name: "slack_token",
+        starts: &["xox", "xapp-"],
+        pattern: r"(?:xox[a-z]|xapp)-[A-Za-z0-9-]{8,}",
+        check: anything,
+    },
+    Shape {
+        name: "google_key",
+        starts: &["AIza", "ya29.", "GOCSPX-"],
+        pattern: r"(?:AIza|ya29\.|GOCSPX-)[A-Za-z0-9_-]{16,}",
+        check: anything,
+    },
+    Shape {
+        name: "jwt",
+        starts: &["eyJ"],
+        pattern: r"eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){0,3}",
+        check: anything,
+    },
+    Shape {
+        name: "bearer",
+        starts: &["Bearer", "bearer", "BEARER"],
+        pattern: r"(?i)bearer[ \t]+([A-Za-z0-9._~+/=-]{8,})",
+        check: no_word,
+    },
+    Shape {
+        name: "private_key",
+        starts: &["-----BEGIN "],
+        pattern: r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
+        check: anything,
+    },
+    Shape {
+        name: "url_password",
+        starts: &["://"],
+        pattern: r#"://[^\s:/@"'<>\\]*:([^\s/"'<>\\]+)@"#,
+        check: anything,
+    },
+    Shape { name: "honeyhive_key", starts: &["hh_"], pattern: r"hh_[A-Za-z0-9_-]{12,}", check: digit },
+    Shape { name: "aitrace_key", starts: &["ait_"], pattern: r"ait_[A-Za-z0-9_]{16,}", check: digit },
+    Shape {
+        name: "stripe_key",
+        starts: &["sk_live_", "rk_live_", "sk_test_", "rk_test_", "whsec_"],
+        pattern: r"(?:[sr]k_(?:live|test)|whsec)_[A-Za-z0-9]{12,}",
+        check: anything,
+    },
+    Shape {
+        name: "provider_key",
+        starts: &["hf_", "gsk_", "xai-", "pplx-", "npm_", "pypi-", "dop_v1_"],
+        pattern: r"(?:hf_|gsk_|xai-|pplx-|npm_|pypi-|dop_v1_)[A-Za-z0-9_-]{20,}",
+        check: digit,
+    },
+    Shape {
+        name: "sendgrid_key",
+        starts: &["SG."],
+        pattern: r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",
+        check: anything,
+    },
+];
+
+/// Parts of words that may be assigned a secret: `password=…`, `"api_key": "…"`, `Authorization: …`.
+/// The key around it is judged by its words.
+const ASSIGNED: &[&str] = &[
+    "assword",
+    "ASSWORD",
+    "asswd",
+    "ASSWD",
+    "asscode",
+    "assphrase",
+    "pwd",
+    "PWD",
+    "Pwd",
+    "ecret",
+    "ECRET",
+    "oken",
+    "OKEN",
+    "api_key",
+    "api-key",
+    "apikey",
+    "API_KEY",
+    "APIKEY",
+    "piKey",
+    "pi-Key",
+    "PI-KEY",
+    "uthorization",
+    "UTHORIZATION",
+    "ookie",
+    "OOKIE",
+    "redential",
+    "REDENTIAL",
+    "_key",
+    "_KEY",
+    "countKey",
+    "cessKey",
+    "vateKey",
+];
+
+/// Escapes of JSON behind which plain letters may hide: then the text must be read before it is searched.
+const ESCAPES: &[&str] = &["\\u00", "\\/"];
+
+/// A secret in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) range: Range<usize>,
+    /// Which shape, in the order of [`Secrets::names`].
+    pub(super) shape: usize,
+}
+
+/// Finds secrets by their shape.
+#[derive(Debug, Clone)]
+pub(super) struct Secrets {
+    starts: AhoCorasick,
+    /// For each start the shape; beyond the shapes: an assignment, an escape.
+    owners: Vec<usize>,
+    patterns: Vec<Regex>,
+}
+
+const ASSIGNMENT: usize = SHAPES.len();
+const ESCAPE: usize = SHAPES.len() + 1;
+
+impl Secrets {
+    pub(super) fn new() -> Self {
+        let shapes = SHAPES.iter().map(|shape| shape.starts).chain([ASSIGNED, ESCAPES]);
+        let starts: Vec<(&str, usize)> = shapes
+            .enumerate()
+            .flat_map(|(owner, starts)| starts.iter().map(move |start| (*start, owner)))
+            .collect();
+        let compile = |pattern: &str| {
+            Regex::new(&format!(r"\A(?:{pattern})")).expect("the pattern is a constant that is tested")
+        };
+        Self {
+            starts: AhoCorasick::builder()
+                .match_kind(MatchKind::LeftmostFirst)
+                .build(starts.iter().map(|start| start.0))
+                .expect("few constants"),
+            owners: starts.iter().map(|start| start.1).collect(),
+            patterns: SHAPES.iter().map(|shape| compile(shape.pattern)).collect(),
+        }
+    }
+
+    /// Names of the shapes, for the counts; the last is that of assignments.
+    pub(super) fn names() -> impl Iterator<Item = &'static str> {
+        SHAPES.iter().map(|shape| shape.name).chain(["assignment"])
+    }
+
+    /// Where from `at` on a secret may begin.
+    pub(super) fn next_start(&self, text: &str, at: usize) -> Option<usize> {
+        self.starts.find(aho_corasick::Input::new(text).span(at..text.len())).map(|found| found.start())
+    }
+
+    /// The next secret from `at` on. `secret_key` says whether a key is one of credentials.
+    pub(super) fn find(
+        &self,
+        text: &str,
+        mut at: usize,
+        secret_key: &mut dyn FnMut(&str) -> bool,
+    ) -> Option<Found> {
+        loop {
+            let start = self.starts.find(aho_corasick::Input::new(text).span(at..text.len()))?;
+            let owner = self.owners[start.pattern().as_usize()];
+            let found = match owner {
+                ASSIGNMENT => Self::assigned(text, start.range(), secret_key),
+                ESCAPE => None,
+                shape => self.shaped(text, start.start(), shape),
+            };
+            if let Some(range) = found.filter(|range| !text[range.clone()].starts_with(PLACEHOLDER)) {
+                return Some(Found { range, shape: owner });
+            }
+            at = start.end();
+        }
+    }
+
+    fn shaped(&self, text: &str, start: usize, shape: usize) -> Option<Range<usize>> {
+        // `task-1` is no `sk-…`.
+        let before = text[..start].bytes().next_back();
+        let inside = SHAPES[shape].starts[0].as_bytes()[0].is_ascii_alphanumeric()
+            && before.is_some_and(|byte| byte.is_ascii_alphanumeric());
+        if inside {
+            return None;
+        }
+        let rest = &text[start..];
+        let captures = self.patterns[shape].captures(rest)?;
+        let secret = captures.get(1).or(captures.get(0))?;
+        let range = start + secret.start()..start + secret.end();
+        (SHAPES[shape].check)(secret.as_str()).then_some(range)
+    }
+
+    /// The value that is assigned to the key around `part`.
+    fn assigned(
+        text: &str,
+        part: Range<usize>,
+        secret_key: &mut dyn FnMut(&str) -> bool,
+    ) -> Option<Range<usize>> {
+        let of_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        let bytes = text.as_bytes();
+        let end = part.end + bytes[part.end..].iter().take_while(|byte| of_key(byte)).count();
+        let sign = Sign::read(text, end)?;
+        let begin = part.start - bytes[..part.start].iter().rev().take_while(|byte| of_key(byte)).count();
+        let key = &text[begin..end];
+        if !secret_key(key) {
+            return None;
+        }
+        let ends_with = |word: &str| {
+            key.len() >= word.len()
+                && key.as_bytes()[key.len() - word.len()..].eq_ignore_ascii_case(word.as_bytes())
+        };
+        let rest = &text[sign.value..];
+        let (from, length) = if let Some(quote) = quote(rest) {
+            (quote.len(), closing(&rest[quote.len()..], quote))
+        } else if ends_with("authorization") || ends_with("cookie") {
+            // The whole value of a header: scheme and credentials, or several cookies.
+            (0, rest.find(['\n', '\r', '"', '\'', '\\']).unwrap_or(rest.len()))
+        } else {
+            let value = rest.split(|char: char| char.is_whitespace() || "\"'\\,;&".contains(char)).next()?;
+            let value = value.trim_end_matches([')', ']', '}', '>']);
+            // In prose a colon follows many words: `Password: at least …`.
+            let word = !sign.sure && value.bytes().all(|byte| byte.is_ascii_alphabetic());
+            (0, if word { 0 } else { value.len() })
+        };
+        // Behind a placeholder stand its brackets, which a bare value would lose.
+        let masked = rest[from..].starts_with(PLACEHOLDER);
+        (length > 0 && !masked).then(|| sign.value + from..sign.value + from + length)
+    }
+}
+
+/// What stands between a key and its value.
+struct Sign {
+    /// Where the value begins.
+    value: usize,
+    /// Nobody writes this but to assign.
+    sure: bool,
+}
+
+impl Sign {
+    /// `:`, `=`, `:=` or `=>` behind a key, which may have been quoted.
+    fn read(text: &str, key_end: usize) -> Option<Self> {
+        let blanks = |at: usize| text[at..].bytes().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        let closing = quote(&text[key_end..]).map_or(0, str::len);
+        let mut at = key_end + closing;
+        at += blanks(at);
+        let first = *text.as_bytes().get(at)?;
+        if !matches!(first, b':' | b'=') {
+            return None;
+        }
+        let long = matches!(text.as_bytes().get(at + 1), Some(b'=' | b'>'));
+        at += 1 + usize::from(long);
+        at += blanks(at);
+        Some(Self { value: at, sure: closing > 0 || long || first == b'=' })
+    }
+}
+
+/// A quote at the beginning of a text, with the backslashes before it.
+fn quote(text: &str) -> Option<&str> {
+    let slashes = text.bytes().take_while(|byte| *byte == b'\\').count();
+    matches!(text.as_bytes().get(slashes)?, b'"' | b'\'').then(|| &text[..=slashes])
+}
+
+/// Where a text ends that began with `quote`: at the same quote, less one that is escaped; else nowhere.
+fn closing(text: &str, quote: &str) -> usize {
+    let mut ends = text.match_indices(quote);
+    let end = ends.find(|(at, _)| text[..*at].bytes().next_back() != Some(b'\\'));
+    end.map_or(text.len(), |(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(text: &str) -> Vec<(String, &'static str)> {
+        let secrets = Secrets::new();
+        let names: Vec<_> = Secrets::names().collect();
+        let mut found = Vec::new();
+        let mut at = 0;
+        let mut secret = |key: &str| !key.contains("tokens") && !key.contains("primary");
+        while let Some(one) = secrets.find(text, at, &mut secret) {
+            found.push((text[one.range.clone()].to_owned(), names[one.shape]));
+            at = one.range.end;
+        }
+        found
+    }
+
+    #[test]
+    fn each_shape_is_found_in_the_middle_of_text() {
+        for (secret, name) in [
+            ("sk-abcdefghijkl1234", "sk_key"),
+            ("sk-ant-api03-abcdefgh1234-_", "sk_key"),
+            ("sk-proj-Abc_1234567890", "sk_key"),
+            ("AKIAIOSFODNN7EXAMPLE", "aws_key"),
+            ("ghp_abcdefghijklmnopqrstuvwxyz0123456789", "github_token"),
+            ("github_pat_11ABCDEFG0abcdefghijkl", "github_token"),
+            ("glpat-abcdefghijklmnop", "gitlab_token"),
+            ("xoxb-123456789012-abcdef", "slack_token"),
+            ("AIzaSyA-abcdefghijklmnopqrstuvwxyz01234", "google_key"),
+            ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "jwt"),
+            ("hh_1234567890abcdef", "honeyhive_key"),
+            ("ait_k1_0123456789abcdef01", "aitrace_key"),
+            ("sk_live_abcdefghijklmnop", "stripe_key"),
+            ("hf_abcdefghijklmnopqrstuvwxyz12", "provider_key"),
+            ("SG.abcdefghijklmnopqr.abcdefghijklmnopqrst", "sendgrid_key"),
+            ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc\n-----END RSA PRIVATE KEY-----", "private_key"),
+            ("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNza", "private_key"),
+        ] {
+            let cut_off = !secret.ends_with("-----") && name == "private_key";
+            let text = if cut_off { format!("é say {secret}") } else { format!("é say {secret}, or not") };
+            assert_eq!(all(&text), [(secret.to_owned(), name)]);
+        }
+    }
+
+    #[test]
+    fn only_the_secret_part_is_found() {
+        for (text, secret, name) in [
+            ("postgres://app:hunter2@db:5432/x", "hunter2", "url_password"),
+            ("redis://:p@ss@host/0", "p@ss", "url_password"),
+            ("curl -H 'authorization: Bearer abc.def-1'", "Bearer abc.def-1", "assignment"),
+            ("sent Bearer abcdefgh1 to", "abcdefgh1", "bearer"),
+            ("Server=db;User Id=sa;Password=hunter2;", "hunter2", "assignment"),
+            ("https://h/?api_key=abc&x=1", "abc", "assignment"),
+            (r#"said {\"password\": \"hunter2\"} to"#, "hunter2", "assignment"),
+            ("Config(user='u', password='hunter two')", "hunter two", "assignment"),
+            ("export OPENAI_API_KEY=abc", "abc", "assignment"),
+            ("password: hunter2", "hunter2", "assignment"),
+            ("Cookie: a=b; c=d\nHost: x", "a=b; c=d", "assignment"),
+            (r#"{"password": "hun\"ter2", "cut": "#, r#"hun\"ter2"#, "assignment"),
+            (r#"{\"password\": \"hun\\\"ter2\", \"cut"#, r#"hun\\\"ter2"#, "assignment"),
+            (r#"{"token": "never end"#, "never end", "assignment"),
+            ("f(password=x)", "x", "assignment"),
+        ] {
+            assert_eq!(all(text), [(secret.to_owned(), name)], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_alike_is_left() {
+        for text in [
+            "task-abcdefghijklmnop1234",
+            "sk-learn-based-classification-model",
+            "the bearer of good news",
+            "Bearer instruments",
+            "https://host:8080/a@b",
+            "http://localhost:8000/v1?x=1",
+            "password: required",
+            "Secrets of the universe: they are many",
+            "input_tokens=100 max_tokens: 20 \"total_tokens\": 120",
+            "primary_key=12",
+            "eyJustAWord",
+            "-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----",
+            "-----BEGIN PUBLIC KEY-----",
+            "xox",
+            "",
+        ] {
+            assert_eq!(all(text), [], "{text}");
+        }
+    }
+}

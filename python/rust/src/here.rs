@@ -80,6 +80,13 @@ impl<'py> Here<'py> {
         travels.or_else(extra)
     }
 
+    /// The session that the context gives to the spans of one tracer, in place of that tracer's own: the value
+    /// of `session_id@TRACER_ID`, which stays in this process and means nothing to other tracers.
+    pub(crate) fn session_of(&self, tracer_id: &str) -> Option<String> {
+        let is_it = |key: &str| key.strip_prefix("session_id@") == Some(tracer_id);
+        Some(self.extra.as_ref()?.iter().find(|(key, _)| is_it(key))?.1.clone())
+    }
+
     /// This with one value of the baggage changed, as a value for the slot.
     pub(crate) fn with_baggage(
         &self,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aitrace::{
-    CodeLocation, Context, Json, Level, Log, LogSpan, NewEvent, Parent, SpanOptions, Text, Timestamp,
+    CodeLocation, Context, Enrich, Json, Level, Log, LogSpan, NewEvent, Parent, SpanOptions, Text, Timestamp,
 };
 use aitrace_model::Scope as Library;
 use parking_lot::Mutex;
@@ -38,6 +38,9 @@ impl Tracer {
         let options = options(Parent::Context(here.context.clone()));
         let name = options.name.clone();
         let handle = slf.get().core.start(options);
+        if let Some(session) = here.session_of(slf.get().tracer_id()) {
+            handle.enrich(Enrich::new().session_id(session));
+        }
         let inside = handle.within(&here.context);
         let parent = here.context.span().map(|span| span.span_id);
         let tracer = slf.unbind();

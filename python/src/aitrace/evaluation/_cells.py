@@ -32,6 +32,8 @@ class Plan:
     retries: int
     timeout: float | None
     clock: Callable[[], float] = time.perf_counter
+    entered: Callable[[Cell], None] | None = None
+    """Called in a cell's context before its span begins."""
 
     @property
     def name(self) -> str:
@@ -98,6 +100,8 @@ def _enter(plan: Plan, cell: Cell) -> None:
     plan.tracer.set_baggage("run_id", plan.run_id)
     plan.tracer.set_baggage("dataset_id", plan.dataset.id)
     plan.tracer.set_baggage("datapoint_id", cell.datapoint.id)
+    if plan.entered is not None:
+        plan.entered(cell)
 
 
 def _row_span(plan: Plan, cell: Cell) -> Any:
@@ -210,6 +214,7 @@ def _finish(
         metrics[score.name] = score.value
         if score.explanation is not None:
             metrics[f"{score.name}_explanation"] = score.explanation
+        metrics.update({f"{score.name}_{key}": value for key, value in score.extras.items()})
     span.enrich(outputs=outputs, metrics=metrics or None)
     return DatapointResult(
         datapoint_id=cell.datapoint.id,
@@ -218,10 +223,20 @@ def _finish(
         ground_truth=cell.datapoint.ground_truth,
         outputs=outputs,
         error=error,
-        scores={score.name: score.value for score in scores},
+        scores=_values(scores),
         explanations={score.name: score.explanation for score in scores if score.explanation is not None},
         evaluator_errors={score.name: score.error for score in scores if score.error is not None},
         passed=error is None and all(score.passed for score in scores),
         duration_ms=(plan.clock() - started) * 1000.0,
         trace_id=span.trace_id,
     )
+
+
+def _values(scores: list[Score]) -> dict[str, Any]:
+    """Scores by name; numbers that an evaluator gave beside its score are scores, too."""
+    values: dict[str, Any] = {score.name: score.value for score in scores}
+    for score in scores:
+        for key, value in score.extras.items():
+            if isinstance(value, (bool, int, float)):
+                values.setdefault(f"{score.name}_{key}", value)
+    return values

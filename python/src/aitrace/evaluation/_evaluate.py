@@ -81,20 +81,47 @@ def evaluate(
         runfile, asked=server_url, project=project, session_name=run_name, api_key=api_key
     )
     plan = Plan(function, _wants_tracer(function), judges, rows, runfile.run_id, tracer, retries, timeout)
-    run = _Run(plan, runfile, run_name, done)
+    result = execute(
+        plan,
+        runfile,
+        run_name,
+        done=done,
+        repetitions=repetitions,
+        max_workers=max_workers,
+        aggregate=aggregate,
+        warnings=warnings,
+    )
+    if print_results:
+        result.print_table()
+    return result
+
+
+def execute(
+    plan: Plan,
+    runfile: RunFile,
+    name: str,
+    *,
+    done: dict[tuple[str, int], DatapointResult],
+    repetitions: int,
+    max_workers: int,
+    aggregate: Callable[[Sequence[float]], float],
+    warnings: list[str],
+) -> EvaluationResult:
+    """Runs the cells of a plan that are not ``done`` into an open run file; ends tracer and file."""
+    run = _Run(plan, runfile, name, done)
     try:
         status = run.execute(repetitions, max_workers)
-        flushed = tracer.flush()
+        flushed = plan.tracer.flush()
         if not flushed.ok:
             warnings.append(f"not all spans were delivered: {flushed}")
     finally:
-        tracer.shutdown()
+        plan.tracer.shutdown()
         runfile.close()
-    metrics, passed, failed = summarise(run.cells, [one.name for one in judges], aggregate)
-    result = EvaluationResult(
+    metrics, passed, failed = summarise(run.cells, [one.name for one in plan.evaluators], aggregate)
+    return EvaluationResult(
         run_id=runfile.run_id,
-        name=run_name,
-        dataset_id=rows.id,
+        name=name,
+        dataset_id=plan.dataset.id,
         status=status,
         success=status == "completed" and not failed,
         passed=passed,
@@ -105,9 +132,6 @@ def evaluate(
         path=str(runfile.path),
         warnings=warnings,
     )
-    if print_results:
-        result.print_table()
-    return result
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, overload
 
 from aitrace._errors import ConfigurationError
@@ -22,6 +22,8 @@ class Score:
     explanation: str | None = None
     error: str | None = None
     """What the evaluator raised, or why its answer is no score."""
+    extras: Mapping[str, Any] = field(default_factory=dict)
+    """What else a mapping said: metrics of the row, named ``NAME_KEY``."""
     passed: bool = True
     """False for a false boolean and for a missed threshold."""
 
@@ -31,7 +33,7 @@ class Evaluator:
 
     The function is called as ``f(outputs, inputs, ground_truth)`` with as many of the three as it
     takes, or by those names as keywords; it may be async. It returns a bool, number or string, a list
-    of one of these, a mapping with ``score`` and ``explanation``, or None to abstain.
+    of one of these, a mapping with ``score``, ``explanation`` and more, or None to abstain.
     """
 
     def __init__(
@@ -56,17 +58,17 @@ class Evaluator:
 
     def score(self, answer: Any) -> Score:
         """Turns the function's answer into a score."""
-        value, explanation = _value_of(answer)
+        value, explanation, extras = _value_of(answer)
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         if value is None:
-            return Score(self.name, None, explanation)
+            return Score(self.name, None, explanation, extras=extras)
         if not isinstance(value, (bool, int, float, str)):
             hint = "return a bool, number, string, or {'score': ..., 'explanation': ...}"
             return Score(
                 self.name, None, explanation, f"answer is {type(value).__name__}: {hint}", passed=False
             )
-        return Score(self.name, value, explanation, passed=self._passes(value))
+        return Score(self.name, value, explanation, extras=extras, passed=self._passes(value))
 
     def _passes(self, value: ScoreValue) -> bool:
         if isinstance(value, bool):
@@ -127,8 +129,9 @@ def _parameters(function: Callable[..., Any]) -> int | tuple[str, ...]:
     return min(len(positional), 3)
 
 
-def _value_of(answer: Any) -> tuple[Any, str | None]:
-    if isinstance(answer, Mapping):
-        explanation = answer.get("explanation")
-        return answer.get("score"), None if explanation is None else str(explanation)
-    return answer, None
+def _value_of(answer: Any) -> tuple[Any, str | None, Mapping[str, Any]]:
+    if not isinstance(answer, Mapping):
+        return answer, None, {}
+    explanation = answer.get("explanation")
+    extras = {str(key): answer[key] for key in answer if key not in {"score", "explanation"}}
+    return answer.get("score"), None if explanation is None else str(explanation), extras

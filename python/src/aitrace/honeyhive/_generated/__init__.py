@@ -1,0 +1,1 @@
+"""Where code written against `honeyhive` finds `HTTPException`."""

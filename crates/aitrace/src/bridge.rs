@@ -103,7 +103,7 @@ fn differs(base: &Context, top: Option<&Context>) -> Option<Context> {
 /// The context inside of a span that OpenTelemetry names; of one that is not ours, only its ids are known.
 fn found(bridge: &Bridge, ids: SpanContext, base: Option<&Context>) -> Context {
     (bridge.find)(ids)
-        .unwrap_or_else(|| base.cloned().unwrap_or_default().inside(SpanRef { context: ids, place: None }))
+        .unwrap_or_else(|| base.cloned().unwrap_or_default().inside(SpanRef { ids: ids.into(), place: None }))
 }
 
 /// The context that a span begins in when OpenTelemetry gives it this one.

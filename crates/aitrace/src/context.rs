@@ -47,32 +47,73 @@ pub(crate) enum Mark {
     Set = 1,
 }
 
+/// The ids of a span as machine words, in the order of their bytes in memory.
+///
+/// Arrays of bytes are copied by wide loads, which have to wait for narrow stores just made; words go through
+/// registers. None is zero: where it stands for an id, it came from one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ids {
+    pub(crate) trace: [u64; 2],
+    pub(crate) span: u64,
+}
+
+impl Ids {
+    /// The ids as others know them.
+    #[inline]
+    pub(crate) fn context(&self) -> SpanContext {
+        let mut trace_id = [0; 16];
+        trace_id[..8].copy_from_slice(&self.trace[0].to_ne_bytes());
+        trace_id[8..].copy_from_slice(&self.trace[1].to_ne_bytes());
+        let ids = (TraceId::from_bytes(trace_id), SpanId::from_bytes(self.span.to_ne_bytes()));
+        match ids {
+            (Some(trace_id), Some(span_id)) => SpanContext { trace_id, span_id },
+            _ => SpanContext::invalid(),
+        }
+    }
+}
+
+impl From<SpanContext> for Ids {
+    #[inline]
+    fn from(context: SpanContext) -> Self {
+        let (trace_id, span_id) = (context.trace_id.to_bytes(), context.span_id.to_bytes());
+        let word = |bytes: &[u8]| u64::from_ne_bytes(bytes.try_into().expect("eight bytes"));
+        Self { trace: [word(&trace_id[..8]), word(&trace_id[8..])], span: word(&span_id) }
+    }
+}
+
 /// A span that can be a parent, and be found where it is ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SpanRef {
-    pub(crate) context: SpanContext,
+    pub(crate) ids: Ids,
     /// `None` for a span of another process.
     pub(crate) place: Option<Place>,
 }
 
 impl SpanRef {
+    /// Its ids.
+    #[inline]
+    pub(crate) fn context(&self) -> SpanContext {
+        self.ids.context()
+    }
+
     /// A span of which nothing is recorded, because its trace is not; it still is a parent. `key` is that of
     /// its tracer in this process.
-    pub(crate) fn unsampled(context: SpanContext, key: Option<u64>) -> Self {
+    pub(crate) fn unsampled(ids: Ids, key: Option<u64>) -> Self {
         let key = key.unwrap_or(u64::MAX);
         let place = Place { key, shard: UNSAMPLED, slot: 0, generation: 0, mark: Mark::Set };
-        Self { context, place: Some(place) }
+        Self { ids, place: Some(place) }
     }
 
     /// Whether it is of a trace that is recorded.
     #[inline]
     pub(crate) fn is_sampled(&self) -> bool {
-        self.place.is_none_or(|place| place.shard != UNSAMPLED)
+        self.place.as_ref().is_none_or(|place| place.shard != UNSAMPLED)
     }
 
     /// The number of the tracer, if the span is of this process.
+    #[inline]
     pub(crate) fn tracer(&self) -> Option<u32> {
-        self.place.map(|place| (place.key >> 32) as u32)
+        self.place.as_ref().map(|place| (place.key >> 32) as u32)
     }
 }
 
@@ -132,7 +173,7 @@ pub struct Context {
 impl Context {
     /// The ids of the current span.
     pub fn span(&self) -> Option<SpanContext> {
-        self.span.map(|span| span.context)
+        self.span.as_ref().map(SpanRef::context)
     }
 
     /// The baggage; `None` where nothing was set.
@@ -148,17 +189,17 @@ impl Context {
 
     /// This context inside a span of another process.
     pub fn with_remote_span(self, span: SpanContext) -> Self {
-        self.inside(SpanRef { context: span, place: None })
+        self.inside(SpanRef { ids: span.into(), place: None })
     }
 
     /// This context inside a span of another process whose trace is not recorded: spans in it are not either.
     pub fn with_unsampled_remote_span(self, span: SpanContext) -> Self {
-        self.inside(SpanRef::unsampled(span, None))
+        self.inside(SpanRef::unsampled(span.into(), None))
     }
 
     /// Whether spans that begin here are recorded, but for what rules say of new traces.
     pub fn is_sampled(&self) -> bool {
-        self.span.is_none_or(|span| span.is_sampled())
+        self.span.as_ref().is_none_or(SpanRef::is_sampled)
     }
 
     /// This context inside `span`.
@@ -172,7 +213,7 @@ impl Context {
     }
 
     #[cold]
-    fn others_with(&self, outer: SpanRef, inner: Option<u32>) -> Arc<[SpanRef]> {
+    pub(crate) fn others_with(&self, outer: SpanRef, inner: Option<u32>) -> Arc<[SpanRef]> {
         let others = self.others.iter().flat_map(|others| others.iter()).copied();
         let kept = others.filter(|span| span.tracer() != inner && span.tracer() != outer.tracer());
         kept.chain(outer.place.map(|_| outer)).collect()
@@ -191,10 +232,7 @@ mod tests {
 
     fn span(tracer: u32, id: u8) -> SpanRef {
         SpanRef {
-            context: SpanContext {
-                trace_id: TraceId::from_bytes([1; 16]).expect("not zero"),
-                span_id: SpanId::from_bytes([id; 8]).expect("not zero"),
-            },
+            ids: Ids { trace: [1, 1], span: u64::from(id) },
             place: Some(Place {
                 key: u64::from(tracer) << 32,
                 shard: 0,
@@ -220,6 +258,17 @@ mod tests {
                 assert_eq!(context.span_of(tracer), id.map(|id| span(tracer, id)), "{inside:?} {tracer}");
             }
         }
+    }
+
+    #[test]
+    fn ids_survive_as_words() {
+        let context = SpanContext {
+            trace_id: TraceId::from_bytes(std::array::from_fn(|index| index as u8)).expect("not zero"),
+            span_id: SpanId::from_bytes(std::array::from_fn(|index| 100 + index as u8)).expect("not zero"),
+        };
+        assert_eq!(Ids::from(context).context(), context);
+        assert_eq!(Ids { trace: [0, 0], span: 1 }.context(), SpanContext::invalid());
+        assert_eq!((size_of::<Option<SpanRef>>(), size_of::<Option<Place>>()), (48, 24));
     }
 
     #[test]

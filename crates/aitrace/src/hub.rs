@@ -16,7 +16,7 @@ const CHUNK_BYTES: usize = 256 << 10;
 /// Chunks for which the worker is woken before its next look.
 const CHUNKS_AT_ONCE: usize = 4;
 /// Empty chunks kept for use again.
-const SPARE_CHUNKS: usize = 2 * CHUNKS_AT_ONCE;
+const SPARE_CHUNKS: usize = 4 * CHUNKS_AT_ONCE;
 /// What a shard takes from the budget at a time.
 const CREDIT_ITEMS: usize = 64;
 const CREDIT_BYTES: usize = 64 << 10;

@@ -1,11 +1,12 @@
 //! What belongs to the calling thread: its shards, the stack of contexts, its random numbers.
 
 use std::cell::{Cell, RefCell};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 #[cfg(feature = "opentelemetry")]
 use crate::bridge;
-use crate::context::{Context, Place, SpanRef};
+use crate::context::{Context, Ids, Place, SpanRef};
 use crate::fork;
 use crate::ids::Random;
 use crate::registry;
@@ -19,7 +20,10 @@ pub(crate) struct Local {
     epoch: u32,
     pub(crate) random: Option<Random>,
     shards: Vec<Own>,
+    /// Those below `depth` are the stack of contexts. The others are kept for use again: a frame is filled
+    /// field by field where it stands.
     frames: Vec<Frame>,
+    depth: usize,
     serial: u64,
     /// What is current with OpenTelemetry, where that is not the top of the stack.
     #[cfg(feature = "opentelemetry")]
@@ -27,6 +31,7 @@ pub(crate) struct Local {
 }
 
 /// A context on the stack. Guards may be dropped in any order: a frame below the top is only marked.
+#[derive(Default)]
 struct Frame {
     serial: u64,
     left: bool,
@@ -36,19 +41,43 @@ struct Frame {
     theirs: Option<opentelemetry::ContextGuard>,
 }
 
+impl Frame {
+    /// Lets go of what it keeps alive; ids may stay.
+    #[inline]
+    fn clear(&mut self) {
+        #[cfg(feature = "opentelemetry")]
+        if self.theirs.is_some() {
+            self.theirs = None;
+        }
+        if self.context.others.is_some() {
+            self.context.others = None;
+        }
+        if self.context.baggage.is_some() {
+            self.context.baggage = None;
+        }
+    }
+}
+
 /// What leaves a frame again.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Token {
     index: usize,
-    serial: u64,
+    serial: NonZeroU64,
 }
+
+/// Frames that are kept for use again.
+const KEPT_FRAMES: usize = 64;
 
 thread_local! {
     static LOCAL: RefCell<Local> = const { RefCell::new(Local::new()) };
 }
 
 /// Works with the thread's own things. `None` while the thread is being torn down or from within.
-#[inline]
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a call would pass what it works with through memory, which costs more"
+)]
 pub(crate) fn with<R>(work: impl FnOnce(&mut Local) -> R) -> Option<R> {
     LOCAL
         .try_with(|local| {
@@ -58,7 +87,7 @@ pub(crate) fn with<R>(work: impl FnOnce(&mut Local) -> R) -> Option<R> {
             }
             #[cfg(feature = "opentelemetry")]
             if bridge::is_on() {
-                local.theirs = bridge::current(local.frames.last().map(|frame| &frame.context));
+                local.theirs = bridge::current(local.top());
             }
             Some(work(&mut local))
         })
@@ -67,8 +96,12 @@ pub(crate) fn with<R>(work: impl FnOnce(&mut Local) -> R) -> Option<R> {
 }
 
 /// Works with the shard that holds a span, from whatever thread.
-#[inline]
-pub(crate) fn at<R>(place: Place, work: impl FnOnce(&Head, &mut Inner) -> R) -> Option<R> {
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a call would pass what it works with through memory, which costs more"
+)]
+pub(crate) fn at<R>(place: &Place, work: impl FnOnce(&Head, &mut Inner) -> R) -> Option<R> {
     let mut work = Some(work);
     let near = with(|local| {
         let mut guard = local.own(place)?.lock();
@@ -79,7 +112,7 @@ pub(crate) fn at<R>(place: Place, work: impl FnOnce(&Head, &mut Inner) -> R) -> 
 }
 
 #[cold]
-pub(crate) fn far<R>(place: Place, work: impl FnOnce(&Head, &mut Inner) -> R) -> Option<R> {
+fn far<R>(place: &Place, work: impl FnOnce(&Head, &mut Inner) -> R) -> Option<R> {
     let shard = registry::shard(place)?;
     let mut guard = shard.lock();
     let (head, inner) = guard.parts();
@@ -93,6 +126,7 @@ impl Local {
             random: None,
             shards: Vec::new(),
             frames: Vec::new(),
+            depth: 0,
             serial: 0,
             #[cfg(feature = "opentelemetry")]
             theirs: None,
@@ -135,7 +169,7 @@ impl Local {
 
     /// The shard that holds a span, if it is this thread's.
     #[inline]
-    pub(crate) fn own(&mut self, place: Place) -> Option<&mut Own> {
+    pub(crate) fn own(&mut self, place: &Place) -> Option<&mut Own> {
         let is_it = |own: &&mut Own| own.shared().key == place.key && own.shared().number == place.shard;
         self.shards.iter_mut().find(is_it)
     }
@@ -147,49 +181,95 @@ impl Local {
         if self.theirs.is_some() {
             return self.theirs.as_ref();
         }
-        self.frames.last().map(|frame| &frame.context)
+        self.top()
+    }
+
+    /// The top of our own stack.
+    #[inline]
+    fn top(&self) -> Option<&Context> {
+        self.frames.get(self.depth.checked_sub(1)?).map(|frame| &frame.context)
     }
 
     /// Makes `context` current.
-    #[inline]
     pub(crate) fn enter(&mut self, context: Context) -> Token {
-        self.serial += 1;
-        let token = Token { index: self.frames.len(), serial: self.serial };
-        self.frames.push(Frame {
-            serial: self.serial,
-            left: false,
-            #[cfg(feature = "opentelemetry")]
-            theirs: if bridge::is_on() { bridge::enter(&context) } else { None },
-            context,
-        });
+        let token = self.push();
         #[cfg(feature = "opentelemetry")]
         {
             self.theirs = None;
+            self.frames[token.index].theirs = if bridge::is_on() { bridge::enter(&context) } else { None };
+        }
+        self.frames[token.index].context = context;
+        token
+    }
+
+    /// Makes the current context with a span inside current.
+    #[inline]
+    pub(crate) fn enter_span(&mut self, ids: &Ids, place: &Place) -> Token {
+        let span = SpanRef { ids: *ids, place: Some(*place) };
+        #[cfg(feature = "opentelemetry")]
+        if bridge::is_on() || self.theirs.is_some() {
+            let inside =
+                self.context().map_or_else(|| Context::default().inside(span), |outer| outer.inside(span));
+            return self.enter(inside);
+        }
+        let token = self.push();
+        let (below, above) = self.frames.split_at_mut(token.index);
+        let context = &mut above[0].context;
+        context.span = Some(span);
+        let Some(outer) = below.last().map(|frame| &frame.context) else { return token };
+        if outer.baggage.is_some() {
+            context.baggage.clone_from(&outer.baggage);
+        }
+        let inner = (place.key >> 32) as u32;
+        match &outer.span {
+            Some(span) if span.tracer() != Some(inner) => {
+                context.others = Some(outer.others_with(*span, Some(inner)));
+            }
+            _ if outer.others.is_some() => context.others.clone_from(&outer.others),
+            _ => {}
         }
         token
     }
 
-    /// Makes the current context with `span` inside current.
+    /// Puts an empty frame on the stack.
     #[inline]
-    pub(crate) fn enter_span(&mut self, span: SpanRef) -> Token {
-        let context = match self.context() {
-            Some(context) => context.inside(span),
-            None => Context::default().inside(span),
-        };
-        self.enter(context)
+    fn push(&mut self) -> Token {
+        self.serial += 1;
+        let index = self.depth;
+        if index >= self.frames.len() {
+            self.frames.push(Frame::default());
+        }
+        let frame = &mut self.frames[index];
+        (frame.serial, frame.left) = (self.serial, false);
+        self.depth += 1;
+        Token { index, serial: NonZeroU64::new(self.serial).unwrap_or(NonZeroU64::MIN) }
     }
 
     /// Makes current what was so before; a frame that others stand upon goes with them.
     #[inline]
     pub(crate) fn leave(&mut self, token: Token) {
-        let Some(frame) = self.frames.get_mut(token.index) else { return };
-        if frame.serial != token.serial {
+        let Some(frame) = self.frames[..self.depth].get_mut(token.index) else { return };
+        if frame.serial != token.serial.get() {
             return;
         }
-        frame.left = true;
-        while self.frames.last().is_some_and(|frame| frame.left) {
-            // Dropped where it stands: popping would move it out first.
-            self.frames.truncate(self.frames.len() - 1);
+        if token.index + 1 < self.depth {
+            frame.left = true;
+            return;
+        }
+        frame.clear();
+        self.depth = token.index;
+        self.settle();
+    }
+
+    /// Takes away frames that were left while others stood upon them, and more than are worth keeping.
+    #[inline]
+    fn settle(&mut self) {
+        while let Some(frame) = self.frames[..self.depth].last_mut().filter(|frame| frame.left) {
+            frame.clear();
+            self.depth -= 1;
+        }
+        if self.frames.len() > KEPT_FRAMES {
+            self.frames.truncate(self.depth.max(KEPT_FRAMES));
         }
     }
 }
@@ -237,7 +317,7 @@ pub(crate) fn current() -> Context {
 /// The top of our own stack, whatever OpenTelemetry says.
 #[cfg(feature = "opentelemetry")]
 pub(crate) fn top() -> Context {
-    with(|local| local.frames.last().map(|frame| frame.context.clone())).flatten().unwrap_or_default()
+    with(|local| local.top().cloned()).flatten().unwrap_or_default()
 }
 
 /// The current span of a tracer, by the tracer's number.

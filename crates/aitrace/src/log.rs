@@ -122,7 +122,7 @@ impl Tracer {
                 return None;
             }
             let id = local.random().uuid();
-            let current = || Some(local.context()?.span?.context);
+            let current = || local.context()?.span();
             let span = match log.span {
                 LogSpan::Current => current(),
                 LogSpan::None => None,

@@ -18,6 +18,7 @@ impl Tracer {
     /// it carries.
     pub fn peek(&self, span: &SpanHandle) -> Option<SpanData> {
         let place = span.within(&Context::default()).span?.place?;
+        let place = &place;
         let (body, attributes) = local::at(place, |head, inner| inner.peek(head, place))??;
         let identity = self.core.identity.clone();
         // The phase of an end, so that no lifecycle is among the attributes.

@@ -79,7 +79,7 @@ fn living() -> Vec<Arc<Alive>> {
 }
 
 /// The shard that holds a span of this process, whosever thread it belongs to.
-pub(crate) fn shard(place: Place) -> Option<Arc<Shard>> {
+pub(crate) fn shard(place: &Place) -> Option<Arc<Shard>> {
     let number = (place.key >> 32) as u32;
     let table = TABLE.lock();
     let core = table.entries.iter().find(|entry| entry.number == number)?.core.upgrade();

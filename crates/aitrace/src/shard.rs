@@ -149,9 +149,9 @@ impl Slot {
 }
 
 impl Inner {
-    /// Keeps a span that has begun. `fill` writes what it has into a cell that is empty.
+    /// A place for a span that begins, with an empty cell. [`Inner::opened`] is to follow.
     #[inline]
-    pub(crate) fn open(&mut self, head: &Head, fill: impl FnOnce(&mut Cell)) -> Place {
+    pub(crate) fn open(&mut self, head: &Head) -> (Place, &mut Cell) {
         let index = match self.free.pop() {
             Some(index) => index,
             None => self.add_slot(),
@@ -160,12 +160,17 @@ impl Inner {
         slot.generation = slot.generation.wrapping_add(1);
         slot.changed = false;
         slot.told = None;
-        fill(&mut slot.cell);
         let generation = slot.generation;
+        let place = Place { key: head.key, shard: head.number, slot: index, generation, mark: Mark::Set };
+        (place, &mut slot.cell)
+    }
+
+    /// The cell is filled.
+    #[inline]
+    pub(crate) fn opened(&mut self, head: &Head, place: &Place) {
         if head.records || self.quiet {
-            self.announce(head, index);
+            self.announce(head, place.slot);
         }
-        Place { key: head.key, shard: head.number, slot: index, generation, mark: Mark::Set }
     }
 
     #[cold]
@@ -198,7 +203,7 @@ impl Inner {
     pub(crate) fn close(
         &mut self,
         head: &Head,
-        place: Place,
+        place: &Place,
         (tick, end): (Tick, Option<i64>),
         last: impl FnOnce(&mut Body),
     ) -> bool {
@@ -247,7 +252,7 @@ impl Inner {
     #[inline]
     pub(crate) fn change<R>(
         &mut self,
-        place: Place,
+        place: &Place,
         change: impl FnOnce(&mut Body, &mut Vec<Attribute>) -> R,
     ) -> Option<R> {
         let slot = self.slots.get_mut(place.slot as usize)?;
@@ -259,7 +264,7 @@ impl Inner {
     }
 
     /// A copy of an open span; `None` where it has ended.
-    pub(crate) fn peek(&mut self, head: &Head, place: Place) -> Option<(Body, Vec<Attribute>)> {
+    pub(crate) fn peek(&mut self, head: &Head, place: &Place) -> Option<(Body, Vec<Attribute>)> {
         let slot = self.slots.get_mut(place.slot as usize)?;
         if slot.generation != place.generation {
             return None;

@@ -125,14 +125,11 @@ pub struct SpanHandle {
 }
 
 impl SpanHandle {
+    /// One of a trace that is not recorded has ids, and can be a parent.
+    #[inline]
     pub(crate) fn new(span: SpanRef) -> Self {
-        Self { span: Some(span), ended: AtomicBool::new(false) }
-    }
-
-    /// A span of a trace that is not recorded: it has ids, and can be a parent.
-    #[cold]
-    pub(crate) fn unsampled(span: SpanRef) -> Self {
-        Self { span: Some(span), ended: AtomicBool::new(true) }
+        let ended = AtomicBool::new(!span.is_sampled());
+        Self { span: Some(span), ended }
     }
 
     /// A span of which nothing is recorded.
@@ -142,7 +139,7 @@ impl SpanHandle {
 
     /// Its ids; `None` where nothing is recorded.
     pub fn context(&self) -> Option<SpanContext> {
-        self.span.map(|span| span.context)
+        self.span.as_ref().map(SpanRef::context)
     }
 
     /// `context` with this span as the current one.
@@ -158,11 +155,12 @@ impl SpanHandle {
     /// The number of its tracer, ended or not.
     #[cfg(feature = "opentelemetry")]
     pub(crate) fn tracer(&self) -> Option<u32> {
-        self.span?.tracer()
+        self.span.as_ref()?.tracer()
     }
 
-    fn place(&self) -> Option<Place> {
-        if self.is_recording() { self.span?.place } else { None }
+    #[inline]
+    fn place(&self) -> Option<&Place> {
+        if self.is_recording() { self.span.as_ref()?.place.as_ref() } else { None }
     }
 
     /// Sets an attribute; the last value of a key counts. At most 128 keys.
@@ -283,7 +281,7 @@ impl SpanHandle {
             return;
         }
         self.ended.store(true, Ordering::Relaxed);
-        let Some(place) = self.span.and_then(|span| span.place) else { return };
+        let Some(place) = self.span.as_ref().and_then(|span| span.place.as_ref()) else { return };
         let end = end.map(Timestamp::nanos);
         local::at(place, |head, inner| {
             inner.close(head, place, (head.time.tick(), end), |body| {
@@ -315,7 +313,7 @@ impl Drop for SpanHandle {
 }
 
 /// Changes an open span wherever it is.
-pub(crate) fn change_at(place: Place, change: impl FnOnce(&mut Body, &mut Vec<Attribute>, &TimeSource)) {
+pub(crate) fn change_at(place: &Place, change: impl FnOnce(&mut Body, &mut Vec<Attribute>, &TimeSource)) {
     local::at(place, |head, inner| {
         inner.change(place, |body, attributes| change(body, attributes, &head.time))
     });
@@ -337,7 +335,11 @@ pub(crate) fn apply(body: &mut Body, attributes: &mut Vec<Attribute>, enrich: En
 }
 
 /// Sets an attribute within the limit.
-#[inline]
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a call would pass what it works with through memory, which costs more"
+)]
 pub(crate) fn set(extra: &mut Option<Box<Extra>>, attributes: &mut Vec<Attribute>, key: Text, value: Value) {
     if let Some((_, known)) = attributes.iter_mut().find(|(known, _)| *known == key) {
         *known = value;
@@ -408,6 +410,7 @@ pub struct Span {
 }
 
 impl Span {
+    #[inline]
     pub(crate) fn new(handle: SpanHandle, token: Option<Token>) -> Self {
         Self { handle, token, stays: PhantomData }
     }
@@ -430,7 +433,28 @@ impl Drop for Span {
         if std::thread::panicking() && self.handle.is_recording() {
             self.handle.set_status(SpanStatus::Error, Some("panicked"));
         }
-        local::leave(self.token.take());
-        self.handle.end();
+        let token = self.token.take();
+        let Some(place) = self.handle.place() else { return local::leave(token) };
+        self.handle.ended.store(true, Ordering::Relaxed);
+        // One visit to the thread's own things for both.
+        let near = local::with(|local| {
+            if let Some(token) = token {
+                local.leave(token);
+            }
+            let Some(own) = local.own(place) else { return false };
+            let mut guard = own.lock();
+            let (head, inner) = guard.parts();
+            inner.close(head, place, (head.time.tick(), None), |_| {});
+            true
+        });
+        if near != Some(true) {
+            close_far(place, None);
+        }
     }
+}
+
+/// Ends a span that is not this thread's.
+#[cold]
+fn close_far(place: &Place, end: Option<i64>) {
+    local::at(place, |head, inner| inner.close(head, place, (head.time.tick(), end), |_| {}));
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use aitrace_model::{EventType, Span as ModelSpan, SpanId, SpanKind, TraceId};
+use aitrace_model::{EventType, Span as ModelSpan, SpanId, SpanKind};
 
 use crate::code::Code;
-use crate::context::{Baggage, Context, SpanContext, SpanRef};
+use crate::context::{Baggage, Context, Ids, Place, SpanContext, SpanRef};
 use crate::core::{Alive, Core, Destination};
 use crate::data::{Cell, grow};
 use crate::fields::Enrich;
@@ -92,7 +92,7 @@ impl Tracer {
     #[track_caller]
     #[inline]
     pub fn start_span(&self, name: impl Into<Text>) -> Span {
-        self.enter(name.into(), Code::Caller(Location::caller()), None, None)
+        self.enter(name, Location::caller())
     }
 
     /// [`Tracer::start_span`] with more to say. The parent is that of the options.
@@ -108,51 +108,49 @@ impl Tracer {
             return SpanHandle::none();
         }
         let core = &self.core;
-        local::with(|local| start(core, local, options)).map_or_else(SpanHandle::none, |span| {
-            if span.is_sampled() { SpanHandle::new(span) } else { SpanHandle::unsampled(span) }
-        })
+        local::with(|local| start(core, local, options)).map_or_else(SpanHandle::none, SpanHandle::new)
     }
 
     #[inline]
-    pub(crate) fn enter(
-        &self,
-        name: Text,
-        code: Code,
-        event_type: Option<EventType>,
-        kind: Option<SpanKind>,
-    ) -> Span {
-        if self.core.is_off() {
-            return Span::new(SpanHandle::none(), None);
-        }
+    fn enter(&self, name: impl Into<Text>, caller: &'static Location<'static>) -> Span {
         let core = &self.core;
-        let entered = local::with(|local| {
+        let mut name = name.into();
+        // Single words on their way out: what is put together inside would be copied.
+        let mut ids = Ids { trace: [0, 0], span: 0 };
+        let mut place = None;
+        let mut token = None;
+        local::with(|local| {
+            if core.is_off() {
+                return;
+            }
             let (parent, baggage) = match local.context() {
-                Some(context) => (context.span, context.baggage.clone()),
+                Some(context) => (context.span.as_ref(), context.baggage.clone()),
                 None => (None, None),
             };
-            let seed = begin(core, local, parent.map(|parent| parent.context));
-            let followed = parent.is_none_or(|parent| parent.is_sampled());
-            if (core.samples || !followed) && !sampled(core, &seed, followed, &name, kind, event_type) {
-                let span = SpanRef::unsampled(seed.context, Some(State::key(core.number())));
-                return (SpanHandle::unsampled(span), local.enter_span(span));
+            let followed = parent.is_none_or(SpanRef::is_sampled);
+            let parent = parent.map(|span| span.ids);
+            let seed = begin(core, local, parent);
+            if (core.samples || !followed) && !sampled(core, &seed, followed, (&name, None, None)) {
+                let span = SpanRef::unsampled(seed.ids, Some(State::key(core.number())));
+                token = span.place.as_ref().map(|kept| local.enter_span(&seed.ids, kept));
+                (ids, place) = (seed.ids, span.place);
+                return;
             }
-            let span = open(core, local, seed, baggage, |cell| {
-                cell.body.name = name;
-                cell.body.code = code;
-                cell.body.event_type = event_type;
-                cell.body.kind = kind;
+            let kept = open(core, local, &seed, baggage, |cell| {
+                cell.body.name = std::mem::take(&mut name);
+                cell.body.code = Code::Caller(caller);
             });
-            (SpanHandle::new(span), local.enter_span(span))
+            token = Some(local.enter_span(&seed.ids, &kept));
+            ids = seed.ids;
+            place = Some(kept);
         });
-        match entered {
-            Some((handle, token)) => Span::new(handle, Some(token)),
-            None => Span::new(SpanHandle::none(), None),
-        }
+        let Some(place) = place else { return Span::new(SpanHandle::none(), None) };
+        Span::new(SpanHandle::new(SpanRef { ids, place: Some(place) }), token)
     }
 
     /// The ids of this tracer's current span.
     pub fn current_span(&self) -> Option<SpanContext> {
-        local::span_of(self.core.number()).map(|span| span.context)
+        local::span_of(self.core.number()).map(|span| span.context())
     }
 
     /// Adds to the current span of this tracer, never to another's. False where it has none.
@@ -167,11 +165,11 @@ impl Tracer {
     }
 
     fn enrich_at(&self, span: Option<SpanRef>, enrich: Enrich) -> bool {
-        let Some(place) = span.and_then(|span| span.place) else { return false };
+        let Some(place) = span.as_ref().and_then(|span| span.place.as_ref()) else { return false };
         if self.core.is_off() {
             return false;
         }
-        if span.is_some_and(|span| !span.is_sampled()) {
+        if span.as_ref().is_some_and(|span| !span.is_sampled()) {
             return false;
         }
         local::at(place, |_, inner| {
@@ -296,33 +294,39 @@ pub(crate) fn shard_of<'l>(core: &Arc<Core>, local: &'l mut Local) -> &'l mut Ow
 }
 
 /// What a new span takes from the context.
-#[derive(Default)]
 struct Inherited {
-    span: Option<SpanRef>,
+    span: Option<Ids>,
+    /// Whether the trace is recorded, as far as the parent says.
+    followed: bool,
     baggage: Option<Arc<Baggage>>,
 }
 
 impl From<&Context> for Inherited {
     #[inline]
     fn from(context: &Context) -> Self {
-        Self { span: context.span, baggage: context.baggage.clone() }
+        let span = context.span.as_ref();
+        let followed = span.is_none_or(SpanRef::is_sampled);
+        Self { span: span.map(|span| span.ids), followed, baggage: context.baggage.clone() }
     }
 }
 
 /// Ids of a new span, and its parent's.
-#[derive(Clone, Copy)]
 struct Seed {
-    context: SpanContext,
-    parent: Option<SpanId>,
+    ids: Ids,
+    parent: Option<u64>,
 }
 
 #[inline]
-fn begin(core: &Core, local: &mut Local, parent: Option<SpanContext>) -> Seed {
-    let (trace_id, parent) = match parent {
-        Some(span) => (span.trace_id, Some(span.span_id)),
-        None => (new_trace_id(core, local), None),
+fn begin(core: &Core, local: &mut Local, parent: Option<Ids>) -> Seed {
+    if core.ids.is_some() {
+        return begin_with(core, parent);
+    }
+    let random = local.random();
+    let (trace, parent) = match parent {
+        Some(outer) => (outer.trace, Some(outer.span)),
+        None => (random.trace(), None),
     };
-    Seed { context: SpanContext { trace_id, span_id: new_span_id(core, local) }, parent }
+    Seed { ids: Ids { trace, span: random.span() }, parent }
 }
 
 /// Whether a span is recorded: as its parent is (`followed`); where it has none, as the rules say.
@@ -331,11 +335,9 @@ fn sampled(
     core: &Core,
     seed: &Seed,
     followed: bool,
-    name: &str,
-    kind: Option<SpanKind>,
-    event_type: Option<EventType>,
+    (name, kind, event_type): (&str, Option<SpanKind>, Option<EventType>),
 ) -> bool {
-    let root = || core.process.records(seed.context.trace_id, name, kind, event_type);
+    let root = || core.process.records(seed.ids.context().trace_id, name, kind, event_type);
     let sampled = followed && (seed.parent.is_some() || root());
     if !sampled {
         core.state().hub.count_not_sampled();
@@ -343,20 +345,18 @@ fn sampled(
     sampled
 }
 
-#[inline]
-fn new_trace_id(core: &Core, local: &mut Local) -> TraceId {
-    match &core.ids {
-        Some(ids) => ids.trace_id(),
-        None => local.random().trace_id(),
-    }
-}
-
-#[inline]
-fn new_span_id(core: &Core, local: &mut Local) -> SpanId {
-    match &core.ids {
-        Some(ids) => ids.span_id(),
-        None => local.random().span_id(),
-    }
+/// With ids from the tracer's own source.
+#[cold]
+fn begin_with(core: &Core, parent: Option<Ids>) -> Seed {
+    let given = core.ids.as_ref();
+    let span_id = given.map_or_else(|| SpanContext::invalid().span_id, |ids| ids.span_id());
+    let trace_id = match (&parent, given) {
+        (None, Some(ids)) => ids.trace_id(),
+        _ => SpanContext::invalid().trace_id,
+    };
+    let own = Ids::from(SpanContext { trace_id, span_id });
+    let trace = parent.map_or(own.trace, |outer| outer.trace);
+    Seed { ids: Ids { trace, span: own.span }, parent: parent.map(|outer| outer.span) }
 }
 
 /// Keeps a new span; `fill` writes what its owner says of it into an empty cell.
@@ -364,34 +364,34 @@ fn new_span_id(core: &Core, local: &mut Local) -> SpanId {
 fn open(
     core: &Arc<Core>,
     local: &mut Local,
-    seed: Seed,
+    seed: &Seed,
     baggage: Option<Arc<Baggage>>,
     fill: impl FnOnce(&mut Cell),
-) -> SpanRef {
+) -> Place {
     let begun = core.plan.time.tick();
     let mut guard = shard_of(core, local).lock();
     let (head, inner) = guard.parts();
-    let place = inner.open(head, |cell| {
-        // Field by field into its place: a body that is put together elsewhere would be copied.
-        cell.body.context = seed.context;
-        cell.body.parent = seed.parent;
-        cell.body.begun = begun;
-        if baggage.is_some() {
-            cell.body.baggage = baggage;
-        }
-        fill(cell);
-    });
-    SpanRef { context: seed.context, place: Some(place) }
+    let (place, cell) = inner.open(head);
+    // Field by field into its place: a body that is put together elsewhere would be copied.
+    cell.body.context = seed.ids.context();
+    cell.body.parent = seed.parent.and_then(|span| SpanId::from_bytes(span.to_ne_bytes()));
+    cell.body.begun = begun;
+    if baggage.is_some() {
+        cell.body.baggage = baggage;
+    }
+    fill(cell);
+    inner.opened(head, &place);
+    place
 }
 
 fn start(core: &Arc<Core>, local: &mut Local, options: SpanOptions) -> SpanRef {
     let SpanOptions { name, parent, event_type, kind, start, code, attributes: given, links, .. } = options;
-    let current = |local: &Local| local.context().map_or_else(Inherited::default, Inherited::from);
+    let current = |local: &Local| Inherited::from(local.context().unwrap_or(&Context::default()));
     let parent = match parent {
         Parent::Context(context) => Inherited::from(&context),
         Parent::Current => current(local),
-        Parent::Root => Inherited { span: None, ..current(local) },
-        Parent::Span(context) => Inherited { span: Some(SpanRef { context, place: None }), ..current(local) },
+        Parent::Root => Inherited { span: None, followed: true, ..current(local) },
+        Parent::Span(span) => Inherited { span: Some(span.into()), followed: true, ..current(local) },
     };
     let mut extra = None;
     if options.scope.is_some() || options.otel_kind.is_some() {
@@ -405,12 +405,12 @@ fn start(core: &Arc<Core>, local: &mut Local, options: SpanOptions) -> SpanRef {
     for link in links {
         span::push_link(&mut extra, link, Vec::new());
     }
-    let seed = begin(core, local, parent.span.map(|parent| parent.context));
-    let followed = parent.span.is_none_or(|parent| parent.is_sampled());
-    if (core.samples || !followed) && !sampled(core, &seed, followed, &name, kind, event_type) {
-        return SpanRef::unsampled(seed.context, Some(State::key(core.number())));
+    let seed = begin(core, local, parent.span);
+    if (core.samples || !parent.followed) && !sampled(core, &seed, parent.followed, (&name, kind, event_type))
+    {
+        return SpanRef::unsampled(seed.ids, Some(State::key(core.number())));
     }
-    open(core, local, seed, parent.baggage, |cell| {
+    let place = open(core, local, &seed, parent.baggage, |cell| {
         cell.body.name = name;
         cell.body.code = code;
         cell.body.event_type = event_type;
@@ -424,7 +424,8 @@ fn start(core: &Arc<Core>, local: &mut Local, options: SpanOptions) -> SpanRef {
         if !attributes.is_empty() {
             cell.attributes.append(&mut attributes);
         }
-    })
+    });
+    SpanRef { ids: seed.ids, place: Some(place) }
 }
 
 /// Adds to the current span of the tracer that is found here: [`Tracer::discover`].

@@ -105,6 +105,7 @@ pub(crate) fn bounded_text(text: &str) -> std::borrow::Cow<'_, str> {
 }
 
 impl From<&str> for Value {
+    #[inline]
     fn from(text: &str) -> Self {
         Short::new(text).map_or_else(|| Self::Text(bounded_text(text).into()), Self::Short)
     }
@@ -129,6 +130,7 @@ impl From<Arc<str>> for Value {
 }
 
 impl From<bool> for Value {
+    #[inline]
     fn from(value: bool) -> Self {
         Self::Bool(value)
     }
@@ -137,6 +139,7 @@ impl From<bool> for Value {
 macro_rules! numbers {
     ($($from:ty => $variant:ident as $to:ty),+) => {
         $(impl From<$from> for Value {
+            #[inline]
             fn from(value: $from) -> Self {
                 Self::$variant(<$to>::from(value))
             }

@@ -37,7 +37,7 @@ impl Span {
 
 /// OpenTelemetry's context inside of a span of ours: what libraries say of the current span goes there.
 pub(super) fn inside(outer: &OtelContext, span: SpanRef) -> OtelContext {
-    let context = bridge::otel_span_context(span.context, span.place.is_none());
+    let context = bridge::otel_span_context(span.context(), span.place.is_none());
     if span.place.is_none() {
         return outer.with_remote_span_context(context);
     }

@@ -219,7 +219,8 @@ mod tests {
         let mut both = 0;
         let mut generator = crate::ids::Random::seeded();
         for _ in 0..20_000 {
-            let id = generator.trace_id();
+            let ids = crate::context::Ids { trace: generator.trace(), span: generator.span() };
+            let id = ids.context().trace_id;
             let tail = within(mixed_bits(id), 0.25);
             kept += u32::from(tail);
             both += u32::from(tail && super::super::plan::tests::head(id, 0.25));

@@ -78,6 +78,8 @@ impl Environment {
     /// The environment with the package, the needs of its tests and the agent's, built from this tree.
     pub(crate) fn for_tests() -> Result<Self> {
         let mut wants = development_requirements()?;
+        // The exact versions first: what is less exact then has nothing to search for.
+        wants.splice(0..0, pinned("instrumentors")?);
         wants.extend(agent_requirements()?);
         System::find()?.environment(&wants)?.with_package()
     }
@@ -139,6 +141,16 @@ fn pyproject() -> Result<String> {
 fn development_requirements() -> Result<Vec<String>> {
     let wants = list(&pyproject()?, "dev");
     ensure!(!wants.is_empty(), "python/pyproject.toml: [project.optional-dependencies] has no list `dev`");
+    Ok(wants)
+}
+
+/// A list of exact versions of the package's optional dependencies.
+fn pinned(name: &str) -> Result<Vec<String>> {
+    let wants = list(&pyproject()?, name);
+    ensure!(
+        !wants.is_empty() && wants.iter().all(|want| want.contains("==")),
+        "python/pyproject.toml: [project.optional-dependencies] has no list `{name}` of exact versions"
+    );
     Ok(wants)
 }
 

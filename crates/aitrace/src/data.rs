@@ -15,8 +15,11 @@ use crate::text::Text;
 use crate::ticks::{Tick, TimeSource};
 use crate::value::Value;
 
-/// Most attributes, events and links of a span; what is beyond is counted.
+/// Most events and links of a span, each; what is beyond is counted.
 pub(crate) const MAX_PARTS: usize = 128;
+
+/// Most attributes of a span: instrumentors write several for each message of a conversation, the answer last.
+pub(crate) const MAX_ATTRIBUTES: usize = 1024;
 
 /// An attribute.
 pub(crate) type Attribute = (Text, Value);
@@ -218,6 +221,13 @@ impl SpanData {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.body.name
+    }
+
+    /// Whether there is something to normalise: attributes of its own, events, or another library's word.
+    pub fn is_raw(&self) -> bool {
+        let extra = self.body.extra.as_deref();
+        !self.attributes.is_empty()
+            || extra.is_some_and(|extra| extra.scope.is_some() || !extra.events.is_empty())
     }
 }
 

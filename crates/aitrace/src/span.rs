@@ -9,7 +9,7 @@ use aitrace_model::{ErrorInfo, EventType, RawLink, Scope, SpanKind, Timestamp};
 
 use crate::code::Code;
 use crate::context::{Context, Place, SpanContext, SpanRef};
-use crate::data::{Attribute, Body, Event, Extra, MAX_PARTS, SpanStatus, grow};
+use crate::data::{Attribute, Body, Event, Extra, MAX_ATTRIBUTES, MAX_PARTS, SpanStatus, grow};
 use crate::fields::Enrich;
 use crate::local::{self, Token};
 use crate::text::Text;
@@ -53,6 +53,8 @@ pub struct SpanOptions {
     pub scope: Option<Arc<Scope>>,
     /// OTLP's span kind. Default: client for a model's call, else internal.
     pub otel_kind: Option<i32>,
+    /// Ids that another recorder of the same span gave it. Default: new ones, in the parent's trace.
+    pub ids: Option<SpanContext>,
 }
 
 impl SpanOptions {
@@ -69,6 +71,7 @@ impl SpanOptions {
             links: Vec::new(),
             scope: None,
             otel_kind: None,
+            ids: None,
         }
     }
 
@@ -163,7 +166,7 @@ impl SpanHandle {
         if self.is_recording() { self.span.as_ref()?.place.as_ref() } else { None }
     }
 
-    /// Sets an attribute; the last value of a key counts. At most 128 keys.
+    /// Sets an attribute; the last value of a key counts. At most 1024 keys.
     #[inline]
     pub fn set_attribute(&self, key: impl Into<Text>, value: impl Into<Value>) {
         let Some(place) = self.place() else { return };
@@ -343,7 +346,7 @@ pub(crate) fn apply(body: &mut Body, attributes: &mut Vec<Attribute>, enrich: En
 pub(crate) fn set(extra: &mut Option<Box<Extra>>, attributes: &mut Vec<Attribute>, key: Text, value: Value) {
     if let Some((_, known)) = attributes.iter_mut().find(|(known, _)| *known == key) {
         *known = value;
-    } else if attributes.len() < MAX_PARTS {
+    } else if attributes.len() < MAX_ATTRIBUTES {
         attributes.push((key, value));
     } else {
         grow(extra).dropped += 1;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use aitrace_model::{EventType, Span as ModelSpan, SpanId, SpanKind};
+use aitrace_model::{EventType, RawSpan, Span as ModelSpan, SpanId, SpanKind};
 
 use crate::code::Code;
 use crate::context::{Baggage, Context, Ids, Place, SpanContext, SpanRef};
@@ -248,6 +248,14 @@ impl Tracer {
         memory.spans()
     }
 
+    /// [`Tracer::spans`], where `read` may take from a span's form on the wire what is not interpreted here:
+    /// the words of instrumentors. The form is there where it may say more than the span.
+    pub fn spans_read(&self, read: impl Fn(ModelSpan, Option<RawSpan>) -> ModelSpan) -> Vec<ModelSpan> {
+        let Destination::Memory(memory) = &self.core.destination else { return Vec::new() };
+        self.settle();
+        memory.spans_read(read)
+    }
+
     /// The log records of a tracer with the target `memory`; else nothing.
     pub fn logs(&self) -> Vec<aitrace_model::LogRecord> {
         let Destination::Memory(memory) = &self.core.destination else { return Vec::new() };
@@ -405,7 +413,10 @@ fn start(core: &Arc<Core>, local: &mut Local, options: SpanOptions) -> SpanRef {
     for link in links {
         span::push_link(&mut extra, link, Vec::new());
     }
-    let seed = begin(core, local, parent.span);
+    let seed = match options.ids {
+        Some(ids) => Seed { ids: ids.into(), parent: parent.span.map(|parent| parent.span) },
+        None => begin(core, local, parent.span),
+    };
     if (core.samples || !parent.followed) && !sampled(core, &seed, parent.followed, (&name, kind, event_type))
     {
         return SpanRef::unsampled(seed.ids, Some(State::key(core.number())));

@@ -36,6 +36,8 @@ pub(crate) struct State {
     /// Takes it out of OpenTelemetry's context again.
     pub(crate) otel: Option<Py<PyAny>>,
     pub(crate) renamed: Option<Text>,
+    /// Somebody said that it is well: to OpenTelemetry that is the last word.
+    pub(crate) settled: bool,
     /// What it was when it ended, so that `attributes` can be read afterwards.
     pub(crate) last: Option<Box<SpanData>>,
 }

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::outside;
-use crate::record::SpanRecord;
+use crate::record::{SpanRecord, normalised};
 
 /// Set when the interpreter is about to end: from then on no thread of ours may wait for it.
 static ENDING: AtomicBool = AtomicBool::new(false);
@@ -34,7 +34,10 @@ impl PythonExporter {
 impl Exporter for PythonExporter {
     fn export(&self, batch: &Batch) -> Exported {
         let ended = batch.spans.iter().filter(|span| span.phase() == aitrace::Phase::End);
-        let spans: Vec<SpanRecord> = ended.map(SpanData::to_span).map(SpanRecord::new).collect();
+        let read = |span: &SpanData| {
+            SpanRecord::new(normalised(span.to_span(), span.is_raw().then(|| span.to_raw())))
+        };
+        let spans: Vec<SpanRecord> = ended.map(read).collect();
         if spans.is_empty() {
             // An exporter is told of finished spans and of nothing else.
             return Exported::Sent { rejected: 0 };

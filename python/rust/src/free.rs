@@ -4,9 +4,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::arguments::Arguments;
-use crate::classes::{Span, Tracer};
+use crate::classes::{Scope, Span, Tracer};
 use crate::enrich::{self, Enrichment};
 use crate::here::Here;
+use crate::otel;
 use crate::registry;
 use crate::slot;
 use crate::tracer::{Flushed, report, seconds};
@@ -43,16 +44,23 @@ pub(crate) fn current_span(py: Python<'_>) -> Option<Bound<'_, Span>> {
     Here::look(py).span
 }
 
-/// Puts a value into the slot; the token takes it out again.
+/// Puts a value into the slot, and a span of another process into OpenTelemetry's context where that is in
+/// use; the tokens take them out again.
 #[pyfunction]
-pub(crate) fn attach<'py>(scope: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    slot::set(scope)
+pub(crate) fn attach<'py>(scope: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Option<Py<PyAny>>)> {
+    let inner = scope.cast_exact::<Scope>().ok().filter(|_| otel::is_active());
+    let ids = inner.and_then(|scope| scope.get().context.span());
+    let other = ids.and_then(|ids| otel::attach_ids(scope.py(), ids));
+    Ok((slot::set(scope)?, other))
 }
 
 /// Takes a value out of the slot again; from another context there is nothing to take out.
 #[pyfunction]
-pub(crate) fn detach(py: Python<'_>, token: &Bound<'_, PyAny>) {
-    slot::reset(py, token);
+pub(crate) fn detach(py: Python<'_>, token: (Bound<'_, PyAny>, Option<Py<PyAny>>)) {
+    if let Some(other) = token.1 {
+        otel::detach(py, &other);
+    }
+    slot::reset(py, &token.0);
 }
 
 /// At exit: flushes and ends the tracers that Python has let go of, within `timeout` seconds each; what each

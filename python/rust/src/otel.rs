@@ -48,11 +48,19 @@ pub(crate) fn current(py: Python<'_>) -> Current<'_> {
     ids.map_or(Current::None, Current::Foreign)
 }
 
-/// Makes our span OpenTelemetry's current one; the token undoes it.
+/// Makes our span OpenTelemetry's current one; the token undoes it. One that has no ids leaves what is.
 pub(crate) fn attach(span: &Bound<'_, Span>) -> Option<Py<PyAny>> {
     let py = span.py();
+    span.get().handle.context()?;
     let hook = HOOK.get(py)?;
     hook.bind(py).call_method1(intern!(py, "attach"), (span,)).ok().map(Bound::unbind)
+}
+
+/// Makes a span of another process OpenTelemetry's current one; the token undoes it.
+pub(crate) fn attach_ids(py: Python<'_>, ids: SpanContext) -> Option<Py<PyAny>> {
+    let hook = HOOK.get(py)?;
+    let ids = (ids.trace_id.to_hex(), ids.span_id.to_hex());
+    hook.bind(py).call_method1(intern!(py, "attach_ids"), ids).ok().map(Bound::unbind)
 }
 
 /// Undoes [`attach`].

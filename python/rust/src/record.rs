@@ -1,6 +1,7 @@
 //! A span as it stands, with the names of the API's `S`; contents as JSON text.
 
-use aitrace_model::{Json, Span as ModelSpan};
+use aitrace_model::{Json, RawSpan, Span as ModelSpan};
+use aitrace_normalise::{Context, normalise_span};
 use pyo3::prelude::*;
 
 /// A finished span, or a span that is open as it is now. `FinishedSpan` reads it.
@@ -12,6 +13,14 @@ impl SpanRecord {
     pub(crate) fn new(span: ModelSpan) -> Self {
         Self(Box::new(span))
     }
+}
+
+/// A finished span as the server would show it: what instrumentors wrote is normalised here, when it is read,
+/// not when it is recorded.
+pub(crate) fn normalised(span: ModelSpan, raw: Option<RawSpan>) -> ModelSpan {
+    let Some(raw) = raw else { return span };
+    let context = Context { default_project: span.project, forced_project: None, received: span.received };
+    normalise_span(raw, &context)
 }
 
 fn text(json: Option<&Json>) -> Option<String> {

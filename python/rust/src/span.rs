@@ -1,6 +1,7 @@
 //! The handle of a span in Python.
 
-use aitrace::{SpanData, SpanId, SpanStatus, Text, Timestamp};
+use aitrace::{SpanData, SpanId, SpanStatus, Text, Timestamp, Value};
+use aitrace_model::key;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -164,6 +165,59 @@ impl Span {
         }
     }
 
+    /// Notes an exception as OpenTelemetry has it: an event, and the status is the caller's to set.
+    #[pyo3(signature = (exception, attributes, timestamp))]
+    fn _note_exception(
+        &self,
+        exception: &Bound<'_, PyAny>,
+        attributes: Option<&Bound<'_, PyAny>>,
+        timestamp: Option<i64>,
+    ) {
+        if !self.handle.is_recording() {
+            return;
+        }
+        let error = error_info(exception);
+        let mut all: Vec<(Text, Value)> = vec![
+            (Text::Static(key::EXCEPTION_TYPE), error.kind.into()),
+            (Text::Static(key::EXCEPTION_MESSAGE), error.message.into()),
+            (Text::Static(key::EXCEPTION_STACKTRACE), error.stacktrace.into()),
+        ];
+        // What the caller says of it wins.
+        for (key, value) in attributes.map(pairs).unwrap_or_default() {
+            all.retain(|(known, _)| *known != key);
+            all.push((key, value));
+        }
+        let timestamp = timestamp.map(Timestamp::from_nanos);
+        self.handle.add_event(Text::Static(key::EXCEPTION_EVENT), all, timestamp);
+    }
+
+    /// What it carries now, or carried when it ended.
+    #[pyo3(name = "_record")]
+    fn as_record(&self, py: Python<'_>) -> Option<SpanRecord> {
+        self.record(py)
+    }
+
+    /// Sets the status as OpenTelemetry has it: "OK" is the last word, and "UNSET" says nothing.
+    #[pyo3(signature = (status, description))]
+    fn _settle(&self, status: &str, description: Option<&str>) {
+        let mut state = self.state.lock();
+        if state.settled || !self.handle.is_recording() {
+            return;
+        }
+        match status {
+            "OK" => {
+                state.settled = true;
+                drop(state);
+                self.handle.set_status(SpanStatus::Ok, None);
+            }
+            "ERROR" => {
+                drop(state);
+                self.handle.set_status(SpanStatus::Error, description);
+            }
+            _ => {}
+        }
+    }
+
     /// Sets the status: "ok", "error" or "unset"; `description` says why it failed.
     #[pyo3(signature = (status, description = None))]
     fn set_status(&self, status: &Bound<'_, PyAny>, description: Option<&Bound<'_, PyAny>>) {
@@ -187,9 +241,11 @@ impl Span {
     }
 
     /// Links it to another span.
-    fn add_link(&self, trace_id: &str, span_id: &str) {
+    #[pyo3(signature = (trace_id, span_id, attributes = None))]
+    fn add_link(&self, trace_id: &str, span_id: &str, attributes: Option<&Bound<'_, PyAny>>) {
         if let (Ok(trace_id), Ok(span_id)) = (trace_id.parse(), span_id.parse()) {
-            self.handle.add_link(aitrace::SpanContext { trace_id, span_id });
+            let attributes = attributes.map(pairs).unwrap_or_default();
+            self.handle.add_link_with(aitrace::SpanContext { trace_id, span_id }, attributes);
         }
     }
 

@@ -17,7 +17,7 @@ use crate::convert::{pairs, text_of};
 use crate::enrich::{self, Enrichment};
 use crate::exporter;
 use crate::here::Here;
-use crate::record::SpanRecord;
+use crate::record::{SpanRecord, normalised};
 use crate::slot;
 
 /// A file, a line from 1 and a function.
@@ -152,7 +152,7 @@ impl Tracer {
 
     #[expect(clippy::too_many_arguments, reason = "Python's side names them")]
     #[pyo3(signature = (name, *, event_type = None, kind = None, attributes = None, links = None,
-        start_time = None, place = None, parent = None, root = false, scope = None, otel_kind = None))]
+        start_time = None, place = None, parent = None, root = false, scope = None, otel_kind = None, ids = None))]
     fn _start_span<'py>(
         slf: Bound<'py, Self>,
         name: &Bound<'py, PyAny>,
@@ -166,6 +166,7 @@ impl Tracer {
         root: bool,
         scope: Option<(String, String)>,
         otel_kind: Option<i32>,
+        ids: Option<(String, String)>,
     ) -> PyResult<Bound<'py, Span>> {
         let here = match parent {
             Some(parent) => Here::of(parent),
@@ -183,6 +184,12 @@ impl Tracer {
             options.scope =
                 scope.map(|(name, version)| Library { name, version, attributes: Vec::new() }.into());
             options.otel_kind = otel_kind;
+            options.ids = ids.and_then(|(trace_id, span_id)| {
+                Some(aitrace::SpanContext {
+                    trace_id: trace_id.parse().ok()?,
+                    span_id: span_id.parse().ok()?,
+                })
+            });
             for (trace_id, span_id) in links.unwrap_or_default() {
                 if let (Ok(trace_id), Ok(span_id)) = (trace_id.parse(), span_id.parse()) {
                     options = options.link(aitrace::SpanContext { trace_id, span_id });
@@ -422,7 +429,7 @@ impl Tracer {
 
     /// The finished spans of a tracer with the target `memory`.
     fn _spans(&self, py: Python<'_>) -> Vec<SpanRecord> {
-        let spans = py.detach(|| self.core.spans());
+        let spans = py.detach(|| self.core.spans_read(normalised));
         spans.into_iter().map(SpanRecord::new).collect()
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from aitrace import _suppress
 from aitrace._errors import ConfigurationError
 from aitrace._finished import FinishedSpan
 
@@ -33,7 +34,9 @@ class Adapter:
 
     def export(self, records: list[_native.SpanRecord]) -> bool:
         """Whether the batch was taken."""
-        answer: Any = self._exporter.export([FinishedSpan(record) for record in records])
+        # Its requests are not traced: they would be exported, and traced, without end.
+        with _suppress.suppressed():
+            answer: Any = self._exporter.export([FinishedSpan(record) for record in records])
         return answer is not False
 
     def shutdown(self) -> None:

@@ -1,21 +1,34 @@
 """OpenTelemetry over our recorder: any instrumentor's spans nest under ours, and ours under its.
 
 Needs ``opentelemetry-api`` only. Importing this module puts the bridge into use: from then on our
-spans are OpenTelemetry's current ones, too. The global provider is never touched.
+spans are OpenTelemetry's current ones, too. The global provider is touched by ``install_global`` alone.
+
+What is decided here:
+
+- Everything is recorded. A parent that is not sampled, or records nothing, is a parent like any other: who
+  decides what to keep are the tracer's own rules, not a proxy in front of the service.
+- Where instrumentation is suppressed (OpenTelemetry's context key) nothing is recorded, so that an
+  exporter's own requests are not traced.
+- A tracer that was shut down gives spans that stand for their parents, as OpenTelemetry demands.
 """
 
 from __future__ import annotations
 
 import contextlib
+import weakref
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+from opentelemetry import baggage, trace
 from opentelemetry import context as otel_context
-from opentelemetry import trace
 from opentelemetry.util._decorator import _agnosticcontextmanager
 
-from aitrace import _native, _place
+from aitrace import _native, _place, _suppress
+from aitrace._otel_ids import hex_ids, known, remote
+from aitrace._values import loads
 
 if TYPE_CHECKING:
+    import types
     from collections.abc import Generator, Mapping, Sequence
 
     from opentelemetry.context import Context
@@ -23,14 +36,28 @@ if TYPE_CHECKING:
 
 _SHUTDOWN_SECONDS = 10.0
 _FLAGS = trace.TraceFlags(trace.TraceFlags.SAMPLED)
+_TRAVELS = ("run_id", "dataset_id", "datapoint_id", "tracer_id")
 
 
 class BridgeSpan(trace.Span):
     """One of our spans, for those who speak OpenTelemetry."""
 
-    def __init__(self, span: _native.Span) -> None:
+    def __init__(
+        self,
+        span: _native.Span,
+        *,
+        kind: trace.SpanKind = trace.SpanKind.INTERNAL,
+        trace_state: trace.TraceState | None = None,
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
+    ) -> None:
         self.native = span
-        self._context = trace.SpanContext(int(span.trace_id, 16), int(span.span_id, 16), False, _FLAGS)
+        self.kind = kind
+        self._record_exception = record_exception
+        self._set_status_on_exception = set_status_on_exception
+        ids = int(span.trace_id, 16), int(span.span_id, 16)
+        flags = _FLAGS if span.is_recording() else trace.DEFAULT_TRACE_OPTIONS
+        self._context = trace.SpanContext(*ids, is_remote=False, trace_flags=flags, trace_state=trace_state)
 
     @property
     def name(self) -> str:
@@ -39,8 +66,22 @@ class BridgeSpan(trace.Span):
 
     @property
     def attributes(self) -> Mapping[str, Any]:
-        """What it carries, flattened."""
-        return self.native.attributes
+        """What it carries, by the keys on the wire; a new dict each time."""
+        record = self.native._record()
+        return {} if record is None else loads(record.attributes) or {}
+
+    @property
+    def status(self) -> trace.Status:
+        """Its status as it is now."""
+        record = self.native._record()
+        if record is None or record.status != "error":
+            return trace.Status(trace.StatusCode.UNSET)
+        return trace.Status(trace.StatusCode.ERROR, record.error[1] if record.error else None)
+
+    @property
+    def context(self) -> trace.SpanContext:
+        """Its ids."""
+        return self._context
 
     @property
     def parent(self) -> trace.SpanContext | None:
@@ -70,34 +111,49 @@ class BridgeSpan(trace.Span):
         """Notes that something happened."""
         self.native.add_event(name, attributes, timestamp)
 
-    def add_link(self, context: trace.SpanContext, attributes: Attributes = None) -> None:  # noqa: ARG002 (kept by no store)
+    def add_link(self, context: trace.SpanContext, attributes: Attributes = None) -> None:
         """Links it to another span."""
-        self.native.add_link(*_hex(context))
+        self.native.add_link(*hex_ids(context), attributes)
 
     def update_name(self, name: str) -> None:
         """Renames it."""
         self.native.update_name(name)
 
     def set_status(self, status: trace.Status | trace.StatusCode, description: str | None = None) -> None:
-        """Sets the status."""
+        """Sets the status. Ok is the last word, Unset says nothing."""
         if isinstance(status, trace.Status):
             description = status.description
             status = status.status_code
-        self.native.set_status(status.name, description)
+        self.native._settle(status.name, description)
 
     def record_exception(  # noqa: PLR0917 (OpenTelemetry's)
         self,
         exception: BaseException,
         attributes: Attributes = None,
-        timestamp: int | None = None,  # noqa: ARG002 (now is when it is told)
-        escaped: bool = False,  # noqa: ARG002 (every exception told here counts)
+        timestamp: int | None = None,
+        escaped: bool = False,
     ) -> None:
-        """Notes an exception; the status is the caller's to set, as OpenTelemetry has it."""
-        self.native.record_exception(exception, attributes)
+        """Notes an exception as an event; the status is the caller's to set, as OpenTelemetry has it."""
+        told = {**(attributes or {}), "exception.escaped": str(escaped)}
+        self.native._note_exception(exception, told, timestamp)
 
     def end(self, end_time: int | None = None) -> None:
         """Ends it."""
         self.native.end(end_time)
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: types.TracebackType | None,
+    ) -> None:
+        if isinstance(exc_val, Exception) and self.is_recording():
+            if self._record_exception:
+                self.record_exception(exc_val)
+            if self._set_status_on_exception:
+                text = f"{type(exc_val).__name__}: {exc_val}"
+                self.set_status(trace.Status(trace.StatusCode.ERROR, text))
+        super().__exit__(exc_type, exc_val, exc_tb)
 
 
 class BridgeTracer(trace.Tracer):
@@ -115,15 +171,17 @@ class BridgeTracer(trace.Tracer):
         attributes: Attributes = None,
         links: Sequence[trace.Link] | None = None,
         start_time: int | None = None,
-        record_exception: bool = True,  # noqa: ARG002 (use_span does this)
-        set_status_on_exception: bool = True,  # noqa: ARG002 (use_span does this)
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
     ) -> trace.Span:
         """Starts a span that is not current."""
-        parent, root = _parent(context)
+        above = trace.get_current_span(context)
+        if _suppress.is_asked_for(context):
+            return trace.NonRecordingSpan(above.get_span_context())
+        parent, root = _parent(above, context)
         span = self._tracer._start_span(
             name,
             attributes=attributes,
-            links=[_hex(link.context) for link in links or ()],
             start_time=start_time,
             place=_place.of_user_code(),
             parent=parent,
@@ -131,7 +189,17 @@ class BridgeTracer(trace.Tracer):
             scope=self._scope,
             otel_kind=kind.value + 1,
         )
-        return BridgeSpan(span)
+        if int(span.span_id, 16) == 0:  # the tracer is off; one that was not sampled has ids
+            return trace.NonRecordingSpan(above.get_span_context())
+        for link in links or ():
+            span.add_link(*hex_ids(link.context), link.attributes)
+        return BridgeSpan(
+            span,
+            kind=kind,
+            trace_state=above.get_span_context().trace_state,
+            record_exception=record_exception,
+            set_status_on_exception=set_status_on_exception,
+        )
 
     @_agnosticcontextmanager
     def start_as_current_span(  # noqa: PLR0917 (OpenTelemetry's)
@@ -183,18 +251,49 @@ class Provider(trace.TracerProvider):
         _native.unregister(self._tracer)
 
 
+def install_global(tracer: _native.Tracer, provider: trace.TracerProvider) -> bool:
+    """Has a tracer record what goes through OpenTelemetry's global provider; whether it does so now."""
+    current = trace.get_tracer_provider()
+    if isinstance(current, trace.ProxyTracerProvider):
+        trace.set_tracer_provider(provider)
+        return trace.get_tracer_provider() is provider
+    if current is provider:
+        return True
+    add = getattr(current, "add_span_processor", None)
+    if not callable(add):
+        return False
+    from aitrace._otel_processor import Processor
+
+    known = _JOINED.setdefault(current, weakref.WeakSet())
+    if tracer not in known:
+        known.add(tracer)
+        add(Processor(tracer))
+    return True
+
+
+# Providers of others that one of our processors was added to, with the tracers behind these.
+_JOINED: weakref.WeakKeyDictionary[Any, weakref.WeakSet[_native.Tracer]] = weakref.WeakKeyDictionary()
+
+
 class _Hook:
     """What the native module asks of OpenTelemetry's context."""
 
     @staticmethod
     def current() -> Any:
         """Our span, the ids of another's, or None."""
-        return _known(trace.get_current_span())
+        return known(trace.get_current_span())
 
     @staticmethod
     def attach(span: _native.Span) -> Any:
         """Makes our span the current one."""
-        return otel_context.attach(trace.set_span_in_context(BridgeSpan(span)))
+        state = trace.get_current_span().get_span_context().trace_state
+        return otel_context.attach(trace.set_span_in_context(BridgeSpan(span, trace_state=state)))
+
+    @staticmethod
+    def attach_ids(trace_id: str, span_id: str) -> Any:
+        """Makes a span of another process the current one."""
+        ids = trace.SpanContext(int(trace_id, 16), int(span_id, 16), True, _FLAGS)
+        return otel_context.attach(trace.set_span_in_context(trace.NonRecordingSpan(ids)))
 
     @staticmethod
     def detach(token: Any) -> None:
@@ -204,28 +303,19 @@ class _Hook:
             (runtime or otel_context).detach(token)
 
 
-def _known(span: trace.Span) -> Any:
-    if isinstance(span, BridgeSpan):
-        return span.native
-    context = span.get_span_context()
-    return _hex(context) if context.is_valid else None
-
-
-def _parent(context: Context | None) -> tuple[Any, bool]:
+def _parent(above: trace.Span, context: Context | None) -> tuple[Any, bool]:
     """The parent that a context names, as the native module takes it, and whether there must be none."""
-    if context is None or context == otel_context.get_current():
+    if context is None or above is trace.get_current_span():
         return None, False  # what is current, of ours or OpenTelemetry's
-    found = _known(trace.get_current_span(context))
+    found = known(above)
     if found is None:
         return None, True
     if isinstance(found, _native.Span):
         return found, False
     trace_id, span_id = found
-    return _native.Tracer._scope({"traceparent": f"00-{trace_id}-{span_id}-01"}), False
-
-
-def _hex(context: trace.SpanContext) -> tuple[str, str]:
-    return trace.format_trace_id(context.trace_id), trace.format_span_id(context.span_id)
+    members = ((key, baggage.get_baggage(key, context)) for key in _TRAVELS)
+    carried = ",".join(f"{key}={quote(value)}" for key, value in members if isinstance(value, str))
+    return remote(trace_id, span_id, carried), False
 
 
 _native.set_otel_hook(_Hook)

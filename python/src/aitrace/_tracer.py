@@ -201,6 +201,16 @@ class Tracer(_native.Tracer):
 
         return Provider(self)
 
+    def install_global(self) -> bool:
+        """Records what goes through OpenTelemetry's global provider, too; whether it does so now.
+
+        Where there is no global provider, ``provider`` becomes it. Where the SDK's is installed, it stays,
+        with all its processors, and this tracer sees its spans besides. False where neither can be.
+        """
+        from aitrace._otel import install_global
+
+        return install_global(self, self.provider)
+
 
 def _text(name: str, value: Any) -> str | None:
     if value is None or isinstance(value, str):

@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("aitrace-store", &["aitrace-model"]),
     ("aitrace-eval", &["aitrace-model"]),
     ("aitrace", &["aitrace-eval", "aitrace-model", "aitrace-macros", "aitrace-otlp"]),
-    ("aitrace-py", &["aitrace", "aitrace-model"]),
+    ("aitrace-py", &["aitrace", "aitrace-model", "aitrace-normalise"]),
     ("aitrace-example-agent", &["aitrace"]),
     ("aitrace-store-embedded", &["aitrace-model", "aitrace-store"]),
     (

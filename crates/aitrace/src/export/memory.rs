@@ -2,7 +2,7 @@
 
 use crate::correct;
 use crate::lock::Mutex;
-use aitrace_model::{LogRecord, Span};
+use aitrace_model::{LogRecord, RawSpan, Span};
 
 use super::{Batch, Exported, Exporter};
 
@@ -16,7 +16,8 @@ pub(crate) struct Memory {
 #[derive(Debug, Default)]
 struct Kept {
     bytes: usize,
-    spans: Vec<Span>,
+    /// With the form on the wire where there is something to normalise.
+    spans: Vec<(Span, Option<RawSpan>)>,
     logs: Vec<LogRecord>,
 }
 
@@ -27,8 +28,13 @@ impl Memory {
 
     /// The finished spans, with their late corrections.
     pub(crate) fn spans(&self) -> Vec<Span> {
+        self.spans_read(|span, _| span)
+    }
+
+    /// The same, each read from what was kept of it.
+    pub(crate) fn spans_read(&self, read: impl Fn(Span, Option<RawSpan>) -> Span) -> Vec<Span> {
         let kept = self.kept.lock();
-        let mut spans = kept.spans.clone();
+        let mut spans = kept.spans.iter().cloned().map(|(span, raw)| read(span, raw)).collect::<Vec<_>>();
         correct::apply(&mut spans, &kept.logs);
         spans
     }
@@ -52,7 +58,7 @@ impl Exporter for Memory {
                 continue;
             }
             kept.bytes += span.weight;
-            kept.spans.push(span.to_span());
+            kept.spans.push((span.to_span(), span.is_raw().then(|| span.to_raw())));
         }
         for log in &batch.logs {
             if kept.bytes + log.weight() > self.limit {

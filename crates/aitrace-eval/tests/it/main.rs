@@ -1,0 +1,4 @@
+//! Runs through the crate's public names.
+
+mod dataset;
+mod runs;

@@ -105,6 +105,33 @@ impl Environment {
     }
 }
 
+/// `AITRACE_SERVER_URL`.
+#[cfg(feature = "evaluate")]
+pub(crate) fn server_url() -> Option<String> {
+    variable("AITRACE_SERVER_URL")
+}
+
+/// `AITRACE_DATA_DIR`, else where this platform keeps a program's data.
+#[cfg(feature = "evaluate")]
+pub(crate) fn data_dir() -> Option<std::path::PathBuf> {
+    use std::path::PathBuf;
+    let path = |name: &str| variable(name).map(PathBuf::from);
+    if let Some(named) = path("AITRACE_DATA_DIR") {
+        return Some(match (named.strip_prefix("~"), path("HOME")) {
+            (Ok(rest), Some(home)) => home.join(rest),
+            _ => named,
+        });
+    }
+    let folder = if cfg!(windows) {
+        path("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        path("HOME").map(|home| home.join("Library/Application Support"))
+    } else {
+        path("XDG_DATA_HOME").or_else(|| path("HOME").map(|home| home.join(".local/share")))
+    };
+    folder.map(|folder| folder.join("aitrace"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

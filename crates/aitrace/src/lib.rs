@@ -43,6 +43,8 @@ mod core;
 mod correct;
 mod data;
 mod env;
+#[cfg(feature = "evaluate")]
+pub mod evaluate;
 mod export;
 mod fields;
 mod fork;
@@ -86,6 +88,8 @@ pub use builder::TracerBuilder;
 pub use code::{Code, Function};
 pub use context::{Baggage, Context, SpanContext};
 pub use data::{LogData, SpanData, SpanStatus};
+#[cfg(feature = "evaluate")]
+pub use evaluate::{evaluate, evaluate_async};
 pub use export::{Batch, Exported, Exporter};
 pub use fields::{Enrich, Group};
 pub use hub::Stats;

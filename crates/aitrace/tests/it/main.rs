@@ -1,5 +1,6 @@
 //! Tests of the recorder through its public names.
 
+mod evaluate;
 #[cfg(unix)]
 mod fork;
 mod isolation;

@@ -162,7 +162,8 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
         headers.push((name.to_owned(), value.trim().to_owned()));
     }
     let mut request = Request { path, headers, body: Vec::new() };
-    let length: usize = request.header("content-length")?.parse().ok()?;
+    // A GET has no body.
+    let length: usize = request.header("content-length").unwrap_or("0").parse().ok()?;
     request.body = vec![0; length];
     reader.read_exact(&mut request.body).ok()?;
     Some(request)

@@ -10,6 +10,9 @@ use crate::cell::DatapointResult;
 use crate::error::{EvalError, Result};
 use crate::score::ScoreValue;
 
+/// A caller's own aggregate.
+type Own = Arc<dyn Fn(&[f64]) -> f64 + Send + Sync>;
+
 /// How the numbers of a metric become one.
 #[derive(Clone, Default)]
 #[non_exhaustive]
@@ -26,7 +29,7 @@ pub enum Aggregate {
     /// All together.
     Sum,
     /// The caller's own; it is given at least one number.
-    Custom(Arc<dyn Fn(&[f64]) -> f64 + Send + Sync>),
+    Custom(Own),
 }
 
 impl fmt::Debug for Aggregate {

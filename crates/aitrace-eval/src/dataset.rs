@@ -14,11 +14,11 @@ const ID_KEYS: [&str; 3] = ["id", "datapoint_id", "_id"];
 
 /// One row of a dataset. Cheap to clone.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Datapoint(Arc<Row>);
+pub struct Datapoint(Arc<Content>);
 
 /// What a [`Datapoint`] holds.
 #[derive(Debug, PartialEq)]
-pub struct Row {
+pub struct Content {
     /// Its own `id`, else `EXT-` and a hash of its content: the same row has the same id in each run.
     pub id: String,
     /// The row as it stands in the dataset.
@@ -30,9 +30,9 @@ pub struct Row {
 }
 
 impl std::ops::Deref for Datapoint {
-    type Target = Row;
+    type Target = Content;
 
-    fn deref(&self) -> &Row {
+    fn deref(&self) -> &Content {
         &self.0
     }
 }
@@ -108,7 +108,7 @@ fn datapoint(id: String, row: Value) -> Datapoint {
         let plain = members.filter(|(key, _)| !is_special(key));
         Value::Object(plain.map(|(key, value)| (key.clone(), value.clone())).collect())
     });
-    Datapoint(Arc::new(Row { id, row, inputs, ground_truth }))
+    Datapoint(Arc::new(Content { id, row, inputs, ground_truth }))
 }
 
 fn is_special(key: &str) -> bool {

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use crate::aggregate::Metric;
 use crate::cell::DatapointResult;
-use crate::table;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -66,11 +65,6 @@ impl EvaluationResult {
     /// The metric of an evaluator.
     pub fn metric(&self, evaluator: &str) -> Option<&Metric> {
         self.metrics.iter().find(|metric| metric.name == evaluator)
-    }
-
-    /// Metrics, totals and the rows that failed, as text for people.
-    pub fn table(&self) -> String {
-        table::render(self)
     }
 
     /// The result as JSON; the same members as in Python.

@@ -242,10 +242,9 @@ pub fn list_runs(folder: &Path, clock: &Arc<dyn Clock>) -> Result<Vec<RunInfo>> 
     for entry in entries {
         let name = entry.map_err(fault)?.file_name();
         let Some(run_id) = name.to_str().and_then(|name| name.strip_suffix(".jsonl")) else { continue };
-        if run_id.ends_with(".spans") {
-            continue;
-        }
-        if let Ok(file) = RunFile::new(run_id, folder, clock.clone()) {
+        // The spans of a run stand beside it.
+        let spans = Path::new(run_id).extension().is_some_and(|extension| extension == "spans");
+        if !spans && let Ok(file) = RunFile::new(run_id, folder, clock.clone()) {
             runs.extend(file.info()?);
         }
     }

@@ -10,7 +10,14 @@ const MOST_ROWS: usize = 20;
 /// Longest reason that is shown, in characters.
 const MOST_TEXT: usize = 120;
 
-pub(crate) fn render(result: &EvaluationResult) -> String {
+impl EvaluationResult {
+    /// Metrics, totals and the rows that failed, as text for people.
+    pub fn table(&self) -> String {
+        render(self)
+    }
+}
+
+fn render(result: &EvaluationResult) -> String {
     let mut out = String::new();
     let mut line = |text: &str| writeln!(out, "{text}").expect("a String takes everything");
     line(&format!(
@@ -23,7 +30,9 @@ pub(crate) fn render(result: &EvaluationResult) -> String {
         result.duration.as_secs_f64()
     ));
     if !result.metrics.is_empty() {
-        grid(result).iter().for_each(|text| line(text));
+        for text in grid(result) {
+            line(&text);
+        }
     }
     let bad: Vec<_> = result.datapoints.iter().filter(|cell| !cell.passed).collect();
     if !bad.is_empty() {
@@ -72,14 +81,13 @@ fn short(number: f64) -> String {
 }
 
 fn reason(cell: &DatapointResult) -> String {
-    let text = match &cell.error {
-        Some(error) => error.lines().next().unwrap_or_default().to_owned(),
-        None => {
-            let scores =
-                cell.scores.iter().filter_map(|(name, score)| Some(format!("{name}={}", score.as_ref()?)));
-            let errors = cell.evaluator_errors.iter().map(|(name, why)| format!("{name}: {why}"));
-            scores.chain(errors).collect::<Vec<_>>().join(", ")
-        }
+    let text = if let Some(error) = &cell.error {
+        error.lines().next().unwrap_or_default().to_owned()
+    } else {
+        let scores =
+            cell.scores.iter().filter_map(|(name, score)| Some(format!("{name}={}", score.as_ref()?)));
+        let errors = cell.evaluator_errors.iter().map(|(name, why)| format!("{name}: {why}"));
+        scores.chain(errors).collect::<Vec<_>>().join(", ")
     };
     text.chars().take(MOST_TEXT).collect()
 }

@@ -1,8 +1,7 @@
 //! The function inside its span.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
-use syn::spanned::Spanned as _;
+use quote::quote;
 use syn::{Ident, ItemFn, LitStr, ReturnType, Type};
 
 use crate::capture::{self, unraw};
@@ -168,8 +167,7 @@ fn start(options: &Options, function: &Ident) -> TokenStream {
         |value: &Option<LitStr>| if let Some(word) = value { quote!(Some(#word)) } else { quote!(None) };
     let (event_type, kind) = (option(&options.event_type), option(&options.kind));
     let tracer = if let Some(tracer) = &options.tracer {
-        // At its own place, so that the compiler's message about its type points there.
-        quote_spanned!(tracer.span()=> Some(::aitrace::__private::tracer(&#tracer)))
+        quote!(Some(::aitrace::__private::tracer(&#tracer)))
     } else {
         quote!(::aitrace::Tracer::discover())
     };

@@ -26,8 +26,10 @@ pub(super) enum Function {
     Async(AsyncFunction),
 }
 
+type Call = dyn Fn(&Datapoint, &Tracer) -> Outcome + Send + Sync;
+
 #[derive(Clone)]
-pub(super) struct SyncFunction(Arc<dyn Fn(&Datapoint, &Tracer) -> Outcome + Send + Sync>);
+pub(super) struct SyncFunction(Arc<Call>);
 
 impl SyncFunction {
     pub(super) fn new<F, T, E>(function: F) -> Self
@@ -46,8 +48,10 @@ impl SyncFunction {
     }
 }
 
+type AsyncCall = dyn Fn(Datapoint, Tracer) -> Pending<Outcome> + Send + Sync;
+
 #[derive(Clone)]
-pub(super) struct AsyncFunction(Arc<dyn Fn(Datapoint, Tracer) -> Pending<Outcome> + Send + Sync>);
+pub(super) struct AsyncFunction(Arc<AsyncCall>);
 
 impl AsyncFunction {
     pub(super) fn new<F, R, T, E>(function: F) -> Self

@@ -1,6 +1,6 @@
 //! A run from its dataset to its result.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -44,34 +44,17 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn prepare(evaluation: Evaluation) -> Result<Self, EvalError> {
         check(&evaluation)?;
-        let dataset = match evaluation.rows {
-            Rows::Given(rows) => Dataset::new(rows, evaluation.dataset_id.as_deref())?,
-            Rows::File(path) => Dataset::read(&path, evaluation.dataset_id.as_deref())?,
-            Rows::Loaded(dataset) => dataset,
+        let dataset = match &evaluation.rows {
+            Rows::Given(rows) => Dataset::new(rows.clone(), evaluation.dataset_id.as_deref())?,
+            Rows::File(path) => Dataset::read(path, evaluation.dataset_id.as_deref())?,
+            Rows::Loaded(dataset) => dataset.clone(),
         };
-        let folder = place::runs_folder(evaluation.data_dir.as_deref())?;
-        let run_id = evaluation.resume.clone().or(evaluation.run_id);
-        let run_id = run_id.unwrap_or_else(|| Random::seeded().uuid());
-        let mut file = RunFile::new(&run_id, &folder, Arc::new(SystemClock))?;
-        let known = |key: &CellKey| dataset.datapoints.iter().any(|datapoint| datapoint.id == key.0);
-        let mut done = BTreeMap::new();
-        if evaluation.resume.is_some() {
-            done = file.resume(&dataset.id)?;
-            done.retain(|key, _| known(key));
-        }
-        file.open()?;
+        let (file, done) = file(&evaluation, &dataset)?;
+        let run_id = file.run_id().to_owned();
         let short = run_id.get(..8).unwrap_or(&run_id);
-        let name = evaluation.name.unwrap_or_else(|| format!("experiment-{short}"));
-        let wanted = Wanted {
-            server_url: evaluation.server_url.as_deref(),
-            api_key: evaluation.api_key.as_deref(),
-            project: evaluation.project.as_deref(),
-            session: &name,
-            offline: evaluation.offline,
-        };
+        let name = evaluation.name.clone().unwrap_or_else(|| format!("experiment-{short}"));
         let own_tracer = evaluation.tracer.is_none();
-        let (tracer, warnings) =
-            evaluation.tracer.map_or_else(|| place::tracer(&wanted, &file), |tracer| (tracer, Vec::new()));
+        let (tracer, warnings) = tracer(&evaluation, &name, &file);
         let table = table(&dataset, evaluation.repetitions);
         let started = Started {
             name: name.clone(),
@@ -212,6 +195,41 @@ impl Run {
             warnings: self.warnings,
         })
     }
+}
+
+/// The run's file, open, and the cells that are done.
+fn file(
+    evaluation: &Evaluation,
+    dataset: &Dataset,
+) -> Result<(RunFile, BTreeMap<CellKey, DatapointResult>), EvalError> {
+    let folder = place::runs_folder(evaluation.data_dir.as_deref())?;
+    let run_id = evaluation.resume.clone().or_else(|| evaluation.run_id.clone());
+    let run_id = run_id.unwrap_or_else(|| Random::seeded().uuid());
+    let mut file = RunFile::new(&run_id, &folder, Arc::new(SystemClock))?;
+    let mut done = BTreeMap::new();
+    if evaluation.resume.is_some() {
+        done = file.resume(&dataset.id)?;
+        let known: BTreeSet<&str> =
+            dataset.datapoints.iter().map(|datapoint| datapoint.id.as_str()).collect();
+        done.retain(|key, _| known.contains(key.0.as_str()));
+    }
+    file.open()?;
+    Ok((file, done))
+}
+
+/// The caller's tracer, else one for this run; and what to tell about it.
+fn tracer(evaluation: &Evaluation, name: &str, file: &RunFile) -> (Tracer, Vec<String>) {
+    if let Some(tracer) = &evaluation.tracer {
+        return (tracer.clone(), Vec::new());
+    }
+    let wanted = Wanted {
+        server_url: evaluation.server_url.as_deref(),
+        api_key: evaluation.api_key.as_deref(),
+        project: evaluation.project.as_deref(),
+        session: name,
+        offline: evaluation.offline,
+    };
+    place::tracer(&wanted, file)
 }
 
 fn key(cell: &Cell) -> CellKey {

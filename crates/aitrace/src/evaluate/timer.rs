@@ -73,7 +73,9 @@ fn serve(shared: &Shared) {
         let over: Vec<_> = due.wakers.extract_if(.., |(end, _)| *end <= now).collect();
         if !over.is_empty() {
             drop(due);
-            over.into_iter().for_each(|(_, waker)| waker.wake());
+            for (_, waker) in over {
+                waker.wake();
+            }
             due = shared.lock();
             continue;
         }

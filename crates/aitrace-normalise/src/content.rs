@@ -1,16 +1,48 @@
 //! What went in, what came out, and the objects beside it.
 
-use aitrace_model::{AnyValue, Json};
+use aitrace_model::{AnyValue, Json, SpanKind};
 
-use crate::draft::{Draft, Gather, Object, Side};
-use crate::embed::embedded;
-use crate::messages;
+use crate::draft::{Draft, Form, Gather, Object, Side};
+use crate::embed::{embedded, opened};
+use crate::{chat, messages, nest};
 
 /// What went in or came out: messages where there are any, else the content.
 pub(crate) fn of_side(draft: &Draft<'_>, side: Side) -> Option<Json> {
+    let calls_model = draft.kind.is_some_and(|(_, kind)| kind == SpanKind::Llm);
     messages::of_side(draft, side)
-        .or_else(|| draft.content(side).map(|value| content(value, draft.mime(side))))
+        .or_else(|| {
+            let (value, form) = draft.content(side)?;
+            let content = match form {
+                Form::Items => items(value),
+                Form::Plain | Form::Chat => content(value, draft.mime(side)),
+            };
+            let messages = || chat::within(&content, side).or_else(|| answer(&content, side));
+            let messages = if form == Form::Chat && calls_model { messages() } else { None };
+            Some(messages.unwrap_or(content))
+        })
         .or_else(|| draft.gathered(Gather::List(side)).map(|(_, pieces)| messages::list(&pieces)))
+        .or_else(|| draft.gathered(Gather::Tree(side)).map(|(_, pieces)| nest::nested(&pieces, true)))
+}
+
+/// A text that a model said, as a message.
+fn answer(content: &Json, side: Side) -> Option<Json> {
+    let said = side == Side::Output && content.as_str().starts_with('"');
+    said.then(|| {
+        let parts = messages::array([messages::part("text", &[("content", content.clone())])]);
+        let role = Json::string("assistant");
+        messages::array([Json::object([("role", &role), ("parts", &parts)])])
+    })
+}
+
+/// A list whose items are JSON text.
+fn items(value: &AnyValue) -> Json {
+    match value {
+        AnyValue::Array(items) => messages::array(items.iter().map(|item| match item.as_str() {
+            Some(text) => embedded(text).unwrap_or_else(|| item.to_json()),
+            None => item.to_json(),
+        })),
+        other => content(other, None),
+    }
 }
 
 /// An object: the one that was sent as such, else one gathered from keys.
@@ -18,8 +50,15 @@ pub(crate) fn object(draft: &Draft<'_>, slot: Object) -> Option<Json> {
     if let Some(value) = draft.object(slot) {
         return Some(structured(value));
     }
-    let (_, members) = draft.gathered(Gather::Member(slot))?;
-    let members: Vec<(&str, Json)> = members.into_iter().map(|(key, value)| (key, value.to_json())).collect();
+    let nested = draft.gathered(Gather::Nested(slot));
+    if let Some((_, pieces)) = nested {
+        return Some(nest::nested(&pieces, false));
+    }
+    let opened_members = draft.gathered(Gather::Opened(slot));
+    let open = opened_members.is_some();
+    let (_, members) = opened_members.or_else(|| draft.gathered(Gather::Member(slot)))?;
+    let member = |value: &AnyValue| if open { opened(value) } else { value.to_json() };
+    let members: Vec<(&str, Json)> = members.into_iter().map(|(key, value)| (key, member(value))).collect();
     Some(Json::object(members.iter().map(|(key, value)| (*key, value))))
 }
 

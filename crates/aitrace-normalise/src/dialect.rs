@@ -3,8 +3,14 @@
 mod aitrace;
 mod genai;
 mod generic;
+mod honeyhive;
+mod langfuse;
+mod langsmith;
+mod mlflow;
 mod openinference;
 mod openllmetry;
+mod pydantic_ai;
+mod vercel;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -24,8 +30,19 @@ pub(crate) struct Dialect {
 }
 
 /// Of two dialects that say one thing the earlier counts.
-const DIALECTS: [&Dialect; 5] =
-    [&aitrace::DIALECT, &openinference::DIALECT, &genai::DIALECT, &openllmetry::DIALECT, &generic::DIALECT];
+const DIALECTS: [&Dialect; 11] = [
+    &aitrace::DIALECT,
+    &honeyhive::DIALECT,
+    &langfuse::DIALECT,
+    &mlflow::DIALECT,
+    &openinference::DIALECT,
+    &langsmith::DIALECT,
+    &genai::DIALECT,
+    &openllmetry::DIALECT,
+    &vercel::DIALECT,
+    &pydantic_ai::DIALECT,
+    &generic::DIALECT,
+];
 
 const ROWS_A_DIALECT: Rank = 256;
 
@@ -39,31 +56,43 @@ static ROWS: LazyLock<HashMap<&'static str, Vec<(Rank, Take)>>> = LazyLock::new(
     rows
 });
 
-static PREFIXES: LazyLock<Vec<(&'static str, Rank, Gather)>> = LazyLock::new(|| {
-    let bases = (0..).step_by(usize::from(ROWS_A_DIALECT));
-    let all = DIALECTS.iter().zip(bases);
-    all.flat_map(|(dialect, base)| {
-        dialect.prefixes.iter().map(move |(prefix, gather)| (*prefix, base, *gather))
-    })
-    .collect()
+/// What to do with a prefix, and how it ranks.
+type Prefix = (&'static str, Rank, Gather);
+
+/// The prefixes by their first byte, so that a key meets few of them.
+static PREFIXES: LazyLock<HashMap<u8, Vec<Prefix>>> = LazyLock::new(|| {
+    let mut prefixes: HashMap<u8, Vec<Prefix>> = HashMap::new();
+    for (dialect, base) in DIALECTS.iter().zip((0..).step_by(usize::from(ROWS_A_DIALECT))) {
+        for (prefix, gather) in dialect.prefixes {
+            prefixes.entry(prefix.as_bytes()[0]).or_default().push((prefix, base, *gather));
+        }
+    }
+    prefixes
 });
+
+fn prefixes_of(key: &str) -> impl Iterator<Item = &'static Prefix> {
+    let first = key.as_bytes().first();
+    first.and_then(|first| PREFIXES.get(first)).into_iter().flatten()
+}
 
 /// Whether any dialect reads this key.
 pub(crate) fn knows(key: &str) -> bool {
-    ROWS.contains_key(key) || PREFIXES.iter().any(|(prefix, ..)| key.starts_with(prefix))
+    ROWS.contains_key(key) || prefixes_of(key).any(|(prefix, ..)| key.starts_with(prefix))
 }
 
 /// Reads attributes in every dialect at once.
 pub(crate) fn read<'a>(draft: &mut Draft<'a>, attributes: &'a [(String, AnyValue)]) {
     for (key, value) in attributes {
-        if let Some(rows) = ROWS.get(key.as_str()) {
-            for (rank, take) in rows {
-                draft.take(*rank, *take, value);
-            }
-            continue;
+        let rows = ROWS.get(key.as_str());
+        for (rank, take) in rows.into_iter().flatten() {
+            draft.take(*rank, *take, value);
         }
-        for (prefix, rank, gather) in PREFIXES.iter() {
-            if let Some(rest) = key.strip_prefix(prefix) {
+        for (prefix, rank, gather) in prefixes_of(key) {
+            // A bucket of the user's keeps all of its keys, also those that were understood.
+            let whole = matches!(gather, Gather::Nested(_) | Gather::Tree(_));
+            if (whole || rows.is_none())
+                && let Some(rest) = key.strip_prefix(prefix)
+            {
                 draft.pieces.push(Piece { gather: *gather, rank: *rank, rest, value });
             }
         }

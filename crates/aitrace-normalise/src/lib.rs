@@ -7,6 +7,7 @@
 //! recorded fixtures of real libraries. What several dialects say of one thing is decided by their
 //! order there. The raw attributes are kept as received beside what was understood.
 
+mod chat;
 mod content;
 mod dialect;
 mod draft;
@@ -14,6 +15,9 @@ mod embed;
 mod failure;
 mod kind;
 mod messages;
+mod nest;
+mod pending;
+mod provider;
 mod record;
 mod session;
 mod span;

@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use aitrace_model::{AnyValue, Json, RawEvent};
+use aitrace_model::{AnyValue, Json, RawEvent, Timestamp};
 
+use crate::chat;
 use crate::draft::{Draft, Gather, Side};
 use crate::embed::{embedded, opened};
 
@@ -15,12 +16,46 @@ pub(crate) fn of_side(draft: &Draft<'_>, side: Side) -> Option<Json> {
     let gathered = draft.gathered(Gather::Messages(side));
     let messages = match (whole, gathered) {
         (Some((rank, _)), Some((other, pieces))) if other < rank => indexed(&pieces, side),
-        (Some((_, value)), _) => opened(value),
+        (Some((_, value)), _) => {
+            let messages = opened(value);
+            chat::recognised(&messages, side).unwrap_or(messages)
+        }
         (None, Some((_, pieces))) => indexed(&pieces, side),
-        (None, None) => return (side == Side::Input).then(|| instructions(draft.system()?, None)).flatten(),
+        (None, None) => {
+            let other = replied(draft, side).or_else(|| happened(draft.happened()?, side));
+            let system = || instructions(draft.system()?, None);
+            return other.or_else(|| (side == Side::Input).then(system).flatten());
+        }
     };
     let system = if side == Side::Input { draft.system() } else { None };
     Some(system.and_then(|system| instructions(system, Some(&messages))).unwrap_or(messages))
+}
+
+/// The one message that the keys of a reply make up.
+fn replied(draft: &Draft<'_>, side: Side) -> Option<Json> {
+    let (_, pieces) = draft.gathered(Gather::Reply(side))?;
+    // A text stays text, whatever it looks like; the others are JSON text.
+    let value = |key: &str, value: &AnyValue| match key {
+        "text" | "reasoning" => value.to_json(),
+        _ => opened(value),
+    };
+    let members: Vec<(&str, Json)> = pieces.iter().map(|(key, sent)| (*key, value(key, sent))).collect();
+    chat::reply(&members)
+}
+
+/// The messages in a list of events; a choice is the answer, everything else was asked.
+fn happened(events: &AnyValue, side: Side) -> Option<Json> {
+    let events: Vec<Json> = serde_json::from_str(opened(events).as_str()).ok()?;
+    let mut messages = Vec::new();
+    for event in events {
+        let members = event.members()?;
+        let attributes = members.iter().map(|(key, value)| (key.clone(), from_json(value))).collect();
+        let named = members.iter().find(|(key, _)| key == "event.name")?;
+        let name = serde_json::from_str(named.1.as_str()).ok()?;
+        let event = RawEvent { time: Timestamp::default(), name, attributes };
+        messages.extend(event_message(&event, side));
+    }
+    (!messages.is_empty()).then(|| array(messages))
 }
 
 /// The system's instructions as the first message. `None` where they cannot stand before the others.
@@ -210,12 +245,12 @@ fn from_json(json: &Json) -> AnyValue {
     json.to_value().map_or(AnyValue::Null, |value| AnyValue::from(&value))
 }
 
-fn part<const N: usize>(kind: &str, members: &[(&str, Json); N]) -> Json {
+pub(crate) fn part<const N: usize>(kind: &str, members: &[(&str, Json); N]) -> Json {
     let kind = Json::string(kind);
     Json::object(std::iter::once(("type", &kind)).chain(members.iter().map(|(key, value)| (*key, value))))
 }
 
-fn array(items: impl IntoIterator<Item = Json>) -> Json {
+pub(crate) fn array(items: impl IntoIterator<Item = Json>) -> Json {
     let mut text = String::from("[");
     for item in items {
         if text.len() > 1 {

@@ -8,10 +8,11 @@ use aitrace_model::{
 use crate::content;
 use crate::dialect;
 use crate::draft::{Count, Draft, Object, Side, Word};
-use crate::{Context, failure, kind, messages};
+use crate::{Context, failure, kind, messages, pending, provider};
 
 /// A span as the model has it. Everything received stays in its attributes, as received.
-pub fn normalise_span(raw: RawSpan, context: &Context) -> Span {
+pub fn normalise_span(mut raw: RawSpan, context: &Context) -> Span {
+    let pending = pending::resolve(&mut raw);
     let mut draft = Draft::default();
     dialect::read(&mut draft, &raw.attributes);
     dialect::read_events(&mut draft, &raw.events);
@@ -20,6 +21,10 @@ pub fn normalise_span(raw: RawSpan, context: &Context) -> Span {
     let project = project.or_else(|| resource("openinference.project.name"));
     let mut span = Span::new(&context.project(project), raw.trace_id, raw.span_id, &raw.name, raw.start);
     set_life(&mut span, draft.word(Word::Lifecycle), &raw);
+    if pending {
+        span.phase = Phase::Start;
+        span.end = None;
+    }
     describe(&mut span, &draft);
     span.inputs = span.inputs.or_else(|| messages::from_events(&raw.events, Side::Input));
     span.outputs = span.outputs.or_else(|| messages::from_events(&raw.events, Side::Output));
@@ -28,6 +33,9 @@ pub fn normalise_span(raw: RawSpan, context: &Context) -> Span {
     span.service =
         resource(key::SERVICE_NAME).filter(|name| !name.starts_with("unknown_service")).map(str::to_owned);
     (span.status, span.error) = failure::of_span(raw.status, &raw.events, draft.word(Word::ErrorType));
+    if let (Some(error), Some(message)) = (&mut span.error, draft.text(Word::ErrorMessage)) {
+        error.message = message;
+    }
     span.parent_span_id = raw.parent_span_id;
     span.received = context.received;
     span.attributes = AnyValue::object_to_json(&raw.attributes);
@@ -65,7 +73,7 @@ pub(crate) fn describe(span: &mut Span, draft: &Draft<'_>) {
     span.run_id = draft.text(Word::RunId);
     span.dataset_id = draft.text(Word::DatasetId);
     span.datapoint_id = draft.text(Word::DatapointId);
-    span.provider = draft.word(Word::Provider).map(str::to_ascii_lowercase);
+    span.provider = draft.word(Word::Provider).and_then(provider::canonical);
     span.model = draft.text(Word::ModelServed).or_else(|| draft.text(Word::ModelAsked));
     span.input_tokens = input_tokens(draft, span.provider.as_deref());
     span.output_tokens = draft.count(Count::Output);

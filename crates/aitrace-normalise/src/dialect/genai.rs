@@ -9,6 +9,7 @@ use crate::draft::{Count, Gather, Object, Side, Take, Word};
 pub(super) const DIALECT: Dialect = Dialect {
     rows: &[
         ("gen_ai.operation.name", Take::Kind(operation)),
+        ("gen_ai.tool.name", Take::Kind(tool)),
         ("gen_ai.provider.name", Take::Word(Word::Provider)),
         ("gen_ai.system", Take::Word(Word::Provider)),
         ("gen_ai.response.model", Take::Word(Word::ModelServed)),
@@ -27,8 +28,11 @@ pub(super) const DIALECT: Dialect = Dialect {
         ("gen_ai.retrieval.query.text", Take::Content(Side::Input)),
         ("gen_ai.retrieval.documents", Take::Content(Side::Output)),
         // LangSmith's attributes, and the events of version 1.27 and before.
-        ("gen_ai.prompt", Take::Content(Side::Input)),
-        ("gen_ai.completion", Take::Content(Side::Output)),
+        ("gen_ai.prompt", Take::Chat(Side::Input)),
+        ("gen_ai.completion", Take::Chat(Side::Output)),
+        ("gen_ai.aggregated_usage.input_tokens", Take::Count(Count::Input)),
+        ("gen_ai.aggregated_usage.output_tokens", Take::Count(Count::Output)),
+        ("gen_ai.aggregated_usage.cache_read.input_tokens", Take::Count(Count::CacheRead)),
         ("enduser.id", Take::Word(Word::User)),
     ],
     prefixes: &[("gen_ai.request.", Gather::Member(Object::Config))],
@@ -39,6 +43,12 @@ pub(super) const DIALECT: Dialect = Dialect {
     ],
 };
 
+/// A span that names a tool and no operation runs it.
+#[expect(clippy::unnecessary_wraps, reason = "rows want this form")]
+fn tool(_: &str) -> Option<SpanKind> {
+    Some(SpanKind::Tool)
+}
+
 /// The operations of the conventions, and those that libraries add to them.
 fn operation(word: &str) -> Option<SpanKind> {
     Some(match word {
@@ -47,7 +57,7 @@ fn operation(word: &str) -> Option<SpanKind> {
         "retrieval" | "vector_db_retrieve" | "search_memory" => SpanKind::Retriever,
         "create_agent" | "invoke_agent" | "agent_step" => SpanKind::Agent,
         "execute_tool" => SpanKind::Tool,
-        "invoke_workflow" | "plan" | "chain" | "execute_task" => SpanKind::Chain,
+        "invoke_workflow" | "plan" | "chain" | "parser" | "execute_task" => SpanKind::Chain,
         "rerank" => SpanKind::Reranker,
         _ => return None,
     })

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use aitrace_model::{Json, Span, Timestamp};
+use aitrace_model::{Json, Phase, Span, Timestamp};
 use aitrace_normalise::{Context, normalise_span};
 use aitrace_otlp::{Encoding, Limits, decode_traces};
 
@@ -105,4 +105,20 @@ fn a_key_decides_the_project() {
         .expect("JSON");
     let forced = Context { forced_project: Some("mine".to_owned()), ..context() };
     assert!(raw.spans.into_iter().all(|raw| normalise_span(raw, &forced).project == "mine"));
+}
+
+#[test]
+fn a_pending_span_is_the_span_that_it_announces() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/logfire/logfire-5.2.0-pending.json");
+    let spans = spans(&file);
+    let of = |name: &str, phase: Phase| {
+        spans.iter().find(|span| span.name == name && span.phase == phase).expect("both phases")
+    };
+    for name in ["outer {q}", "inner"] {
+        let (start, end) = (of(name, Phase::Start), of(name, Phase::End));
+        assert_eq!((start.trace_id, start.span_id), (end.trace_id, end.span_id));
+        assert_eq!((start.parent_span_id, start.start), (end.parent_span_id, end.start));
+        assert_eq!(start.end, None);
+    }
+    assert_eq!(of("outer {q}", Phase::Start).parent_span_id, None, "zeros are no parent");
 }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use crate::fixtures::context;
 
-fn raw(attributes: Vec<(String, AnyValue)>) -> RawSpan {
+pub(crate) fn raw(attributes: Vec<(String, AnyValue)>) -> RawSpan {
     RawSpan {
         trace_id: "be97f2fa26196196d1c776cef223b871".parse().expect("id"),
         span_id: "c33604c286773277".parse().expect("id"),

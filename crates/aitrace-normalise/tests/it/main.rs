@@ -1,5 +1,6 @@
 //! Dialects against fixtures, and the way of records.
 
+mod chat;
 mod fixtures;
 mod laws;
 mod record;

@@ -5,7 +5,7 @@ use aitrace_model::Json;
 
 use crate::draft::Side;
 use crate::embed::embedded;
-use crate::messages::{array, part};
+use crate::parts::{array, part};
 
 /// Levels of objects that hold the messages.
 const DEPTH: u8 = 6;

@@ -4,7 +4,7 @@ use aitrace_model::{AnyValue, Json, SpanKind};
 
 use crate::draft::{Draft, Form, Gather, Object, Side};
 use crate::embed::{embedded, opened};
-use crate::{chat, messages, nest};
+use crate::{chat, messages, nest, parts};
 
 /// What went in or came out: messages where there are any, else the content.
 pub(crate) fn of_side(draft: &Draft<'_>, side: Side) -> Option<Json> {
@@ -28,16 +28,16 @@ pub(crate) fn of_side(draft: &Draft<'_>, side: Side) -> Option<Json> {
 fn answer(content: &Json, side: Side) -> Option<Json> {
     let said = side == Side::Output && content.as_str().starts_with('"');
     said.then(|| {
-        let parts = messages::array([messages::part("text", &[("content", content.clone())])]);
+        let parts = parts::array([parts::part("text", &[("content", content.clone())])]);
         let role = Json::string("assistant");
-        messages::array([Json::object([("role", &role), ("parts", &parts)])])
+        parts::array([Json::object([("role", &role), ("parts", &parts)])])
     })
 }
 
 /// A list whose items are JSON text.
 fn items(value: &AnyValue) -> Json {
     match value {
-        AnyValue::Array(items) => messages::array(items.iter().map(|item| match item.as_str() {
+        AnyValue::Array(items) => parts::array(items.iter().map(|item| match item.as_str() {
             Some(text) => embedded(text).unwrap_or_else(|| item.to_json()),
             None => item.to_json(),
         })),

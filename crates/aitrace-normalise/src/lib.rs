@@ -16,6 +16,7 @@ mod failure;
 mod kind;
 mod messages;
 mod nest;
+mod parts;
 mod pending;
 mod provider;
 mod record;

@@ -9,6 +9,7 @@ use aitrace_model::{AnyValue, Json, RawEvent, Timestamp};
 use crate::chat;
 use crate::draft::{Draft, Gather, Side};
 use crate::embed::{embedded, opened};
+use crate::parts::{array, part};
 
 /// The messages of one side; of two sources the one whose dialect counts.
 pub(crate) fn of_side(draft: &Draft<'_>, side: Side) -> Option<Json> {
@@ -243,21 +244,4 @@ fn called(calls: &Json) -> Vec<Json> {
 
 fn from_json(json: &Json) -> AnyValue {
     json.to_value().map_or(AnyValue::Null, |value| AnyValue::from(&value))
-}
-
-pub(crate) fn part<const N: usize>(kind: &str, members: &[(&str, Json); N]) -> Json {
-    let kind = Json::string(kind);
-    Json::object(std::iter::once(("type", &kind)).chain(members.iter().map(|(key, value)| (*key, value))))
-}
-
-pub(crate) fn array(items: impl IntoIterator<Item = Json>) -> Json {
-    let mut text = String::from("[");
-    for item in items {
-        if text.len() > 1 {
-            text.push(',');
-        }
-        text.push_str(item.as_str());
-    }
-    text.push(']');
-    Json::from_trusted(text)
 }

@@ -3,7 +3,7 @@
 use aitrace_model::{AnyValue, Json};
 
 use crate::embed::opened;
-use crate::messages::array;
+use crate::parts::array;
 
 /// Levels that a path may nest; what lies deeper keeps its dots.
 const DEPTH: usize = 32;

@@ -40,16 +40,21 @@ def start(
     """Announces a session, without making it anyone's; its id."""
     session_id = session_id or str(uuid.uuid4())
     name = session_name if session_name is not None else tracer.session_name
-    _write(tracer, "session.started", session_id, session_name=name, **about)
+    _write(tracer, "session.started", session_id=session_id, session_name=name, **about)
     return session_id
 
 
 def update(tracer: _Native, session_id: str, **about: Any) -> None:
     """Adds to a session: metadata, metrics and the like."""
-    _write(tracer, "session.updated", session_id, **about)
+    _write(tracer, "session.updated", session_id=session_id, **about)
 
 
-def _write(tracer: _Native, event: str, session_id: str, **about: Any) -> None:
-    fields = {"session_id": session_id, **{key: value for key, value in about.items() if value is not None}}
+def correct(tracer: _Native, event_id: str, **about: Any) -> bool:
+    """Adds to an event that has ended; whether that is recorded."""
+    return _write(tracer, "event.updated", event_id=event_id, **about) is not None
+
+
+def _write(tracer: _Native, event: str, **about: Any) -> str | None:
+    fields = {key: value for key, value in about.items() if value is not None}
     # In an empty context, for a session is no part of the current span.
-    contextvars.Context().run(tracer._log, event, "info", fields, None)
+    return contextvars.Context().run(tracer._log, event, "info", fields, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -76,7 +77,10 @@ class QuietSpan:
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
         if error is not None and self._record:
-            self._span.record_exception(error)
+            # As an event: our record_exception is a failure of the span, too.
+            text = "".join(traceback.format_exception(error))
+            said = {"exception.type": type(error).__name__, "exception.message": str(error)}
+            self._span.add_event("exception", {**said, "exception.stacktrace": text})
         if error is not None and self._mark:
             self._span.set_status("error", str(error))
         return self._span.__exit__(None, None, None)

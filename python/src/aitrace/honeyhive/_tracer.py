@@ -302,7 +302,8 @@ class HoneyHiveTracer(SessionsMixin):
             "user_properties": user_properties, "error": error, **others,
         }  # fmt: skip
         if event_id is not None and self._foreign_client() is not None:
-            merged = {**(attributes or {}), **(metadata or {})} or None
+            merged = {**(attributes or {}), **(metadata or {}), **others} or None
+            said = {name: value for name, value in said.items() if name not in others}
             return self._told("events", "update", {"event_id": event_id, "metadata": merged, **said})
         return bool(
             _free.enrich(

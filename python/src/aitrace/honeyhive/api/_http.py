@@ -75,6 +75,10 @@ class Transport:
                     wait = _asked(headers.get("retry-after"), wait)
                 time.sleep(wait * (1 + random.random() * self.retry.backoff_strategy.jitter))  # noqa: S311 (jitter)
 
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):  # half made, or at the interpreter's end
+            self.close()
+
     def close(self) -> None:
         """Closes what is kept."""
         with self._lock:

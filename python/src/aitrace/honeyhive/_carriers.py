@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from aitrace import _native
 
 if TYPE_CHECKING:
-    import contextvars
     from collections.abc import Mapping
 
 
@@ -21,7 +20,7 @@ class ExtractedContext(dict[str, Any]):
     def __init__(self, scope: _native.Scope, members: Mapping[str, Any]) -> None:
         super().__init__(members)
         self._scope = scope
-        self._tokens: list[contextvars.Token[Any]] = []
+        self._tokens: list[Any] = []
 
     def __enter__(self) -> ExtractedContext:
         self._tokens.append(_native.attach(self._scope))

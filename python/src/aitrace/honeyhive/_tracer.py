@@ -13,8 +13,6 @@ from aitrace.honeyhive._settings_of import resolve
 from aitrace.honeyhive._tracer_sessions import SessionsMixin
 
 if TYPE_CHECKING:
-    import contextvars
-
     from typing_extensions import Self
 
     from aitrace import FinishedSpan
@@ -92,7 +90,7 @@ class HoneyHiveTracer(SessionsMixin):
         settings = resolve(given, configs)
         self._settings = settings
         self._client: Any = None
-        self._links: dict[str, contextvars.Token[Any]] = {}
+        self._links: dict[str, Any] = {}
         exporter = settings.exporter or _spans.exporter_of(self._create_span_processor())
         self._recorder = aitrace.Tracer(
             project=settings.project,

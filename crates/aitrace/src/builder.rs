@@ -277,7 +277,7 @@ impl TracerBuilder {
             dataset_id: shared(&self.dataset_id),
             datapoint_id: shared(&self.datapoint_id),
             first_session: Arc::new(session),
-            session: Mutex::new(None),
+            sessions: Mutex::default(),
             resource: Arc::new(Identity::make_resource(project, source, service, language)),
             scope: Arc::new(Identity::make_scope()),
         }

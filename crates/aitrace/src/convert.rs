@@ -116,7 +116,7 @@ impl SpanData {
 
     fn add_identity(&self, add: &mut impl FnMut(&str, AnyValue)) {
         let identity = &self.identity;
-        let session = identity.session();
+        let session = identity.session_at(self.body.start);
         add(key::TRACER_ID, identity.tracer_id.as_ref().into());
         if let Some(own) = &self.extra().fields.session_id {
             add(key::SESSION_ID, own.as_str().into());
@@ -154,7 +154,7 @@ impl SpanData {
         span.source = Some(identity.source.to_string());
         span.service = identity.service.as_deref().map(str::to_owned);
         let own_session = extra.fields.session_id.as_ref().map(ToString::to_string);
-        span.session_id = own_session.or_else(|| Some(identity.session().id.to_string()));
+        span.session_id = own_session.or_else(|| Some(identity.session_at(body.start).id.to_string()));
         span.user_id = extra.fields.user_id.as_ref().map(ToString::to_string);
         span.run_id = self.run(identity.run_id.as_ref(), "run_id");
         span.dataset_id = self.run(identity.dataset_id.as_ref(), "dataset_id");
@@ -230,7 +230,7 @@ impl LogData {
             level: self.level,
             logger: self.logger.as_ref().map(ToString::to_string),
             code: self.code.clone(),
-            session_id: Some(self.identity.session().id.to_string()),
+            session_id: Some(self.identity.session_at(self.time.nanos()).id.to_string()),
             attrs: self.attrs.clone(),
             received: self.time,
         }

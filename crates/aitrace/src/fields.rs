@@ -206,7 +206,9 @@ impl Enrich {
         self
     }
 
-    /// The id of the span among the user's own events.
+    /// Speaks about the span or event of this id, which may have ended long ago, and not about the current
+    /// one: [`Tracer::enrich_span`](crate::Tracer::enrich_span) then makes it a late correction,
+    /// [`Tracer::update_event`](crate::Tracer::update_event).
     pub fn event_id(mut self, id: impl Into<Text>) -> Self {
         self.fields.event_id = Some(id.into());
         self

@@ -1,9 +1,13 @@
 //! Who a tracer is: fixed when it is built, the same on everything it records.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::lock::Mutex;
 use aitrace_model::{AnyValue, Resource, Scope, key};
+
+/// Sessions that are remembered for spans that are still to be sent.
+const MAX_SESSIONS: usize = 256;
 
 /// The session of a tracer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +37,8 @@ pub struct Identity {
     pub datapoint_id: Option<Arc<str>>,
     /// The session it was made with.
     pub(crate) first_session: Arc<Session>,
-    /// The session since then.
-    pub(crate) session: Mutex<Option<Arc<Session>>>,
+    /// The sessions since then, each with the time it began; of very many, the latest.
+    pub(crate) sessions: Mutex<VecDeque<(i64, Arc<Session>)>>,
     pub(crate) resource: Arc<Resource>,
     pub(crate) scope: Arc<Scope>,
 }
@@ -42,8 +46,26 @@ pub struct Identity {
 impl Identity {
     /// The session as it is now.
     pub fn session(&self) -> Arc<Session> {
-        let changed = self.session.lock_soon().and_then(|session| session.clone());
-        changed.unwrap_or_else(|| self.first_session.clone())
+        self.session_at(i64::MAX)
+    }
+
+    /// The session that what began at this time belongs to, however late it is asked for.
+    pub(crate) fn session_at(&self, time: i64) -> Arc<Session> {
+        let since = self.sessions.lock_soon().and_then(|sessions| {
+            let begun = sessions.iter().rev().find(|(began, _)| *began <= time);
+            begun.map(|(_, session)| session.clone())
+        });
+        since.unwrap_or_else(|| self.first_session.clone())
+    }
+
+    /// Begins a session at this time.
+    pub(crate) fn begin_session(&self, time: i64, session: Session) {
+        if let Some(mut sessions) = self.sessions.lock_soon() {
+            if sessions.len() >= MAX_SESSIONS {
+                sessions.pop_front();
+            }
+            sessions.push_back((time, Arc::new(session)));
+        }
     }
 
     /// The resource of the spans on the wire.

@@ -63,6 +63,7 @@ mod peek;
 mod prepare;
 mod process;
 mod propagate;
+mod read;
 mod registry;
 mod shard;
 mod span;

@@ -148,14 +148,12 @@ impl Tracer {
         .flatten()
     }
 
-    /// Begins a new session, which all spans of this tracer belong to from now on; with `id`, the session of
-    /// that id. Returns its id.
+    /// Begins a new session, which all spans of this tracer belong to that begin from now on; with `id`, the
+    /// session of that id. Returns its id.
     pub fn create_session(&self, name: Option<&str>, id: Option<&str>, about: Enrich) -> String {
         let id = id.map_or_else(|| Random::seeded().uuid(), str::to_owned);
         let session = Session { id: id.as_str().into(), name: name.map(Arc::from) };
-        if let Some(mut place) = self.core.identity.session.lock_soon() {
-            *place = Some(Arc::new(session));
-        }
+        self.core.identity.begin_session(self.core.plan.time.timestamp().nanos(), session);
         let log = self.session_log("session.started").fields(about.fields);
         self.log(log);
         id

@@ -1,10 +1,12 @@
 //! The context across processes: W3C `traceparent` and `baggage` (four keys only).
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use aitrace_model::{SpanId, TraceId};
 
 use crate::context::{Baggage, Context, SpanContext};
+use crate::tracer::Tracer;
 
 const TRACEPARENT: &str = "traceparent";
 const BAGGAGE: &str = "baggage";
@@ -22,11 +24,13 @@ impl Context {
         }
         let Some(baggage) = self.baggage() else { return };
         let entries = Baggage::KEYS.iter().filter_map(|key| {
-            let value = baggage.get(key)?;
+            let value = baggage.get(key).filter(|value| value.len() <= MAX_VALUE)?;
             Some(format!("{key}={}", encode(value)))
         });
         let entries: Vec<String> = entries.collect();
-        set(BAGGAGE, entries.join(","));
+        if !entries.is_empty() {
+            set(BAGGAGE, entries.join(","));
+        }
     }
 
     /// Reads a context from headers. What is malformed, too long or unknown is left out.
@@ -47,6 +51,53 @@ impl Context {
             }
         }
         context.with_baggage(baggage)
+    }
+}
+
+impl Tracer {
+    /// The headers of the current context, for a request to another process: `traceparent`, and `baggage` with
+    /// `run_id`, `dataset_id`, `datapoint_id` and `tracer_id` where they are set. Nothing else leaves.
+    ///
+    /// ```
+    /// let tracer = aitrace::Tracer::builder().target("memory").build();
+    /// let span = tracer.start_span("call");
+    /// let headers = tracer.inject_context();
+    /// // There:
+    /// let context = tracer.extract_context(&headers);
+    /// assert_eq!(context.span(), span.context());
+    /// ```
+    pub fn inject_context(&self) -> BTreeMap<String, String> {
+        let mut headers = BTreeMap::new();
+        Context::current().inject(|name, value| {
+            headers.insert(name.to_owned(), value);
+        });
+        headers
+    }
+
+    /// The context that came with a request: to attach, or to start a span in. Names may be of any case; a
+    /// name may come several times. What is malformed, too long or unknown is left out: whoever sends headers
+    /// can set the parent and the four keys, never project, source, session, target or key.
+    pub fn extract_context<N: AsRef<str>, V: AsRef<str>>(
+        &self,
+        headers: impl IntoIterator<Item = (N, V)>,
+    ) -> Context {
+        let (mut parent, mut baggage) = (None::<String>, String::new());
+        for (name, value) in headers {
+            let (name, value) = (name.as_ref(), value.as_ref());
+            if name.eq_ignore_ascii_case(TRACEPARENT) {
+                parent.get_or_insert_with(|| value.to_owned());
+            } else if name.eq_ignore_ascii_case(BAGGAGE) && baggage.len() + value.len() < MAX_HEADER {
+                if !baggage.is_empty() {
+                    baggage.push(',');
+                }
+                baggage.push_str(value);
+            }
+        }
+        Context::extract(|name| match name {
+            TRACEPARENT => parent.as_deref(),
+            BAGGAGE => Some(&baggage),
+            _ => None,
+        })
     }
 }
 
@@ -126,6 +177,31 @@ mod tests {
         let context = extract(&[("baggage", "run_id=r%201;p=1, project=evil,dataset_id=%zz,=,tracer_id")]);
         let baggage = context.baggage().expect("one entry");
         assert_eq!(**baggage, Baggage { run_id: Some("r 1".into()), ..Baggage::default() });
+    }
+
+    #[test]
+    fn headers_of_any_case_and_what_is_too_much() {
+        let tracer = Tracer::builder().target("memory").build();
+        let long = format!("run_id={}", "x".repeat(MAX_VALUE + 1));
+        let flood = format!("run_id={}", "x".repeat(MAX_HEADER));
+        let context = tracer.extract_context([
+            ("TraceParent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+            ("traceparent", "00-ffffffffffffffffffffffffffffffff-00f067aa0ba902b7-01"),
+            ("BAGGAGE", "dataset_id=d,project=evil,source=evil,session_id=evil,api_key=evil,target=evil"),
+            ("baggage", &long),
+            ("baggage", &flood),
+            ("Baggage", "datapoint_id=p"),
+        ]);
+        let ids = context.span().expect("a parent");
+        assert_eq!(ids.trace_id.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        let baggage = context.baggage().expect("two entries");
+        let expected =
+            Baggage { dataset_id: Some("d".into()), datapoint_id: Some("p".into()), ..Baggage::default() };
+        assert_eq!(**baggage, expected);
+        // Too long to be read elsewhere, so not sent.
+        let unsent =
+            Context::default().with_baggage(Baggage { run_id: Some(long.into()), ..Baggage::default() });
+        unsent.inject(|name, value| panic!("{name}: {value}"));
     }
 
     proptest! {

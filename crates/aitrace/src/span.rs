@@ -156,7 +156,6 @@ impl SpanHandle {
     }
 
     /// The number of its tracer, ended or not.
-    #[cfg(feature = "opentelemetry")]
     pub(crate) fn tracer(&self) -> Option<u32> {
         self.span.as_ref()?.tracer()
     }

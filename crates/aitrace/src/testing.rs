@@ -21,6 +21,7 @@ use std::time::Duration;
 
 pub use aitrace_model::ManualClock;
 use aitrace_model::{Span, SpanId, Status, Timestamp, TraceId};
+use serde_json::Value;
 
 use crate::ids::IdGenerator;
 use crate::tracer::Tracer;
@@ -69,6 +70,86 @@ impl IdGenerator for SequentialIds {
 /// True when it has.
 pub fn tick(tracer: &Tracer, timeout: Duration) -> bool {
     tracer.tick(timeout)
+}
+
+/// The only span of this name.
+///
+/// Panics where there is none or several, and says which there are.
+///
+/// ```
+/// let (tracer, _clock) = aitrace::testing::tracer();
+/// tracer.start_span("plan").end();
+/// assert_eq!(aitrace::testing::span(&tracer, "plan").project, "test");
+/// ```
+#[track_caller]
+pub fn span(tracer: &Tracer, name: &str) -> Span {
+    let spans = tracer.spans();
+    let mut found = spans.iter().filter(|span| span.name == name);
+    match (found.next(), found.next()) {
+        (Some(span), None) => span.clone(),
+        (None, _) => panic!("no finished span {name:?}; there are:\n{}", tree(&spans)),
+        (Some(_), Some(_)) => panic!("several spans {name:?}:\n{}", tree(&spans)),
+    }
+}
+
+/// An attribute of a span, null where it has none of this name.
+///
+/// ```
+/// use aitrace::testing;
+///
+/// let (tracer, _clock) = testing::tracer();
+/// tracer.start_span("plan").set_attribute("k", 1);
+/// assert_eq!(testing::attribute(&testing::span(&tracer, "plan"), "k"), 1);
+/// ```
+pub fn attribute(span: &Span, name: &str) -> Value {
+    let attributes = span.attributes.to_value();
+    attributes.and_then(|attributes| attributes.get(name).cloned()).unwrap_or_default()
+}
+
+/// Checks the finished spans against the text of [`tree`]. Lines may be indented as a whole, and the text may
+/// begin and end with empty lines, so that it can stand in the code as it looks.
+///
+/// Panics with both texts where they differ.
+///
+/// ```
+/// let (tracer, clock) = aitrace::testing::tracer();
+/// {
+///     let _plan = tracer.start_span("plan");
+///     tracer.start_span("search").end();
+///     clock.advance(5_000);
+/// }
+/// aitrace::testing::assert_tree(&tracer, "
+///     plan 5µs
+///       search 0ns
+/// ");
+/// ```
+#[track_caller]
+pub fn assert_tree(tracer: &Tracer, expected: &str) {
+    let lines: Vec<&str> = expected.lines().filter(|line| !line.trim().is_empty()).collect();
+    let margin = lines.iter().map(|line| line.len() - line.trim_start().len()).min().unwrap_or(0);
+    let expected: Vec<&str> = lines.iter().map(|line| line[margin..].trim_end()).collect();
+    let found = tree(&tracer.spans());
+    assert!(
+        found.lines().eq(expected.iter().copied()),
+        "expected:\n{}\nfound:\n{found}",
+        expected.join("\n")
+    );
+}
+
+/// Log records as text, one a line: level, event and data, in the order they were written.
+///
+/// ```
+/// let (tracer, _clock) = aitrace::testing::tracer();
+/// tracer.log(aitrace::Log::new("cache missed").field("key", "k1"));
+/// assert_eq!(aitrace::testing::logs(&tracer), "info cache missed {\"key\":\"k1\"}\n");
+/// ```
+pub fn logs(tracer: &Tracer) -> String {
+    let mut out = String::new();
+    for log in tracer.logs() {
+        writeln!(out, "{} {} {}", log.level.as_str(), log.event, log.attrs)
+            .expect("a String takes everything");
+    }
+    out
 }
 
 /// Spans as text, one a line: children below their parents, indented by two spaces; siblings in the order

@@ -164,7 +164,11 @@ impl Tracer {
         self.enrich_at(context.span_of(self.core.number()), enrich)
     }
 
-    fn enrich_at(&self, span: Option<SpanRef>, enrich: Enrich) -> bool {
+    fn enrich_at(&self, span: Option<SpanRef>, mut enrich: Enrich) -> bool {
+        // Something that was named is meant, not what is current: most often it has ended already.
+        if let Some(id) = enrich.fields.event_id.take() {
+            return self.update_event(&id, enrich);
+        }
         let Some(place) = span.as_ref().and_then(|span| span.place.as_ref()) else { return false };
         if self.core.is_off() {
             return false;

@@ -30,6 +30,15 @@ pub const ABANDONED: &str = "aitrace.abandoned";
 /// Baggage key and attribute with the id of the tracer that recorded a span.
 pub const TRACER_ID: &str = "aitrace.tracer_id";
 
+/// On a finished span: how many spans of its trace the sender has lost since it last said so (an integer;
+/// the sum over a trace's spans is what the trace lost, as far as that is known).
+pub const LOST_IN_TRACE: &str = "aitrace.lost.trace";
+/// On a finished span: how many spans and log records its tracer has lost since it last said so, of this
+/// trace and of others (an integer).
+pub const LOST: &str = "aitrace.lost.total";
+/// Beside [`LOST`]: JSON text of an object from reason (`queue_full`, `http_400`, …) to count.
+pub const LOST_REASONS: &str = "aitrace.lost.reasons";
+
 /// OpenInference: kind of the span, upper case (LLM, CHAIN, TOOL, …).
 pub const SPAN_KIND: &str = "openinference.span.kind";
 /// OpenInference: what went in.

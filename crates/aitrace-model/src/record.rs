@@ -14,6 +14,7 @@ mod lines;
 mod make;
 mod meta;
 mod read;
+mod seal;
 mod write;
 
 pub use array::{ArrayReader, read_array};
@@ -23,6 +24,7 @@ pub use lines::{JsonlParser, LineSplitter, read_lines};
 pub use make::{end_record, log_record, records_of_span, start_record};
 pub use meta::{Lifecycle, Meta, Record, Role};
 pub use read::{Limits, read};
+pub use seal::{seal, unseal};
 
 /// The key that holds a record's metadata.
 pub const META_KEY: &str = "__tracer_meta__";

@@ -1,5 +1,6 @@
 //! How a tracer is made.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -10,16 +11,19 @@ use aitrace_model::Clock;
 use crate::config;
 use crate::core::{Alive, Core, Destination, WorkerOptions};
 use crate::env::Environment;
+use crate::exit;
 use crate::export::Exporter;
 use crate::export::http::HttpOptions;
 use crate::export::memory::Memory;
 use crate::identity::{Identity, Session};
 use crate::ids::{IdGenerator, Random};
+use crate::problem::{ErrorHandler, Problem};
 use crate::process::plan::ProcessPlan;
 use crate::process::{self, Rules, RulesError};
 use crate::registry;
+use crate::spool::{self, SpoolOptions};
 use crate::state::{Plan, State};
-use crate::target::Target;
+use crate::target::{Chosen, Target};
 use crate::ticks::TimeSource;
 use crate::tracer::Tracer;
 
@@ -63,6 +67,13 @@ pub struct TracerBuilder {
     verbose: Option<bool>,
     mask: Option<bool>,
     rules: Option<Rules>,
+    spool: Option<bool>,
+    spool_dir: Option<PathBuf>,
+    fallback_html: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    proxy: Option<String>,
+    exit_wait: Option<Duration>,
+    on_error: ErrorHandler,
 }
 
 macro_rules! texts {
@@ -77,6 +88,13 @@ macro_rules! texts {
 }
 
 macro_rules! settings {
+    (into $($(#[$doc:meta])* $name:ident: $type:ty),+ $(,)?) => {
+        $($(#[$doc])*
+        pub fn $name(mut self, $name: impl Into<$type>) -> Self {
+            self.$name = Some($name.into());
+            self
+        })+
+    };
     ($($(#[$doc:meta])* $name:ident: $type:ty),+ $(,)?) => {
         $($(#[$doc])*
         pub fn $name(mut self, $name: $type) -> Self {
@@ -111,10 +129,15 @@ impl TracerBuilder {
         /// Key for the server. Default: `AITRACE_API_KEY`, else none.
         api_key,
         /// Where to send: see [`Target`]. Default: the server's URL if one was given, `AITRACE_TARGET` or
-        /// `LOG_TRG`, `AITRACE_SERVER_URL`, `http://localhost:8000`.
+        /// `LOG_TRG`, `AITRACE_SERVER_URL`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_ENDPOINT`,
+        /// `http://localhost:8000`. Only with an endpoint of OpenTelemetry's go `OTEL_EXPORTER_OTLP_HEADERS`, and
+        /// `AITRACE_API_KEY` does not.
         target,
         /// URL of the server; comes second to a target.
         server_url,
+        /// URL of an HTTP proxy. Default: that of the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`,
+        /// `NO_PROXY`), and none for a server on this machine.
+        proxy,
     }
 
     settings! {
@@ -132,7 +155,8 @@ impl TracerBuilder {
         queue_bytes: usize,
         /// Finished spans that may wait. Default: `OTEL_BSP_MAX_QUEUE_SIZE`, else 1 048 576.
         queue_items: usize,
-        /// How long one request may take. Default: `OTEL_BSP_EXPORT_TIMEOUT`, else 10 s.
+        /// How long one request may take. Default: `OTEL_EXPORTER_OTLP_TIMEOUT`, else
+        /// `OTEL_BSP_EXPORT_TIMEOUT`, else 10 s.
         export_timeout: Duration,
         /// The first pause after a passing fault; it doubles up to 30 s, and each is cut by chance. Default: 200 ms.
         retry_pause: Duration,
@@ -144,13 +168,40 @@ impl TracerBuilder {
         compat_mode: bool,
         /// Whether nothing is recorded. Default: `OTEL_SDK_DISABLED`.
         disabled: bool,
-        /// Whether what became of each batch is told on stderr. Default: no.
+        /// Whether what became of each batch is told on stderr, and the end of the process though all was sent.
+        /// Default: `AITRACE_VERBOSE`.
         verbose: bool,
         /// Whether secrets are masked. Default: `AITRACE_MASK`, else what the rules say, else yes.
         mask: bool,
         /// What happens to spans before they are exported, after the rules of the section `processing` of
         /// `~/.config/aitrace/config.{toml,yaml}` and those of `AITRACE_RULES`.
         rules: Rules,
+        /// Whether what cannot be sent to a server is put aside on disk. Default: yes, unless `AITRACE_SPOOL`
+        /// is `off`.
+        spool: bool,
+        /// How long the end of the process waits for what is unsent; zero: not at all, then what is not flushed
+        /// is lost. Default: 2 s.
+        exit_wait: Duration,
+    }
+
+    settings! {
+        into
+        /// Folder of the spool. Default: `AITRACE_SPOOL_DIR`, else `spool` in the data folder, which is
+        /// `AITRACE_DATA_DIR` or the platform's.
+        spool_dir: PathBuf,
+        /// Folder for a page that shows what was spooled and is not sent when the tracer ends. Default:
+        /// `AITRACE_FALLBACK_HTML`, else no page is made.
+        fallback_html: PathBuf,
+        /// PEM file with the certificates to trust instead of the usual ones. Default:
+        /// `OTEL_EXPORTER_OTLP_CERTIFICATE`.
+        certificate: PathBuf,
+    }
+
+    /// Who is told when delivery fails; at most once in 30 s for the same cause. It is called by the worker's
+    /// thread and may block that only. Default: a line on stderr, once.
+    pub fn on_error(mut self, handler: impl Fn(&Problem) + Send + Sync + 'static) -> Self {
+        self.on_error = ErrorHandler::new(handler);
+        self
     }
 
     /// Sends to an exporter of your own; the target is not used.
@@ -179,8 +230,9 @@ impl TracerBuilder {
             None => TimeSource::counter(),
         };
         let (target, server_url) = (self.target.as_deref(), self.server_url.as_deref());
-        let target = Target::choose(target, server_url, &environment, time.timestamp());
-        let destination = self.destination(&target, &environment);
+        let chosen = Target::choose(target, server_url, &environment, time.timestamp());
+        let destination = self.destination(&chosen, &environment);
+        let target = chosen.target;
         let records = matches!(destination, Destination::Target(..)) && target.takes_records();
         let plan = Plan {
             tracer: registry::next_number(),
@@ -188,6 +240,7 @@ impl TracerBuilder {
             records,
             limit_items: self.queue_items.or(environment.queue_items).unwrap_or(QUEUE_ITEMS),
             limit_bytes: self.queue_bytes.unwrap_or(QUEUE_BYTES),
+            on_error: self.on_error.clone(),
         };
         let identity = Arc::new(self.identity(&environment));
         let (process, problem) = self.process(&environment, &identity);
@@ -195,12 +248,16 @@ impl TracerBuilder {
         if let Some(problem) = problem {
             state.hub.note_problem(&problem.to_string());
         }
+        let mut options = self.worker_options(&environment);
+        if let Destination::Target(Target::Http(url), _) = &destination {
+            options.spool = self.spool_options(&environment, spool::key_of(url, &identity.project));
+        }
         let core = Core {
             identity,
             samples: process.samples(),
             process,
             ids: self.ids.clone(),
-            options: self.worker_options(&environment),
+            options,
             target,
             destination,
             off: AtomicBool::new(self.disabled.unwrap_or(environment.disabled)),
@@ -209,6 +266,7 @@ impl TracerBuilder {
         };
         let alive = Arc::new(Alive(Arc::new(core)));
         registry::add(&alive);
+        exit::install();
         Tracer::from_alive(alive)
     }
 
@@ -223,26 +281,41 @@ impl TracerBuilder {
         (Arc::new(ProcessPlan::new(rules, identity)), problem)
     }
 
-    fn destination(&self, target: &Target, environment: &Environment) -> Destination {
-        match (&self.exporter, target) {
+    fn destination(&self, chosen: &Chosen, environment: &Environment) -> Destination {
+        match (&self.exporter, &chosen.target) {
             (Some(exporter), _) => Destination::Custom(exporter.clone()),
             (None, Target::Memory) => {
                 Destination::Memory(Arc::new(Memory::new(self.queue_bytes.unwrap_or(QUEUE_BYTES))))
             }
             (None, target) => {
-                let key = self.api_key.as_deref().or(environment.api_key.as_deref());
-                let options = HttpOptions {
-                    api_key: key.map(Arc::from),
-                    timeout: self
-                        .export_timeout
-                        .or(environment.export_timeout)
-                        .unwrap_or(Duration::from_secs(10)),
-                    gzip: self.gzip.unwrap_or(environment.gzip),
-                    compat_mode: self.compat_mode.or(environment.compat_mode).unwrap_or(false),
-                };
+                let options = Box::new(self.http_options(chosen, environment));
                 Destination::Target(target.clone(), options)
             }
         }
+    }
+
+    fn http_options(&self, chosen: &Chosen, environment: &Environment) -> HttpOptions {
+        let otlp = &environment.otlp;
+        // What is meant for one receiver is not given to another.
+        let known_key = environment.api_key.as_deref().filter(|_| !chosen.otlp);
+        let timeout = self.export_timeout.or(otlp.timeout).or(environment.export_timeout);
+        HttpOptions {
+            api_key: self.api_key.as_deref().or(known_key).map(Arc::from),
+            headers: if chosen.otlp { otlp.headers.clone() } else { Vec::new() },
+            timeout: timeout.unwrap_or(Duration::from_secs(10)),
+            gzip: self.gzip.unwrap_or(otlp.gzip),
+            compat_mode: self.compat_mode.or(environment.compat_mode).unwrap_or(false),
+            traces_url: chosen.traces_url.clone(),
+            proxy: self.proxy.clone(),
+            certificate: self.certificate.clone().or_else(|| otlp.certificate.clone()),
+        }
+    }
+
+    fn spool_options(&self, environment: &Environment, key: u64) -> Option<SpoolOptions> {
+        let folder = self.spool_dir.clone().or_else(|| environment.spool.clone());
+        let wanted = self.spool.unwrap_or(self.spool_dir.is_some() || environment.spool.is_some());
+        let folder = folder.filter(|_| wanted)?;
+        Some(SpoolOptions { folder, key, bounds: spool::Bounds::default() })
     }
 
     fn worker_options(&self, environment: &Environment) -> WorkerOptions {
@@ -253,7 +326,10 @@ impl TracerBuilder {
             batch_delay: self.batch_delay.or(environment.batch_delay).unwrap_or(Duration::from_secs(5)),
             backoff: self.retry_pause.unwrap_or(Duration::from_millis(200)),
             max_backoff: Duration::from_secs(30),
-            verbose: self.verbose.unwrap_or(false),
+            spool: None,
+            fallback_html: self.fallback_html.clone().or_else(|| environment.fallback_html.clone()),
+            exit_wait: self.exit_wait.unwrap_or(Duration::from_secs(2)),
+            verbose: self.verbose.unwrap_or(environment.verbose),
         }
     }
 

@@ -54,8 +54,9 @@ fn unpack(core: &Core, chunk: &mut Chunk, pieces: &mut Vec<Piece>) {
         let (mut cell, phase) = match item {
             Item::Start(cell) => (cell, Phase::Start),
             Item::End(cell) => (cell, Phase::End),
-            Item::Log(log) => {
+            Item::Log(mut log) => {
                 let weight = log.weight();
+                log.room = weight;
                 pieces.push(Piece::Log(log, weight));
                 continue;
             }
@@ -97,34 +98,33 @@ pub(crate) fn open(
     }
 }
 
-/// Batches within the bounds, each with the items and bytes of room it holds. With `apart`, log records do
-/// not share a batch with spans: they go elsewhere and fail for other reasons.
-pub(crate) fn batches(pieces: Vec<Piece>, most: usize, apart: bool) -> Vec<(Batch, usize, usize)> {
-    let mut out: Vec<(Batch, usize, usize)> = Vec::new();
+/// Batches within the bounds. With `apart`, log records do not share a batch with spans: they go elsewhere and
+/// fail for other reasons.
+pub(crate) fn batches(pieces: Vec<Piece>, most: usize, apart: bool) -> Vec<Batch> {
+    let mut out: Vec<(Batch, usize)> = Vec::new();
     // Where spans and log records are being put.
     let (mut spans, mut logs) = (None, None);
     for piece in pieces {
-        let (items, bytes) = piece.room();
+        let (_, bytes) = piece.room();
         let is_log = matches!(piece, Piece::Log(..));
         let place = if is_log && apart { &mut logs } else { &mut spans };
         let fits = |index: &usize| {
-            let (batch, _, held): &(Batch, usize, usize) = &out[*index];
-            batch.spans.len() + batch.logs.len() < most && held + bytes <= BATCH_BYTES
+            let (batch, held): &(Batch, usize) = &out[*index];
+            batch.len() < most && (batch.is_empty() || held + bytes <= BATCH_BYTES)
         };
         let index = if let Some(index) = place.filter(fits) {
             index
         } else {
-            out.push((Batch::default(), 0, 0));
+            out.push((Batch::default(), 0));
             out.len() - 1
         };
         *place = Some(index);
-        let (batch, held_items, held_bytes) = &mut out[index];
-        *held_items += items;
-        *held_bytes += bytes;
+        let (batch, held) = &mut out[index];
+        *held += bytes;
         match piece {
             Piece::Span(span, _) => batch.spans.push(span),
             Piece::Log(log, _) => batch.logs.push(*log),
         }
     }
-    out
+    out.into_iter().map(|(batch, _)| batch).collect()
 }

@@ -1,5 +1,6 @@
 //! What all clones of one tracer share.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use crate::export::memory::Memory;
 use crate::identity::Identity;
 use crate::ids::IdGenerator;
 use crate::process::plan::ProcessPlan;
+use crate::spool::SpoolOptions;
 use crate::state::{Plan, State};
 use crate::target::Target;
 
@@ -22,10 +24,16 @@ pub(crate) struct WorkerOptions {
     pub(crate) batch_items: usize,
     /// How long a finished span may wait where nobody looks at open spans.
     pub(crate) batch_delay: Duration,
+    /// Where to put what cannot be sent; `None`: nowhere.
+    pub(crate) spool: Option<SpoolOptions>,
+    /// Folder for the page that is made of what was spooled.
+    pub(crate) fallback_html: Option<PathBuf>,
+    /// How long the end of the process may wait for what is unsent.
+    pub(crate) exit_wait: Duration,
     /// First pause after a passing fault; doubles up to `max_backoff`.
     pub(crate) backoff: Duration,
     pub(crate) max_backoff: Duration,
-    /// What became of each batch is told on stderr.
+    /// What became of each batch is told on stderr, and the end of the process though all was sent.
     pub(crate) verbose: bool,
 }
 
@@ -33,7 +41,7 @@ pub(crate) struct WorkerOptions {
 #[derive(Clone)]
 pub(crate) enum Destination {
     /// One of ours.
-    Target(Target, HttpOptions),
+    Target(Target, Box<HttpOptions>),
     /// The memory of this process.
     Memory(Arc<Memory>),
     /// One that the user brought.
@@ -68,7 +76,7 @@ impl Core {
         match (&self.destination, &self.target) {
             (Destination::Custom(_), _) => "own exporter".to_owned(),
             (Destination::Memory(_), _) => "memory".to_owned(),
-            (Destination::Target(..), Target::Http(url)) => url.clone(),
+            (Destination::Target(..), Target::Http(url)) => without_secrets(url),
             (Destination::Target(..), Target::File(path)) => path.display().to_string(),
             (Destination::Target(..), _) => "stdout".to_owned(),
         }
@@ -103,5 +111,23 @@ impl Drop for Alive {
         wishes.rung = true;
         drop(wishes);
         state.hub.bell.notify_one();
+    }
+}
+
+/// A URL without the password and the query that may stand in it.
+fn without_secrets(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    format!("{scheme}://{}{path}", authority.rsplit('@').next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_url_is_shown_without_secrets() {
+        let shown = super::without_secrets("https://user:pass@host:1/a@b?key=1#x");
+        assert_eq!(shown, "https://host:1/a@b");
+        assert_eq!(super::without_secrets("http://h"), "http://h");
     }
 }

@@ -245,6 +245,8 @@ pub struct LogData {
     pub(crate) code: Option<CodeLocation>,
     /// The user's data, an object.
     pub(crate) attrs: Json,
+    /// Bytes of room that it holds in the queue; set when it leaves its thread, since masking changes its size.
+    pub(crate) room: usize,
 }
 
 impl LogData {

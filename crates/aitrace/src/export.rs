@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+mod agent;
 pub(crate) mod answer;
 pub(crate) mod http;
 pub(crate) mod memory;
@@ -30,6 +31,51 @@ impl Batch {
         let ended = self.spans.iter().filter(|span| span.end.is_some()).count();
         (ended + self.logs.len()) as u64
     }
+
+    /// The room it holds in the queue: items and estimated bytes.
+    pub(crate) fn room(&self) -> (usize, usize) {
+        let spans: usize = self.spans.iter().map(|span| span.weight).sum();
+        let logs: usize = self.logs.iter().map(|log| log.room).sum();
+        (self.countable() as usize, spans + logs)
+    }
+
+    /// Spans, open ones too, and log records.
+    pub(crate) fn len(&self) -> usize {
+        self.spans.len() + self.logs.len()
+    }
+
+    /// Two batches of about the same size. What alone is larger than all others together stands alone in the
+    /// second, so that one huge span costs the others one more request and not one for each halving.
+    pub(crate) fn split(self) -> (Self, Self) {
+        const LEAST: usize = 256;
+        let total: usize = self.weights().map(|weight| weight.max(LEAST)).sum();
+        let heavy = self.weights().position(|weight| weight.max(LEAST) > total / 2);
+        let (mut first, mut second) = (Self::default(), Self::default());
+        let mut passed = 0;
+        let mut place = |index: usize, weight: usize| {
+            let goes_second = match heavy {
+                Some(heavy) => index == heavy,
+                None => passed >= total / 2,
+            };
+            passed += weight.max(LEAST);
+            goes_second
+        };
+        let spans = self.spans.len();
+        for (index, span) in self.spans.into_iter().enumerate() {
+            let batch = if place(index, span.weight) { &mut second } else { &mut first };
+            batch.spans.push(span);
+        }
+        for (index, log) in self.logs.into_iter().enumerate() {
+            let batch = if place(spans + index, log.weight()) { &mut second } else { &mut first };
+            batch.logs.push(log);
+        }
+        (first, second)
+    }
+
+    fn weights(&self) -> impl Iterator<Item = usize> {
+        let spans = self.spans.iter().map(|span| span.weight);
+        spans.chain(self.logs.iter().map(LogData::weight))
+    }
 }
 
 /// What became of a batch.
@@ -45,6 +91,17 @@ pub enum Exported {
         /// How long the receiver wants to be left alone.
         after: Option<Duration>,
         /// For a person to read.
+        reason: String,
+    },
+    /// Nobody answered: no connection, or one that broke or took too long. The same batch will be tried again;
+    /// where this happens again and again, it is put aside on disk (targets over HTTP).
+    Unreachable {
+        /// For a person to read.
+        reason: String,
+    },
+    /// Too large for the receiver: its halves will be tried, and what is alone is lost.
+    TooLarge {
+        /// A short word for the count of what is lost, for example `http_413`.
         reason: String,
     },
     /// Lost for good.

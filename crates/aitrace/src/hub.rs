@@ -2,12 +2,17 @@
 //! counted, and the bell.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::lock::{Condvar, Mutex};
 
+use aitrace_model::TraceId;
+
 use crate::data::{Cell, LogData};
+use crate::lost::Lost;
+use crate::problem::{ErrorHandler, Problems};
 
 /// Items in a chunk before it is handed over.
 pub(crate) const CHUNK_ITEMS: usize = 512;
@@ -76,12 +81,33 @@ impl Credit {
 }
 
 /// What a tracer has counted since it was made.
+///
+/// Each span that ended and each log record is counted in exactly one of `sent`, `remaining`, `spooled`,
+/// `dropped` and `filtered`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stats {
-    /// Finished spans and log records that were accepted by the target.
+    /// Finished spans and log records that were accepted by the target, from memory or from disk.
     pub sent: u64,
     /// Finished spans and log records still here.
     pub remaining: u64,
+    /// Finished spans and log records that are on disk and not sent yet.
+    pub spooled: u64,
+    /// Of other tracers' finished spans and log records that were found on disk: those sent.
+    pub replayed: u64,
+    /// Of other tracers' finished spans and log records that were found on disk: those lost, since they were
+    /// damaged, refused, or in the way of newer ones.
+    pub replay_lost: u64,
+    /// Most finished spans and log records that can wait.
+    pub capacity: u64,
+    /// Bytes (estimated) that wait, with what is promised to threads.
+    pub bytes: u64,
+    /// Most bytes that can wait.
+    pub capacity_bytes: u64,
+    /// Calls of the exporter so far.
+    pub exports: u64,
+    /// Time spent in them, all together.
+    pub export_time: Duration,
     /// Finished spans and log records that are lost, by reason.
     pub dropped: BTreeMap<String, u64>,
     /// Finished spans and log records that rules left out, by rule; `not_sampled`: spans that were never
@@ -98,6 +124,8 @@ pub struct Stats {
 pub(crate) struct Wishes {
     /// Somebody rang.
     pub(crate) rung: bool,
+    /// Time was moved, in a test.
+    pub(crate) advanced: bool,
     /// Something has to go out without waiting for the tick.
     pub(crate) now: bool,
     /// Ticks asked for by hand.
@@ -129,7 +157,17 @@ pub(crate) struct Hub {
     filtered: Mutex<BTreeMap<String, u64>>,
     masked: Mutex<BTreeMap<String, u64>>,
     not_sampled: AtomicU64,
+    /// What was lost and not told to the target yet.
+    lost: Mutex<Lost>,
     problem: Mutex<Option<String>>,
+    spooled: AtomicU64,
+    replayed: AtomicU64,
+    replay_lost: AtomicU64,
+    exports: AtomicU64,
+    export_nanos: AtomicU64,
+    /// Nanoseconds by which the time that waiting is measured by is ahead of the real one; in tests.
+    ahead: AtomicU64,
+    pub(crate) problems: Problems,
     pub(crate) wishes: Mutex<Wishes>,
     pub(crate) bell: Condvar,
     /// Rung when the worker has done something that others wait for.
@@ -137,7 +175,7 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(limit_items: usize, limit_bytes: usize) -> Self {
+    pub(crate) fn new(limit_items: usize, limit_bytes: usize, handler: ErrorHandler) -> Self {
         Self {
             limit_items,
             limit_bytes,
@@ -150,6 +188,14 @@ impl Hub {
             filtered: Mutex::default(),
             masked: Mutex::default(),
             not_sampled: AtomicU64::new(0),
+            lost: Mutex::default(),
+            spooled: AtomicU64::new(0),
+            replayed: AtomicU64::new(0),
+            replay_lost: AtomicU64::new(0),
+            exports: AtomicU64::new(0),
+            export_nanos: AtomicU64::new(0),
+            ahead: AtomicU64::new(0),
+            problems: Problems::new(handler),
             problem: Mutex::default(),
             wishes: Mutex::default(),
             bell: Condvar::default(),
@@ -229,6 +275,7 @@ impl Hub {
             return;
         }
         count(&self.dropped, reason, items);
+        self.lost.lock().add(reason, items);
     }
 
     /// Counts what a rule left out.
@@ -246,15 +293,63 @@ impl Hub {
         self.not_sampled.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a span of this trace as lost.
+    #[cold]
+    pub(crate) fn lose_span(&self, trace_id: TraceId, reason: &str) {
+        self.count_dropped(reason, 1);
+        self.lost.lock().add_to_trace(trace_id, 1);
+    }
+
+    /// What is lost and not told of yet.
+    pub(crate) fn lost(&self) -> MutexGuard<'_, Lost> {
+        self.lost.lock()
+    }
+
+    /// Counts what is on disk now.
+    pub(crate) fn count_spooled(&self, items: u64) {
+        self.spooled.fetch_add(items, Ordering::Relaxed);
+    }
+
+    /// Takes back what is on disk no more; it is counted elsewhere.
+    pub(crate) fn unspool(&self, items: u64) {
+        self.spooled.fetch_sub(items, Ordering::Relaxed);
+    }
+
+    /// Counts what others had spooled.
+    pub(crate) fn count_replayed(&self, sent: u64, lost: u64) {
+        self.replayed.fetch_add(sent, Ordering::Relaxed);
+        self.replay_lost.fetch_add(lost, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_export(&self, took: Duration) {
+        self.exports.fetch_add(1, Ordering::Relaxed);
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.export_nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    /// The moment now, as waiting is measured: real time, and what tests have added.
+    pub(crate) fn now(&self) -> Instant {
+        crate::instant::instant() + Duration::from_nanos(self.ahead.load(Ordering::Relaxed))
+    }
+
+    /// A moment of [`Hub::now`] in real time.
+    pub(crate) fn real(&self, moment: Instant) -> Instant {
+        let ahead = Duration::from_nanos(self.ahead.load(Ordering::Relaxed));
+        moment.checked_sub(ahead).unwrap_or(moment)
+    }
+
+    /// Lets time pass at once, for tests.
+    pub(crate) fn advance(&self, by: Duration) {
+        self.ahead.fetch_add(u64::try_from(by.as_nanos()).unwrap_or(0), Ordering::Relaxed);
+        let mut wishes = self.wishes.lock();
+        wishes.advanced = true;
+        drop(wishes);
+        self.bell.notify_one();
+    }
+
     /// Keeps the last thing that went wrong, for people to read.
     pub(crate) fn note_problem(&self, problem: &str) {
         *self.problem.lock() = Some(problem.to_owned());
-    }
-
-    /// Counts what is lost and keeps why.
-    pub(crate) fn lose(&self, reason: &str, items: u64) {
-        self.note_problem(reason);
-        self.count_dropped(reason, items);
     }
 
     /// What was counted; `remaining` is left to the caller, who knows the shards.
@@ -262,6 +357,14 @@ impl Hub {
         Stats {
             sent: self.sent.load(Ordering::Relaxed),
             remaining: 0,
+            spooled: self.spooled.load(Ordering::Relaxed),
+            replayed: self.replayed.load(Ordering::Relaxed),
+            replay_lost: self.replay_lost.load(Ordering::Relaxed),
+            capacity: self.limit_items as u64,
+            bytes: self.used_bytes.load(Ordering::Relaxed) as u64,
+            capacity_bytes: self.limit_bytes as u64,
+            exports: self.exports.load(Ordering::Relaxed),
+            export_time: Duration::from_nanos(self.export_nanos.load(Ordering::Relaxed)),
             dropped: self.dropped.lock().clone(),
             filtered: self.filtered(),
             masked: self.masked.lock().clone(),
@@ -334,7 +437,7 @@ mod tests {
 
     #[test]
     fn credit_never_exceeds_the_bounds() {
-        let hub = Hub::new(100, 1000);
+        let hub = Hub::new(100, 1000, ErrorHandler::default());
         let (mut one, mut two) = (Credit::default(), Credit::default());
         hub.extend(&mut one, 10);
         hub.extend(&mut two, 10);

@@ -8,7 +8,7 @@ mod biased;
 mod quick;
 
 use std::sync::{self, MutexGuard, PoisonError, TryLockError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(crate) use biased::{BiasedLock, Owner};
 
@@ -32,6 +32,19 @@ impl<T> Mutex<T> {
             Ok(guard) => Some(guard),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// The lock, if it becomes free by the deadline.
+    pub(crate) fn lock_until(&self, deadline: Instant) -> Option<MutexGuard<'_, T>> {
+        loop {
+            if let Some(guard) = self.try_lock() {
+                return Some(guard);
+            }
+            if crate::instant::instant() >= deadline {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 

@@ -139,6 +139,7 @@ impl Tracer {
                 logger: log.logger,
                 code: log.code,
                 attrs: Json::object(members),
+                room: 0,
             };
             let mut guard = shard_of(core, local).lock();
             let (head, inner) = guard.parts();

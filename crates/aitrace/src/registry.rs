@@ -69,6 +69,13 @@ pub(crate) fn default() -> Option<Arc<Alive>> {
     set.or_else(|| living().into_iter().next())
 }
 
+/// All tracers that are there or still sending, oldest first; none if the table is held by a thread that is
+/// gone.
+pub(crate) fn cores() -> Vec<Arc<Core>> {
+    let Some(table) = TABLE.lock_soon() else { return Vec::new() };
+    table.entries.iter().filter_map(|entry| entry.core.upgrade()).collect()
+}
+
 /// All tracers that are there, oldest first.
 fn living() -> Vec<Arc<Alive>> {
     // Upgraded under the lock, dropped outside of it: dropping the last reference takes other locks.

@@ -222,8 +222,9 @@ impl Inner {
         let weight = cell.weigh();
         cell.weight = narrow(weight);
         if !pay(&mut self.credit, &head.hub, 1, weight) {
+            let trace_id = cell.body.context.trace_id;
             drop(cell.take());
-            head.hub.count_dropped("queue_full", 1);
+            head.hub.lose_span(trace_id, "queue_full");
             return true;
         }
         let fresh = self.chunk.cells.pop().unwrap_or_default();

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use crate::lock::Mutex;
 
 use crate::fork;
 use crate::hub::{Hub, Stats};
+use crate::problem::ErrorHandler;
 use crate::shard::{Head, Own, Shard};
 use crate::ticks::TimeSource;
 
@@ -21,6 +23,13 @@ pub(crate) struct Plan {
     pub(crate) records: bool,
     pub(crate) limit_items: usize,
     pub(crate) limit_bytes: usize,
+    pub(crate) on_error: ErrorHandler,
+}
+
+/// Takes over from the worker at a shutdown: it may be waiting for an answer that does not come.
+pub(crate) trait Rescue: Send + Sync + std::fmt::Debug {
+    /// Puts aside by the deadline what was not sent, and counts what cannot be. Nothing is sent any more.
+    fn rescue(&self, state: &State, deadline: Instant);
 }
 
 /// The working parts of one tracer in one process.
@@ -32,6 +41,8 @@ pub(crate) struct State {
     next_shard: AtomicU32,
     /// The worker was started, or could not be.
     pub(crate) worker: AtomicBool,
+    /// Set when the worker is started.
+    pub(crate) rescue: OnceLock<Arc<dyn Rescue>>,
     /// What flush has told of before.
     pub(crate) told: Mutex<Stats>,
     child: OnceLock<Arc<State>>,
@@ -41,10 +52,11 @@ impl State {
     pub(crate) fn new(plan: &Plan) -> Self {
         Self {
             epoch: fork::epoch(),
-            hub: Arc::new(Hub::new(plan.limit_items, plan.limit_bytes)),
+            hub: Arc::new(Hub::new(plan.limit_items, plan.limit_bytes, plan.on_error.clone())),
             shards: Mutex::default(),
             next_shard: AtomicU32::new(0),
             worker: AtomicBool::new(false),
+            rescue: OnceLock::new(),
             told: Mutex::default(),
             child: OnceLock::new(),
         }

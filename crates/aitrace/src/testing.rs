@@ -152,6 +152,12 @@ pub fn logs(tracer: &Tracer) -> String {
     out
 }
 
+/// Lets the time pass at once by which the tracer's worker measures its pauses: after a failed request, while
+/// the server asked to be left alone.
+pub fn advance(tracer: &Tracer, by: Duration) {
+    tracer.advance(by);
+}
+
 /// Spans as text, one a line: children below their parents, indented by two spaces; siblings in the order
 /// of their starts, of equal starts in that of their ids. Behind the name stand the duration, the kind where
 /// it is none of `span`, the error, and the metadata.

@@ -1,10 +1,9 @@
 //! The tracer: starts spans, speaks about the current one, flushes, ends.
 
-use std::collections::BTreeMap;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aitrace_model::{EventType, RawSpan, Span as ModelSpan, SpanId, SpanKind};
 
@@ -13,6 +12,7 @@ use crate::context::{Baggage, Context, Ids, Place, SpanContext, SpanRef};
 use crate::core::{Alive, Core, Destination};
 use crate::data::{Cell, grow};
 use crate::fields::Enrich;
+use crate::finish::{self, FlushResult};
 use crate::hub::{self, Stats};
 use crate::identity::Identity;
 use crate::local::{self, Local};
@@ -23,23 +23,6 @@ use crate::state::State;
 use crate::target::Target;
 use crate::text::Text;
 use crate::worker;
-
-/// What a flush came to.
-///
-/// `sent` and `dropped` count since the tracer was made or last flushed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FlushResult {
-    /// Everything that had ended before the call was accepted by the target, and nothing was lost.
-    pub ok: bool,
-    /// Finished spans and log records that the target has accepted.
-    pub sent: u64,
-    /// Finished spans and log records that still wait.
-    pub remaining: u64,
-    /// Finished spans and log records put aside on disk.
-    pub spooled: u64,
-    /// Finished spans and log records that are lost, by reason.
-    pub dropped: BTreeMap<String, u64>,
-}
 
 /// Records spans of one project, source and session. Cheap to clone; clones are one tracer.
 ///
@@ -185,54 +168,28 @@ impl Tracer {
 
     /// Sends everything that has ended, waiting up to `timeout`, and says truly what came of it.
     pub fn flush(&self, timeout: Duration) -> FlushResult {
-        self.flush_until(hub::deadline(timeout))
+        finish::flush(&self.core, hub::deadline(timeout))
     }
 
-    fn flush_until(&self, deadline: Instant) -> FlushResult {
-        let state = self.core.state();
-        let out = Self::drain(&state, deadline);
-        // The lock comes first: of two flushes at once, the later must not have read the older figures.
-        let mut told = state.told.lock();
-        let now = state.stats();
-        let dropped = now.dropped.iter().filter_map(|(reason, count)| {
-            let new = count - told.dropped.get(reason).copied().unwrap_or(0);
-            (new > 0).then(|| (reason.clone(), new))
-        });
-        let dropped: BTreeMap<String, u64> = dropped.collect();
-        let (sent, remaining) = (now.sent - told.sent, now.remaining);
-        *told = now;
-        FlushResult { ok: out && dropped.is_empty(), sent, remaining, spooled: 0, dropped }
-    }
-
-    /// Has the worker export what has ended; says whether it is out by the deadline.
-    fn drain(state: &State, deadline: Instant) -> bool {
-        if !state.worker.load(Ordering::Acquire) {
-            return state.stats().remaining == 0;
-        }
-        let mut wishes = state.hub.wishes.lock();
-        wishes.flushes += 1;
-        let mine = wishes.flushes;
-        drop(wishes);
-        state.hub.bell.notify_one();
-        state.hub.wait(deadline, |wishes| wishes.flushes_done >= mine || wishes.ended);
-        state.hub.wishes.lock().flushes_done >= mine
-    }
-
-    /// Flushes, waiting up to `timeout`, then records nothing more. A second call does nothing.
+    /// Flushes, waiting up to `timeout`, then records nothing more. What could not be sent is put aside on disk
+    /// if the target is a server that may take it later. A second call does nothing.
     ///
     /// Spans that are open stay unfinished: the viewer shows them as lost.
     pub fn shutdown(&self, timeout: Duration) -> FlushResult {
-        if self.core.off.swap(true, Ordering::AcqRel) {
-            return FlushResult { ok: true, ..FlushResult::default() };
-        }
-        let deadline = hub::deadline(timeout);
-        let result = self.flush_until(deadline);
-        let state = self.core.state();
-        let mut wishes = state.hub.wishes.lock();
-        wishes.stop = true;
-        drop(wishes);
-        state.hub.bell.notify_one();
-        result
+        finish::shutdown(&self.core, timeout)
+    }
+
+    /// Shuts tracers down at the same time, within `timeout` for all of them. What each came to, in their
+    /// order; `None` for one that was shut down before.
+    pub fn shutdown_all(tracers: &[Self], timeout: Duration) -> Vec<Option<FlushResult>> {
+        let cores: Vec<_> = tracers.iter().map(|tracer| tracer.core.clone()).collect();
+        finish::shutdown_all(&cores, timeout)
+    }
+
+    /// What became of everything, in a line for a person; `None` where all was sent and the tracer is not
+    /// verbose.
+    pub fn summary(&self) -> Option<String> {
+        finish::summary(&self.core, &self.stats())
     }
 
     /// What this tracer's clock shows.
@@ -277,7 +234,7 @@ impl Tracer {
 
     /// Has the worker take over what has ended, without telling of what was lost.
     fn settle(&self) {
-        Self::drain(&self.core.state(), hub::deadline(Duration::from_secs(10)));
+        finish::drain(&self.core.state(), hub::deadline(Duration::from_secs(10)));
     }
 
     /// Has the worker look at open spans now and waits until it has sent them; for tests.
@@ -292,6 +249,11 @@ impl Tracer {
         drop(wishes);
         state.hub.bell.notify_one();
         state.hub.wait(hub::deadline(timeout), |wishes| wishes.ticks_done >= mine || wishes.ended)
+    }
+
+    /// Lets the time pass by which the worker measures its pauses; for tests.
+    pub(crate) fn advance(&self, by: Duration) {
+        self.core.state().hub.advance(by);
     }
 }
 

@@ -16,10 +16,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("aitrace-web", &[]),
     ("xtask", &[]),
     ("aitrace-otlp", &["aitrace-model"]),
+    ("aitrace-html", &["aitrace-model"]),
     ("aitrace-normalise", &["aitrace-model"]),
     ("aitrace-store", &["aitrace-model"]),
     ("aitrace-eval", &["aitrace-model"]),
-    ("aitrace", &["aitrace-eval", "aitrace-model", "aitrace-macros", "aitrace-otlp"]),
+    ("aitrace", &["aitrace-eval", "aitrace-html", "aitrace-model", "aitrace-macros", "aitrace-otlp"]),
     ("aitrace-py", &["aitrace", "aitrace-model", "aitrace-normalise"]),
     ("aitrace-example-agent", &["aitrace"]),
     ("aitrace-store-embedded", &["aitrace-model", "aitrace-store"]),
@@ -32,6 +33,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "aitrace",
             "aitrace-example-agent",
+            "aitrace-html",
             "aitrace-model",
             "aitrace-server",
             "aitrace-store",
@@ -54,8 +56,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that are part of other people's programs.
-const LIGHT: &[&str] =
-    &["aitrace", "aitrace-eval", "aitrace-otlp", "aitrace-model", "aitrace-normalise", "aitrace-py"];
+const LIGHT: &[&str] = &[
+    "aitrace",
+    "aitrace-eval",
+    "aitrace-html",
+    "aitrace-otlp",
+    "aitrace-model",
+    "aitrace-normalise",
+    "aitrace-py",
+];
 /// What they never pull.
 const HEAVY: &[&str] = &["tokio", "axum", "arrow", "datafusion", "rusqlite"];
 

@@ -7,6 +7,7 @@ use crate::workspace;
 /// Files that may hold `unsafe`, each with what for.
 const ALLOWED: &[(&str, &str)] = &[
     ("crates/aitrace-macros/tests/ui/fail/unsafe_function.rs", "is refused: the test shows how"),
+    ("crates/aitrace/src/exit.rs", "atexit: learns that the process ends"),
     ("crates/aitrace/src/fork.rs", "pthread_atfork: learns of forks made by others"),
     ("crates/aitrace/src/lock/barrier.rs", "membarrier: the owner of a lock pays no barrier"),
     ("crates/aitrace/src/lock/biased.rs", "a lock that costs its owner next to nothing"),

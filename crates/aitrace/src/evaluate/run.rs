@@ -16,9 +16,10 @@ use super::cell::{self, Cell, Plan};
 use super::place::{self, Wanted};
 use super::timer::{Timer, block_on};
 use super::{Evaluation, Rows, Stop, slots};
+use crate::finish::FlushResult;
 use crate::ids::Random;
 use crate::instant::instant;
-use crate::tracer::{FlushResult, Tracer};
+use crate::tracer::Tracer;
 
 /// How long spans may take to get out at the end.
 const FLUSH: Duration = Duration::from_secs(10);

@@ -9,16 +9,25 @@ use super::Exported;
 /// Longest pause that a server may ask for.
 const MAX_PAUSE: Duration = Duration::from_mins(5);
 
+/// How long a server that refuses the key is left alone.
+const BARRED: Duration = Duration::from_mins(5);
+
 /// Why a batch was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It may work later: a connection that failed, a server that is busy.
+    /// Nobody answered: it may work later.
+    Unreachable(String),
+    /// A server that is busy now.
     Passing {
         /// For a person.
         reason: String,
         /// How long the server wants to be left alone.
         after: Option<Duration>,
     },
+    /// The server does not take the key. A key can be made valid, so nothing is lost yet.
+    Barred(u16),
+    /// The request is too large: 413 from the server, `too_large` from us.
+    TooLarge(String),
     /// The server will never take it.
     Refused(u16),
     /// Accepted by something that is no receiver of spans: a proxy's page, another service.
@@ -30,7 +39,10 @@ pub(crate) enum Fault {
 impl Fault {
     pub(crate) fn into_exported(self) -> Exported {
         match self {
+            Self::Unreachable(reason) => Exported::Unreachable { reason },
             Self::Passing { reason, after } => Exported::Retry { after, reason },
+            Self::Barred(status) => Exported::Retry { after: Some(BARRED), reason: format!("http_{status}") },
+            Self::TooLarge(reason) => Exported::TooLarge { reason },
             Self::Refused(status) => Exported::Failed { reason: format!("http_{status}") },
             Self::NotOurs => Exported::Failed { reason: "unexpected_response".to_owned() },
             Self::Broken(reason) => Exported::Failed { reason },
@@ -47,7 +59,22 @@ pub(crate) fn fault_of(error: &ureq::Error) -> Fault {
         ureq::Error::BodyExceedsLimit(_) | ureq::Error::Decompress(..) => Fault::NotOurs,
         // Everything else is a connection that was not made, broke or took too long. A wrong certificate
         // counts too: it is replaced while programs run.
-        other => Fault::Passing { reason: other.to_string(), after: None },
+        other => Fault::Unreachable(other.to_string()),
+    }
+}
+
+/// What a status means. Of the failures only 429, 502, 503 and 504 are passing, as OTLP has it; 408 and 500 are
+/// not among them, because a server that took the batch and then failed would be sent it again and again.
+pub(crate) fn check(status: u16, retry_header: Option<&str>, now: Timestamp) -> Result<(), Fault> {
+    match status {
+        200..=299 => Ok(()),
+        401 | 403 => Err(Fault::Barred(status)),
+        413 => Err(Fault::TooLarge("http_413".to_owned())),
+        429 | 502 | 503 | 504 => Err(Fault::Passing {
+            reason: format!("http_{status}"),
+            after: retry_header.and_then(|text| retry_after(text, now)),
+        }),
+        _ => Err(Fault::Refused(status)),
     }
 }
 

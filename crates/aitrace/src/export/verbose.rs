@@ -44,10 +44,13 @@ fn line(items: u64, outcome: &Exported) -> Option<String> {
         Exported::Sent { rejected } => {
             Some(format!("{} sent, {rejected} refused", items.saturating_sub(*rejected)))
         }
-        Exported::Retry { after: None, reason } => Some(format!("{items} wait for another try: {reason}")),
+        Exported::Retry { after: None, reason } | Exported::Unreachable { reason } => {
+            Some(format!("{items} wait for another try: {reason}"))
+        }
         Exported::Retry { after: Some(after), reason } => {
             Some(format!("{items} wait for another try in {after:?}: {reason}"))
         }
+        Exported::TooLarge { reason } => Some(format!("{items} together are too large: {reason}")),
         Exported::Failed { reason } => Some(format!("{items} lost: {reason}")),
     }
 }

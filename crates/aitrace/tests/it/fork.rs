@@ -29,7 +29,8 @@ fn in_child(work: impl FnOnce() -> bool) -> bool {
 #[test]
 fn the_childs_spans_arrive_and_the_parents_are_not_sent_twice() {
     let stub = Stub::start([]);
-    let tracer = Tracer::builder().project("fork").target(&stub.url).tick(Duration::ZERO).build();
+    let tracer =
+        Tracer::builder().project("fork").spool(false).target(&stub.url).tick(Duration::ZERO).build();
     // The worker runs, spans wait, a span is open: all of that is the parent's.
     tracer.start_span("first").end();
     assert!(tracer.flush(WAIT).ok);
@@ -61,7 +62,7 @@ fn the_childs_spans_arrive_and_the_parents_are_not_sent_twice() {
 #[test]
 fn a_child_of_a_busy_parent_neither_hangs_nor_loses() {
     let stub = Stub::start([]);
-    let tracer = Tracer::builder().project("fork").target(&stub.url).build();
+    let tracer = Tracer::builder().project("fork").spool(false).target(&stub.url).build();
     let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let busy: Vec<_> = (0..2)
         .map(|_| {

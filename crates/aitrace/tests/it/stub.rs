@@ -41,6 +41,19 @@ pub(crate) enum Answer {
     Silence,
     /// Closes the connection without an answer.
     Close,
+    /// Closes the connection after these bytes.
+    Cut(&'static [u8]),
+    /// Closes the connection with the request's body unread, so that the client gets a reset.
+    Reset,
+    /// Sends the answer a byte at a time, slowly.
+    Drip,
+    /// Sends bytes after the head as long as the client takes them.
+    Endless {
+        headers: &'static str,
+        chunk: Vec<u8>,
+    },
+    /// Takes a request up to this size, answers 413 to a larger one; and so the next ones.
+    Upto(usize),
 }
 
 impl Answer {
@@ -58,6 +71,8 @@ struct Shared {
     answers: VecDeque<Answer>,
     requests: Vec<Request>,
     connections: usize,
+    /// Bytes of endless answers that were sent.
+    poured: usize,
 }
 
 /// The server. Answers are given in order; when there are no more, all is well.
@@ -91,6 +106,30 @@ impl Stub {
         self.shared.0.lock().expect("not poisoned").requests.clone()
     }
 
+    /// Answers from now on.
+    pub(crate) fn answer(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.shared.0.lock().expect("not poisoned").answers = answers.into_iter().collect();
+    }
+
+    /// Bytes of endless answers that were sent.
+    pub(crate) fn poured(&self) -> usize {
+        self.shared.0.lock().expect("not poisoned").poured
+    }
+
+    /// All trace records of all requests so far.
+    pub(crate) fn records(&self) -> Vec<serde_json::Value> {
+        let requests = self.requests();
+        let ingested = requests.iter().filter(|request| request.path == "/api/ingest");
+        let lines = ingested.flat_map(|request| {
+            let text = String::from_utf8(request.body.clone()).expect("UTF-8");
+            let values = serde_json::from_str::<Vec<serde_json::Value>>(&text);
+            values.unwrap_or_else(|_| {
+                text.lines().map(|line| serde_json::from_str(line).expect("a record")).collect()
+            })
+        });
+        lines.collect()
+    }
+
     /// How many connections were made.
     pub(crate) fn connections(&self) -> usize {
         self.shared.0.lock().expect("not poisoned").connections
@@ -116,13 +155,20 @@ impl Stub {
 
 fn serve(stream: TcpStream, shared: &(Mutex<Shared>, Condvar)) {
     let mut reader = BufReader::new(stream);
-    while let Some(request) = read(&mut reader) {
-        let ingest = request.path == "/api/ingest";
+    while let Some(mut request) = read_head(&mut reader) {
+        let reset = matches!(shared.0.lock().expect("not poisoned").answers.front(), Some(Answer::Reset));
+        if !reset && read_body(&mut reader, &mut request).is_none() {
+            return;
+        }
+        let (ingest, size) = (request.path == "/api/ingest", request.body.len());
         let answer = {
             let mut state = shared.0.lock().expect("not poisoned");
             state.requests.push(request);
             shared.1.notify_all();
-            state.answers.pop_front()
+            match state.answers.front() {
+                Some(Answer::Upto(_)) => state.answers.front().cloned(),
+                _ => state.answers.pop_front(),
+            }
         };
         let fine = if ingest {
             let headers = "Content-Type: application/json\r\n";
@@ -130,27 +176,55 @@ fn serve(stream: TcpStream, shared: &(Mutex<Shared>, Condvar)) {
         } else {
             Answer::ok()
         };
-        match answer.unwrap_or(fine) {
-            Answer::Http { status, headers, body } => {
-                let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n{headers}\r\n", body.len());
-                let stream = reader.get_mut();
-                if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)).is_err() {
-                    return;
-                }
-            }
-            Answer::Silence => {
-                // Until the client gives up.
-                let mut rest = [0];
-                let closed = reader.read(&mut rest);
-                assert!(matches!(closed, Ok(0) | Err(_)), "the client said more");
-                return;
-            }
-            Answer::Close => return,
+        let answer = match answer {
+            Some(Answer::Upto(most)) if size > most => Answer::status(413),
+            Some(Answer::Upto(_)) | None => fine,
+            Some(answer) => answer,
+        };
+        if !say(&mut reader, answer, shared) {
+            return;
         }
     }
 }
 
-fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
+/// Answers; whether the connection goes on.
+fn say(reader: &mut BufReader<TcpStream>, answer: Answer, shared: &(Mutex<Shared>, Condvar)) -> bool {
+    let stream = reader.get_mut();
+    match answer {
+        Answer::Http { status, headers, body } => {
+            let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n{headers}\r\n", body.len());
+            return stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)).is_ok();
+        }
+        Answer::Silence => {
+            // Until the client gives up.
+            let closed = reader.read(&mut [0]);
+            assert!(matches!(closed, Ok(0) | Err(_)), "the client said more");
+        }
+        Answer::Cut(bytes) => stream.write_all(bytes).unwrap_or_default(),
+        Answer::Drip => {
+            stream.set_read_timeout(Some(Duration::from_millis(10))).expect("can be set");
+            for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".iter().cycle() {
+                // The client closes in the end.
+                let closed = matches!(stream.read(&mut [0]), Ok(0));
+                if closed || stream.write_all(&[*byte]).is_err() {
+                    break;
+                }
+            }
+        }
+        Answer::Endless { headers, chunk } => {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n{headers}\r\n");
+            let mut open = stream.write_all(head.as_bytes()).is_ok();
+            while open {
+                open = stream.write_all(&chunk).is_ok();
+                shared.0.lock().expect("not poisoned").poured += chunk.len();
+            }
+        }
+        Answer::Close | Answer::Reset | Answer::Upto(_) => {}
+    }
+    false
+}
+
+fn read_head(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let path = line.split(' ').nth(1)?.to_owned();
@@ -161,10 +235,11 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         headers.push((name.to_owned(), value.trim().to_owned()));
     }
-    let mut request = Request { path, headers, body: Vec::new() };
-    // A GET has no body.
-    let length: usize = request.header("content-length").unwrap_or("0").parse().ok()?;
+    Some(Request { path, headers, body: Vec::new() })
+}
+
+fn read_body(reader: &mut BufReader<TcpStream>, request: &mut Request) -> Option<()> {
+    let length = request.header("content-length").unwrap_or("0").parse().ok()?;
     request.body = vec![0; length];
-    reader.read_exact(&mut request.body).ok()?;
-    Some(request)
+    reader.read_exact(&mut request.body).ok()
 }

@@ -1,0 +1,50 @@
+//! The HTTP client of a tracer.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ureq::Agent;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+
+use super::answer;
+use super::http::HttpOptions;
+
+/// Longest time to make a connection.
+const CONNECT: Duration = Duration::from_secs(5);
+/// An idle connection is kept this long.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// A client for the server at `url`.
+pub(super) fn make(url: &str, options: &HttpOptions) -> Agent {
+    let mut config = Agent::config_builder()
+        .timeout_global(Some(options.timeout))
+        .timeout_connect(Some(options.timeout.min(CONNECT)))
+        .http_status_as_error(false)
+        // A redirect would carry the spans, and perhaps the key, to somebody else.
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .max_idle_age(IDLE)
+        .user_agent(concat!("aitrace/", env!("CARGO_PKG_VERSION")));
+    if let Some(proxy) = &options.proxy {
+        config = config.proxy(ureq::Proxy::new(proxy).ok());
+    } else if answer::is_loopback(url) {
+        config = config.proxy(None);
+    }
+    if let Some(roots) = options.certificate.as_deref().and_then(roots) {
+        config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
+    }
+    config.build().new_agent()
+}
+
+/// The certificates of a PEM file. Where it has none, the usual ones are trusted.
+fn roots(path: &Path) -> Option<RootCerts> {
+    let pem = std::fs::read(path).ok()?;
+    let certificates: Vec<_> = parse_pem(&pem)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    (!certificates.is_empty()).then(|| RootCerts::Specific(Arc::new(certificates)))
+}

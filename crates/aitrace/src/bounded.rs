@@ -1,28 +1,71 @@
-//! Captured values as JSON within bounds: 32 levels, 10 000 nodes, 1 MiB.
+//! Captured values as JSON within bounds: 32 levels, 10 000 nodes, 1 MiB, 10 ms.
 //!
 //! What is beyond a bound is replaced by a mark in its place; what fits stays readable.
 
+use std::time::{Duration, Instant};
+
 use aitrace_model::Json;
 use serde::Serialize;
+
+use crate::instant::instant;
 
 mod writer;
 
 pub(crate) const MAX_DEPTH: usize = 32;
 pub(crate) const MAX_NODES: usize = 10_000;
 pub(crate) const MAX_BYTES: usize = 1 << 20;
+const MAX_TIME: Duration = Duration::from_millis(10);
+/// The clock is read once for so many nodes, so that most values never read it.
+const NODES_PER_TICK: usize = 16;
 
-/// The JSON of a value, within the bounds. A value that fails to serialise becomes a string that says why.
+/// How long a capture may take. A value that is asked for its text cannot be stopped; nothing is asked after it.
+#[derive(Debug)]
+struct Deadline {
+    limit: Duration,
+    at: Option<Instant>,
+    passed: bool,
+}
+
+impl Deadline {
+    fn new(limit: Duration) -> Self {
+        Self { limit, at: None, passed: false }
+    }
+
+    /// Begins, where it has not.
+    fn start(&mut self) {
+        if self.at.is_none() {
+            self.at = Some(instant() + self.limit);
+        }
+    }
+
+    /// Looks at the clock; says whether the time is up.
+    fn look(&mut self) -> bool {
+        self.passed |= self.at.is_some_and(|at| instant() >= at);
+        self.passed
+    }
+}
+
+/// The JSON of a value, within the bounds: 32 levels, 10 000 nodes, 1 MiB, 10 ms. A value that fails to
+/// serialise becomes a string that says why.
 pub fn capture<T: Serialize + ?Sized>(value: &T) -> Json {
-    let mut out = writer::Writer::default();
+    capture_within(value, MAX_TIME)
+}
+
+fn capture_within<T: Serialize + ?Sized>(value: &T, limit: Duration) -> Json {
+    let mut out = writer::Writer::new(Deadline::new(limit));
     match value.serialize(&mut out) {
         Ok(()) => Json::from_trusted(out.finish()),
         Err(error) => Json::string(&format!("[not serialisable: {error}]")),
     }
 }
 
-/// The JSON string of a value's `Debug` form, cut at 1 MiB.
+/// The JSON string of a value's `Debug` form, cut at 1 MiB and after 10 ms.
 pub fn capture_debug<T: std::fmt::Debug + ?Sized>(value: &T) -> Json {
-    let mut out = Cut { text: String::new(), full: false };
+    capture_debug_within(value, MAX_TIME)
+}
+
+fn capture_debug_within<T: std::fmt::Debug + ?Sized>(value: &T, limit: Duration) -> Json {
+    let mut out = Cut { text: String::new(), parts: 0, deadline: Deadline::new(limit), full: false };
     // The error says the text is full, which is what was wanted.
     let complete = std::fmt::write(&mut out, format_args!("{value:?}")).is_ok();
     if !complete && out.full {
@@ -34,11 +77,19 @@ pub fn capture_debug<T: std::fmt::Debug + ?Sized>(value: &T) -> Json {
 /// Takes text until it is full, then stops the formatter.
 struct Cut {
     text: String,
+    parts: usize,
+    deadline: Deadline,
     full: bool,
 }
 
 impl std::fmt::Write for Cut {
     fn write_str(&mut self, part: &str) -> std::fmt::Result {
+        self.deadline.start();
+        self.parts += 1;
+        if self.parts.is_multiple_of(NODES_PER_TICK) && self.deadline.look() {
+            self.full = true;
+            return Err(std::fmt::Error);
+        }
         // Half the bound: escapes may double the text.
         let room = (MAX_BYTES / 2).saturating_sub(self.text.len());
         if part.len() > room {
@@ -100,6 +151,27 @@ mod tests {
         assert!(json.to_value().is_some());
         let json = capture(&"\u{1}".repeat(3_000_000));
         assert!(json.as_str().len() <= MAX_BYTES + 1024, "{}", json.as_str().len());
+    }
+
+    #[test]
+    fn after_the_time_nothing_more_is_asked() {
+        let json = capture_within(&vec![0_u8; 5_000], Duration::ZERO);
+        let items = json.to_value().expect("valid").as_array().expect("an array").len();
+        assert!((NODES_PER_TICK - 2..=NODES_PER_TICK + 1).contains(&items), "{items}");
+        assert!(json.as_str().ends_with("\"…[more]\"]"));
+        let json = capture_within(&BTreeMap::from_iter((0..500).map(|n| (n, n))), Duration::ZERO);
+        assert!(json.as_str().ends_with("\"…\":\"[more]\"}"), "{json}");
+        assert_eq!(
+            capture_within(&[1, 2, 3], Duration::ZERO).as_str(),
+            "[1,2,3]",
+            "small values take their time"
+        );
+        let json = capture_debug_within(&vec![0_u8; 5_000], Duration::ZERO);
+        assert!(json.as_str().len() < 500 && json.as_str().ends_with("…[cut]\""), "{json}");
+        assert_eq!(
+            capture(&vec![0_u8; 5_000]).to_value().expect("valid").as_array().map(Vec::len),
+            Some(5_000)
+        );
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::identity::{Identity, Session};
 use crate::ids::{IdGenerator, Random};
 use crate::problem::{ErrorHandler, Problem};
 use crate::process::plan::ProcessPlan;
-use crate::process::{self, Rules, RulesError};
+use crate::process::{self, Rules, RulesError, Sources};
 use crate::registry;
 use crate::spool::{self, SpoolOptions};
 use crate::state::{Plan, State};
@@ -65,6 +65,7 @@ pub struct TracerBuilder {
     compat_mode: Option<bool>,
     disabled: Option<bool>,
     verbose: Option<bool>,
+    hold_open_spans: Option<bool>,
     mask: Option<bool>,
     rules: Option<Rules>,
     spool: Option<bool>,
@@ -171,10 +172,13 @@ impl TracerBuilder {
         /// Whether what became of each batch is told on stderr, and the end of the process though all was sent.
         /// Default: `AITRACE_VERBOSE`.
         verbose: bool,
+        /// Whether spans are told of only when they have ended: for programs that process them then, with
+        /// [`SpanHandle::leave_out`](crate::SpanHandle::leave_out). Default: no.
+        hold_open_spans: bool,
         /// Whether secrets are masked. Default: `AITRACE_MASK`, else what the rules say, else yes.
         mask: bool,
         /// What happens to spans before they are exported, after the rules of the section `processing` of
-        /// `~/.config/aitrace/config.{toml,yaml}` and those of `AITRACE_RULES`.
+        /// the [configuration file](crate::config) and those of `AITRACE_RULES`.
         rules: Rules,
         /// Whether what cannot be sent to a server is put aside on disk. Default: yes, unless `AITRACE_SPOOL`
         /// is `off`.
@@ -275,10 +279,15 @@ impl TracerBuilder {
         environment: &Environment,
         identity: &Identity,
     ) -> (Arc<ProcessPlan>, Option<RulesError>) {
-        let mask = self.mask.or(environment.mask);
-        let (home, setting) = (environment.home.as_deref(), environment.rules.as_deref());
-        let (rules, problem) = process::gather(home, setting, self.rules.clone(), mask);
-        (Arc::new(ProcessPlan::new(rules, identity)), problem)
+        let (rules, problem) = process::gather(Sources {
+            configuration: &config::current(),
+            setting: environment.rules.as_deref(),
+            home: environment.home.as_deref(),
+            given: self.rules.clone(),
+            mask: self.mask.or(environment.mask),
+        });
+        let hold_open = self.hold_open_spans.unwrap_or(false);
+        (Arc::new(ProcessPlan::new(rules, identity, hold_open)), problem)
     }
 
     fn destination(&self, chosen: &Chosen, environment: &Environment) -> Destination {

@@ -27,6 +27,8 @@ const LIMIT: u64 = 1 << 20;
 pub struct Settings {
     values: Map<String, Value>,
     files: Vec<PathBuf>,
+    /// Whether there is a file that could not be read: nobody knows what it says.
+    broken: bool,
 }
 
 /// Why a file could not be read.
@@ -56,7 +58,7 @@ impl Settings {
             _ => return Err(fail("it must be a table of keys and values".to_owned())),
         };
         let values = members.into_iter().map(|(key, value)| (key.replace('_', "-"), value)).collect();
-        Ok(Self { values, files: vec![path.to_owned()] })
+        Ok(Self { values, files: vec![path.to_owned()], broken: false })
     }
 
     /// Everything by its key, written with `-`.
@@ -67,6 +69,11 @@ impl Settings {
     /// The files that were found, the one that goes before first.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
+    }
+
+    /// Whether there is a file that could not be read.
+    pub fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// A text; an empty one is none, a number is its text.
@@ -91,6 +98,7 @@ impl Settings {
     fn under(mut self, other: Self) -> Self {
         self.values.extend(other.values);
         self.files.splice(0..0, other.files);
+        self.broken |= other.broken;
         self
     }
 }
@@ -178,6 +186,7 @@ pub fn reload(paths: &[PathBuf]) -> (Arc<Settings>, Vec<ConfigError>) {
             Ok(found) => settings = settings.under(found),
             Err(error) => {
                 tell(&error);
+                settings.broken = true;
                 errors.push(error);
             }
         }

@@ -44,6 +44,18 @@ pub(crate) struct Event {
     pub(crate) attributes: Vec<Attribute>,
 }
 
+/// What a program's own processing of a span came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Processed {
+    /// It goes on.
+    #[default]
+    Kept,
+    /// It is left out, by what has this name.
+    LeftOut(Text),
+    /// Processing failed: its contents must not leave.
+    Failed,
+}
+
 /// What few spans have: boxed, so that the others are small.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Extra {
@@ -56,6 +68,8 @@ pub(crate) struct Extra {
     /// OTLP's span kind, where one was given.
     pub(crate) otel_kind: Option<i32>,
     pub(crate) abandoned: bool,
+    /// What the program's own processing of ended spans came to.
+    pub(crate) processed: Processed,
     /// Attributes, events and links beyond the limit.
     pub(crate) dropped: u32,
 }

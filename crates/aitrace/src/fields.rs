@@ -108,7 +108,7 @@ fn replace<T>(place: &mut Option<T>, other: Option<T>) {
 /// Something to say about a span: [`Tracer::enrich_span`](crate::Tracer::enrich_span).
 ///
 /// Values are anything that serialises; they are captured at once, within bounds (32 levels, 10 000 nodes,
-/// 1 MiB). Keys, types and nesting are stored exactly. Enriching again adds; a key given again replaces.
+/// 1 MiB, 10 ms). Keys, types and nesting are stored exactly. Enriching again adds; a key given again replaces.
 #[derive(Debug, Clone, Default)]
 pub struct Enrich {
     pub(crate) fields: Fields,

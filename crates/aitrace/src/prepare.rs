@@ -14,7 +14,7 @@ use aitrace_model::Phase;
 
 use crate::collect::Piece;
 use crate::core::Core;
-use crate::data::{SpanData, SpanStatus};
+use crate::data::{Processed, SpanData, SpanStatus};
 use crate::hub::Hub;
 use crate::instant::instant;
 use crate::process::mask::{self, Masker};
@@ -92,6 +92,18 @@ impl Prepare {
         if self.plan.hold_open && span.phase != Phase::End {
             self.leave_out(piece, "");
             return false;
+        }
+        match span.body.extra.as_ref().map(|extra| &extra.processed) {
+            Some(Processed::LeftOut(processor)) => {
+                let processor = processor.clone();
+                self.leave_out(piece, &processor);
+                return false;
+            }
+            Some(Processed::Failed) => {
+                mask::strip(span);
+                self.hub.count_masked("processor_failed", 1);
+            }
+            Some(Processed::Kept) | None => {}
         }
         let plan = self.plan.clone();
         for (step, redactor) in plan.steps.iter().zip(&mut self.redactors) {

@@ -12,7 +12,7 @@ mod read;
 mod rules;
 pub(crate) mod tail;
 
-pub(crate) use self::gather::gather;
+pub(crate) use self::gather::{Sources, gather};
 pub use self::read::{RulesError, RulesFormat};
 pub use self::rules::Rules;
 

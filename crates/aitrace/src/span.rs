@@ -9,7 +9,7 @@ use aitrace_model::{ErrorInfo, EventType, RawLink, Scope, SpanKind, Timestamp};
 
 use crate::code::Code;
 use crate::context::{Context, Place, SpanContext, SpanRef};
-use crate::data::{Attribute, Body, Event, Extra, MAX_ATTRIBUTES, MAX_PARTS, SpanStatus, grow};
+use crate::data::{Attribute, Body, Event, Extra, MAX_ATTRIBUTES, MAX_PARTS, Processed, SpanStatus, grow};
 use crate::fields::Enrich;
 use crate::local::{self, Token};
 use crate::text::Text;
@@ -292,6 +292,22 @@ impl SpanHandle {
                 }
             })
         });
+    }
+
+    /// Ends it and leaves it out of what is exported; it counts as filtered by `processor`.
+    ///
+    /// Where open spans are told of, its start may be known already: see
+    /// [`TracerBuilder::hold_open_spans`](crate::TracerBuilder::hold_open_spans).
+    pub fn leave_out(&self, processor: impl Into<Text>) {
+        let processor = processor.into();
+        self.change(|body, _| body.extra().processed = Processed::LeftOut(processor));
+        self.end();
+    }
+
+    /// Has its name and everything that was said about it replaced before it is exported: for where the
+    /// program's own processing of it failed.
+    pub fn conceal(&self) {
+        self.change(|body, _| body.extra().processed = Processed::Failed);
     }
 
     fn change(&self, change: impl FnOnce(&mut Body, &mut Vec<Attribute>)) {

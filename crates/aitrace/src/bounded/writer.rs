@@ -4,7 +4,7 @@ use std::fmt::{Display, Write as _};
 
 use serde::ser::{self, Serialize};
 
-use super::{MAX_BYTES, MAX_DEPTH, MAX_NODES};
+use super::{Deadline, MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX_TIME, NODES_PER_TICK};
 
 /// Why a value could not be serialised: the words of its `Serialize`.
 #[derive(Debug)]
@@ -24,29 +24,41 @@ impl ser::Error for Failed {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Writer {
     out: String,
     depth: usize,
     nodes: usize,
+    deadline: Deadline,
 }
 
 impl Writer {
+    pub(super) fn new(deadline: Deadline) -> Self {
+        Self { out: String::new(), depth: 0, nodes: 0, deadline }
+    }
+
     pub(super) fn finish(self) -> String {
         self.out
     }
 
     fn full(&self) -> bool {
-        self.nodes >= MAX_NODES || self.out.len() >= MAX_BYTES
+        self.nodes >= MAX_NODES || self.out.len() >= MAX_BYTES || self.deadline.passed
+    }
+
+    fn count(&mut self) {
+        self.nodes += 1;
+        if self.nodes.is_multiple_of(NODES_PER_TICK) {
+            self.deadline.look();
+        }
     }
 
     fn raw(&mut self, text: impl Display) {
-        self.nodes += 1;
+        self.count();
         write!(self.out, "{text}").expect("a String takes everything");
     }
 
     fn string(&mut self, text: &str) {
-        self.nodes += 1;
+        self.count();
         // An escape takes up to six bytes for one, so a text is cut by what it may become.
         let room = MAX_BYTES.saturating_sub(self.out.len());
         let weight = |byte: u8| if byte < 0x20 { 6 } else { 1 + usize::from(byte == b'"' || byte == b'\\') };
@@ -66,7 +78,8 @@ impl Writer {
     }
 
     fn open(&mut self, bracket: char, close: &'static str) -> Group<'_> {
-        self.nodes += 1;
+        self.count();
+        self.deadline.start();
         let hidden = self.depth >= MAX_DEPTH;
         if hidden {
             self.out.push_str("\"…[too deep]\"");
@@ -336,7 +349,7 @@ impl ser::SerializeMap for Map<'_> {
         if self.group.hidden || self.group.cut {
             return Ok(());
         }
-        let mut writer = Writer::default();
+        let mut writer = Writer::new(Deadline::new(MAX_TIME));
         key.serialize(&mut writer)?;
         let text = writer.finish();
         self.key = match text.as_bytes().first() {

@@ -166,6 +166,12 @@ impl Masker {
         self.patterns.iter().find(|(pattern, _)| pattern.is_match(text)).map(|(_, rule)| *rule)
     }
 
+    /// Whether something is assigned to a key of credentials in a text.
+    fn assigns(&mut self, text: &str) -> bool {
+        let keys = &mut self.keys;
+        self.secrets.is_some() && secrets::assigns(text, &mut |key| keys.judge(key).rule(false).is_some())
+    }
+
     /// Where from `at` on a secret of a default shape may begin; the text's length where none does.
     fn next_start(&self, text: &str, at: usize) -> usize {
         let next = self.secrets.as_ref().and_then(|secrets| secrets.next_start(text, at));

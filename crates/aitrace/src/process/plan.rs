@@ -44,7 +44,7 @@ struct Head {
 
 impl ProcessPlan {
     /// The plan of a tracer.
-    pub(crate) fn new(rules: Rules, identity: &Identity) -> Self {
+    pub(crate) fn new(rules: Rules, identity: &Identity, hold_open: bool) -> Self {
         let Rules { mask, tail, rules } = rules;
         let mut named: Vec<(Arc<str>, Rule)> = rules
             .into_iter()
@@ -55,7 +55,7 @@ impl ProcessPlan {
             .filter(|(_, rule)| rule.when.is_for(identity))
             .collect();
         named.sort_by_key(|(_, rule)| rule.priority);
-        let mut plan = Self { mask: mask_plan(mask), tail, ..Self::default() };
+        let mut plan = Self { mask: mask_plan(mask), tail, hold_open, ..Self::default() };
         for (name, rule) in named {
             let Rule { when, drop, sample, changes, .. } = rule;
             if let Some(ratio) = sample {

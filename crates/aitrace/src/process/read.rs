@@ -1,6 +1,6 @@
 //! Rules from text and files, with the line of what is wrong.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -93,12 +93,6 @@ impl Rules {
         self.mask.enabled = Some(enabled);
         self
     }
-}
-
-/// The first configuration file that is there, of `~/.config/aitrace/config.{toml,yaml}`.
-pub(crate) fn configuration_file(home: &Path) -> Option<PathBuf> {
-    let folder = home.join(".config/aitrace");
-    ["config.toml", "config.yaml"].map(|name| folder.join(name)).into_iter().find(|path| path.is_file())
 }
 
 /// What `AITRACE_RULES` or an argument says: JSON that begins with a brace, else the path of a file.

@@ -355,3 +355,26 @@ fn open_spans_are_held_where_a_rule_may_still_drop_them() {
     assert!(text.contains("good") && !text.contains("noisy"), "{text}");
     assert_eq!(tracer.stats().filtered, [("noise".to_owned(), 1)].into());
 }
+
+#[test]
+fn a_program_leaves_spans_out_and_conceals_what_it_could_not_process() {
+    let tracer = Tracer::builder().target("memory").hold_open_spans(true).mask(false).build();
+    let noise = tracer.start(SpanOptions::new("noise"));
+    noise.leave_out("own");
+    assert!(!noise.is_recording());
+    {
+        let span = tracer.start_span("name of a patient");
+        span.enrich(Enrich::new().inputs("canary").metadata("k", "canary"));
+        span.set_attribute("k", "canary");
+        span.add_event("canary", vec![], None);
+        span.record_error("canary");
+        span.conceal();
+    }
+    let spans = tracer.spans();
+    assert_eq!(names(&tracer), ["[masked]"]);
+    let text = format!("{spans:?}");
+    assert!(!text.contains("canary") && !text.contains("patient"), "{text}");
+    assert!(spans[0].is_error(), "that it failed is kept");
+    assert_eq!(tracer.stats().filtered, [("own".to_owned(), 1)].into());
+    assert_eq!(tracer.stats().masked, [("processor_failed".to_owned(), 1)].into());
+}

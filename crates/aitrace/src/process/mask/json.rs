@@ -211,7 +211,7 @@ impl Walk<'_, '_> {
         }
         let json =
             inner.len() > 2 && matches!(inner.trim_start().as_bytes().first(), Some(b'{' | b'[' | b'\\'));
-        if self.next >= end && !json && !self.masker.has_patterns() {
+        if self.next >= end && !json && !self.masker.has_patterns() && !self.masker.assigns(inner) {
             return;
         }
         let text = unescape(inner);

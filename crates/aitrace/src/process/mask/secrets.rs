@@ -1,7 +1,8 @@
 //! Shapes of secrets in text: keys of providers, tokens, private keys, passwords in addresses and assignments.
 //!
-//! One search by vector instructions finds where a secret may begin; only there is looked closer, with a
-//! pattern that is anchored to the place.
+//! One search by vector instructions finds where a shape may begin; only there is looked closer, with a pattern
+//! that is anchored to the place. Assignments are found from their sign, `:` or `=`, backwards: few signs stand
+//! in prose, many words that may be keys do.
 
 use std::ops::Range;
 
@@ -16,6 +17,8 @@ struct Shape {
     name: &'static str,
     /// What it begins with; no other shape begins with the same.
     starts: &'static [&'static str],
+    /// Characters before its starts that belong to it: of either case, so that fewer starts are looked for.
+    before: usize,
     /// From the beginning on; the first group, else all, is the secret.
     pattern: &'static str,
     /// What else must be true of the secret: words look like keys, too.
@@ -37,113 +40,105 @@ fn no_word(secret: &str) -> bool {
 }
 
 const SHAPES: &[Shape] = &[
-    Shape { name: "sk_key", starts: &["sk-"], pattern: r"sk-[A-Za-z0-9_-]{12,}", check: digit },
-    Shape { name: "aws_key", starts: &["AKIA", "ASIA"], pattern: r"A[KS]IA[A-Z0-9]{12,}", check: anything },
+    Shape { name: "sk_key", starts: &["sk-"], before: 0, pattern: r"sk-[A-Za-z0-9_-]{12,}", check: digit },
+    Shape {
+        name: "aws_key",
+        starts: &["AKIA", "ASIA"],
+        before: 0,
+        pattern: r"A[KS]IA[A-Z0-9]{12,}",
+        check: anything,
+    },
     Shape {
         name: "github_token",
         starts: &["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"],
+        before: 0,
         pattern: r"(?:gh[pousr]|github_pat)_[A-Za-z0-9_]{16,}",
         check: anything,
     },
     Shape {
         name: "gitlab_token",
         starts: &["glpat-"],
+        before: 0,
         pattern: r"glpat-[A-Za-z0-9_-]{12,}",
         check: anything,
     },
     Shape {
         name: "slack_token",
         starts: &["xox", "xapp-"],
+        before: 0,
         pattern: r"(?:xox[a-z]|xapp)-[A-Za-z0-9-]{8,}",
         check: anything,
     },
     Shape {
         name: "google_key",
         starts: &["AIza", "ya29.", "GOCSPX-"],
+        before: 0,
         pattern: r"(?:AIza|ya29\.|GOCSPX-)[A-Za-z0-9_-]{16,}",
         check: anything,
     },
     Shape {
         name: "jwt",
         starts: &["eyJ"],
+        before: 0,
         pattern: r"eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){0,3}",
         check: anything,
     },
     Shape {
         name: "bearer",
-        starts: &["Bearer", "bearer", "BEARER"],
+        starts: &["earer", "EARER"],
+        before: 1,
         pattern: r"(?i)bearer[ \t]+([A-Za-z0-9._~+/=-]{8,})",
         check: no_word,
     },
     Shape {
         name: "private_key",
         starts: &["-----BEGIN "],
+        before: 0,
         pattern: r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
         check: anything,
     },
     Shape {
         name: "url_password",
         starts: &["://"],
+        before: 0,
         pattern: r#"://[^\s:/@"'<>\\]*:([^\s/"'<>\\]+)@"#,
         check: anything,
     },
-    Shape { name: "honeyhive_key", starts: &["hh_"], pattern: r"hh_[A-Za-z0-9_-]{12,}", check: digit },
-    Shape { name: "aitrace_key", starts: &["ait_"], pattern: r"ait_[A-Za-z0-9_]{16,}", check: digit },
+    Shape {
+        name: "honeyhive_key",
+        starts: &["hh_"],
+        before: 0,
+        pattern: r"hh_[A-Za-z0-9_-]{12,}",
+        check: digit,
+    },
+    Shape {
+        name: "aitrace_key",
+        starts: &["ait_"],
+        before: 0,
+        pattern: r"ait_[A-Za-z0-9_]{16,}",
+        check: digit,
+    },
     Shape {
         name: "stripe_key",
-        starts: &["sk_live_", "rk_live_", "sk_test_", "rk_test_", "whsec_"],
-        pattern: r"(?:[sr]k_(?:live|test)|whsec)_[A-Za-z0-9]{12,}",
+        starts: &["k_live_", "k_test_"],
+        before: 1,
+        pattern: r"[sr]k_(?:live|test)_[A-Za-z0-9]{12,}",
         check: anything,
     },
     Shape {
         name: "provider_key",
-        starts: &["hf_", "gsk_", "xai-", "pplx-", "npm_", "pypi-", "dop_v1_"],
-        pattern: r"(?:hf_|gsk_|xai-|pplx-|npm_|pypi-|dop_v1_)[A-Za-z0-9_-]{20,}",
+        starts: &["hf_", "gsk_", "xai-", "pplx-", "npm_", "pypi-", "whsec_"],
+        before: 0,
+        pattern: r"(?:hf_|gsk_|xai-|pplx-|npm_|pypi-|whsec_)[A-Za-z0-9_-]{20,}",
         check: digit,
     },
     Shape {
         name: "sendgrid_key",
         starts: &["SG."],
+        before: 0,
         pattern: r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",
         check: anything,
     },
-];
-
-/// Parts of words that may be assigned a secret: `password=…`, `"api_key": "…"`, `Authorization: …`.
-/// The key around it is judged by its words.
-const ASSIGNED: &[&str] = &[
-    "assword",
-    "ASSWORD",
-    "asswd",
-    "ASSWD",
-    "asscode",
-    "assphrase",
-    "pwd",
-    "PWD",
-    "Pwd",
-    "ecret",
-    "ECRET",
-    "oken",
-    "OKEN",
-    "api_key",
-    "api-key",
-    "apikey",
-    "API_KEY",
-    "APIKEY",
-    "piKey",
-    "pi-Key",
-    "PI-KEY",
-    "uthorization",
-    "UTHORIZATION",
-    "ookie",
-    "OOKIE",
-    "redential",
-    "REDENTIAL",
-    "_key",
-    "_KEY",
-    "countKey",
-    "cessKey",
-    "vateKey",
 ];
 
 /// Escapes of JSON behind which plain letters may hide: then the text must be read before it is searched.
@@ -161,7 +156,7 @@ pub(super) struct Found {
 #[derive(Debug, Clone)]
 pub(super) struct Secrets {
     starts: AhoCorasick,
-    /// For each start the shape; beyond the shapes: an assignment, an escape.
+    /// For each start the shape; beyond the shapes: an escape.
     owners: Vec<usize>,
     patterns: Vec<Regex>,
 }
@@ -171,11 +166,9 @@ const ESCAPE: usize = SHAPES.len() + 1;
 
 impl Secrets {
     pub(super) fn new() -> Self {
-        let shapes = SHAPES.iter().map(|shape| shape.starts).chain([ASSIGNED, ESCAPES]);
-        let starts: Vec<(&str, usize)> = shapes
-            .enumerate()
-            .flat_map(|(owner, starts)| starts.iter().map(move |start| (*start, owner)))
-            .collect();
+        let shapes = SHAPES.iter().map(|shape| shape.starts).enumerate().chain([(ESCAPE, ESCAPES)]);
+        let starts: Vec<(&str, usize)> =
+            shapes.flat_map(|(owner, starts)| starts.iter().map(move |start| (*start, owner))).collect();
         let compile = |pattern: &str| {
             Regex::new(&format!(r"\A(?:{pattern})")).expect("the pattern is a constant that is tested")
         };
@@ -194,7 +187,7 @@ impl Secrets {
         SHAPES.iter().map(|shape| shape.name).chain(["assignment"])
     }
 
-    /// Where from `at` on a secret may begin.
+    /// Where from `at` on a shape, or an escape that may hide one, may begin.
     pub(super) fn next_start(&self, text: &str, at: usize) -> Option<usize> {
         self.starts.find(aho_corasick::Input::new(text).span(at..text.len())).map(|found| found.start())
     }
@@ -203,75 +196,105 @@ impl Secrets {
     pub(super) fn find(
         &self,
         text: &str,
-        mut at: usize,
+        at: usize,
         secret_key: &mut dyn FnMut(&str) -> bool,
     ) -> Option<Found> {
+        let shape = self.find_shape(text, at);
+        let assigned = find_assigned(text, at, secret_key);
+        match (shape, assigned) {
+            (Some(shape), Some(assigned)) if shape.range.start < assigned.range.start => Some(shape),
+            (shape, None) => shape,
+            (_, assigned) => assigned,
+        }
+    }
+
+    fn find_shape(&self, text: &str, mut at: usize) -> Option<Found> {
+        let from = at;
         loop {
             let start = self.starts.find(aho_corasick::Input::new(text).span(at..text.len()))?;
-            let owner = self.owners[start.pattern().as_usize()];
-            let found = match owner {
-                ASSIGNMENT => Self::assigned(text, start.range(), secret_key),
-                ESCAPE => None,
-                shape => self.shaped(text, start.start(), shape),
-            };
-            if let Some(range) = found.filter(|range| !text[range.clone()].starts_with(PLACEHOLDER)) {
-                return Some(Found { range, shape: owner });
+            let shape = self.owners[start.pattern().as_usize()];
+            if shape != ESCAPE
+                && let Some(begin) =
+                    start.start().checked_sub(SHAPES[shape].before).filter(|begin| *begin >= from)
+                && let Some(range) = self.shaped(text, begin, shape)
+                && !text[range.clone()].starts_with(PLACEHOLDER)
+            {
+                return Some(Found { range, shape });
             }
             at = start.end();
         }
     }
 
     fn shaped(&self, text: &str, start: usize, shape: usize) -> Option<Range<usize>> {
+        // A start that is cut off from what belongs to it may stand behind half a character.
+        let rest = text.get(start..)?;
         // `task-1` is no `sk-…`.
-        let before = text[..start].bytes().next_back();
-        let inside = SHAPES[shape].starts[0].as_bytes()[0].is_ascii_alphanumeric()
-            && before.is_some_and(|byte| byte.is_ascii_alphanumeric());
-        if inside {
+        let word = rest.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);
+        if word && text[..start].bytes().next_back().is_some_and(|byte| byte.is_ascii_alphanumeric()) {
             return None;
         }
-        let rest = &text[start..];
         let captures = self.patterns[shape].captures(rest)?;
         let secret = captures.get(1).or(captures.get(0))?;
         let range = start + secret.start()..start + secret.end();
         (SHAPES[shape].check)(secret.as_str()).then_some(range)
     }
+}
 
-    /// The value that is assigned to the key around `part`.
-    fn assigned(
-        text: &str,
-        part: Range<usize>,
-        secret_key: &mut dyn FnMut(&str) -> bool,
-    ) -> Option<Range<usize>> {
-        let of_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-        let bytes = text.as_bytes();
-        let end = part.end + bytes[part.end..].iter().take_while(|byte| of_key(byte)).count();
-        let sign = Sign::read(text, end)?;
-        let begin = part.start - bytes[..part.start].iter().rev().take_while(|byte| of_key(byte)).count();
-        let key = &text[begin..end];
-        if !secret_key(key) {
+/// Whether somewhere in a text something is assigned to a key of credentials.
+pub(super) fn assigns(text: &str, secret_key: &mut dyn FnMut(&str) -> bool) -> bool {
+    find_assigned(text, 0, secret_key).is_some()
+}
+
+/// The next value from `at` on that is assigned to a key of credentials: `password=…`, `"api_key": "…"`,
+/// `Authorization: …`.
+fn find_assigned(text: &str, at: usize, secret_key: &mut dyn FnMut(&str) -> bool) -> Option<Found> {
+    let signs = memchr::memchr2_iter(b':', b'=', &text.as_bytes()[at..]);
+    let mut ranges = signs.filter_map(|sign| {
+        let key = key_before(text, at + sign)?;
+        if key.len() < SHORTEST_KEY || !secret_key(key) {
             return None;
         }
-        let ends_with = |word: &str| {
-            key.len() >= word.len()
-                && key.as_bytes()[key.len() - word.len()..].eq_ignore_ascii_case(word.as_bytes())
-        };
-        let rest = &text[sign.value..];
-        let (from, length) = if let Some(quote) = quote(rest) {
-            (quote.len(), closing(&rest[quote.len()..], quote))
-        } else if ends_with("authorization") || ends_with("cookie") {
-            // The whole value of a header: scheme and credentials, or several cookies.
-            (0, rest.find(['\n', '\r', '"', '\'', '\\']).unwrap_or(rest.len()))
-        } else {
-            let value = rest.split(|char: char| char.is_whitespace() || "\"'\\,;&".contains(char)).next()?;
-            let value = value.trim_end_matches([')', ']', '}', '>']);
-            // In prose a colon follows many words: `Password: at least …`.
-            let word = !sign.sure && value.bytes().all(|byte| byte.is_ascii_alphabetic());
-            (0, if word { 0 } else { value.len() })
-        };
-        // Behind a placeholder stand its brackets, which a bare value would lose.
-        let masked = rest[from..].starts_with(PLACEHOLDER);
-        (length > 0 && !masked).then(|| sign.value + from..sign.value + from + length)
-    }
+        let end = key.as_ptr() as usize - text.as_ptr() as usize + key.len();
+        assigned(text, key, end)
+    });
+    ranges.find(|range| range.start >= at).map(|range| Found { range, shape: ASSIGNMENT })
+}
+
+/// No key of credentials is shorter.
+const SHORTEST_KEY: usize = 3;
+
+/// The key before a sign: letters, digits, `_`, `-` and `.`, perhaps in quotes, perhaps with blanks behind.
+fn key_before(text: &str, sign: usize) -> Option<&str> {
+    let before = text[..sign].trim_end_matches([' ', '\t']);
+    let before = before.strip_suffix(['"', '\'']).map_or(before, |inner| inner.trim_end_matches('\\'));
+    let of_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let length = before.as_bytes().iter().rev().take_while(|byte| of_key(byte)).count();
+    (length > 0).then(|| &before[before.len() - length..])
+}
+
+/// The value that is assigned to a key that ends at `end`.
+fn assigned(text: &str, key: &str, end: usize) -> Option<Range<usize>> {
+    let sign = Sign::read(text, end)?;
+    let ends_with = |word: &str| {
+        key.len() >= word.len()
+            && key.as_bytes()[key.len() - word.len()..].eq_ignore_ascii_case(word.as_bytes())
+    };
+    let rest = &text[sign.value..];
+    let (from, length) = if let Some(quote) = quote(rest) {
+        (quote.len(), closing(&rest[quote.len()..], quote))
+    } else if ends_with("authorization") || ends_with("cookie") {
+        // The whole value of a header: scheme and credentials, or several cookies.
+        (0, rest.find(['\n', '\r', '"', '\'', '\\']).unwrap_or(rest.len()))
+    } else {
+        let value = rest.split(|char: char| char.is_whitespace() || "\"'\\,;&".contains(char)).next()?;
+        let value = value.trim_end_matches([')', ']', '}', '>']);
+        // In prose a colon follows many words: `Password: at least …`.
+        let word = !sign.sure && value.bytes().all(|byte| byte.is_ascii_alphabetic());
+        (0, if word { 0 } else { value.len() })
+    };
+    // Behind a placeholder stand its brackets, which a bare value would lose.
+    let masked = rest[from..].starts_with(PLACEHOLDER);
+    (length > 0 && !masked).then(|| sign.value + from..sign.value + from + length)
 }
 
 /// What stands between a key and its value.
@@ -322,7 +345,8 @@ mod tests {
         let names: Vec<_> = Secrets::names().collect();
         let mut found = Vec::new();
         let mut at = 0;
-        let mut secret = |key: &str| !key.contains("tokens") && !key.contains("primary");
+        let mut keys = super::super::keys::Keys { default: Some(0), ..Default::default() };
+        let mut secret = |key: &str| keys.judge(key).rule(false).is_some();
         while let Some(one) = secrets.find(text, at, &mut secret) {
             found.push((text[one.range.clone()].to_owned(), names[one.shape]));
             at = one.range.end;

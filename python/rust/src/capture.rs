@@ -15,7 +15,7 @@ use aitrace::Json;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
-pub(crate) use rich::error_parts;
+pub(crate) use rich::{error_parts, interrupt};
 pub(crate) use text::{bounded, write_string};
 
 const DEPTH: usize = 32;
@@ -82,7 +82,7 @@ impl Writer {
 
     pub(crate) fn finish(self) -> String {
         if self.interrupted {
-            Python::attach(rich::interrupt);
+            Python::attach(interrupt);
         }
         self.out
     }

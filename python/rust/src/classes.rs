@@ -10,6 +10,8 @@ use pyo3::prelude::*;
 #[pyclass(subclass, frozen, weakref, name = "Tracer", module = "aitrace._native")]
 pub(crate) struct Tracer {
     pub(crate) core: aitrace::Tracer,
+    /// What sees spans before they end: called with a span, says whether it goes on.
+    pub(crate) processors: Option<Py<PyAny>>,
 }
 
 /// A span. With `with` it is current and ends with the block; without, `end()` ends it.
@@ -35,6 +37,8 @@ pub(crate) struct State {
     pub(crate) token: Option<Py<PyAny>>,
     /// Takes it out of OpenTelemetry's context again.
     pub(crate) otel: Option<Py<PyAny>>,
+    /// The tracer's processors have begun with it.
+    pub(crate) processed: bool,
     pub(crate) renamed: Option<Text>,
     /// Somebody said that it is well: to OpenTelemetry that is the last word.
     pub(crate) settled: bool,
@@ -51,4 +55,13 @@ pub(crate) struct Scope {
     pub(crate) context: Context,
     pub(crate) span: Option<Py<Span>>,
     pub(crate) extra: Option<Extra>,
+}
+
+impl Drop for Span {
+    /// No processor can see a span that is gone: it is abandoned, and what was said about it must not leave.
+    fn drop(&mut self) {
+        if self.handle.is_recording() && self.tracer.get().processors.is_some() {
+            self.handle.conceal();
+        }
+    }
 }

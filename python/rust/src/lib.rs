@@ -19,6 +19,7 @@ mod free;
 mod here;
 mod otel;
 mod outside;
+mod process;
 mod record;
 mod registry;
 mod signature;
@@ -62,6 +63,8 @@ mod _native {
     use crate::free::{attach, current_span, detach, discover_tracer, enrich_span, shutdown_leaving};
     #[pymodule_export]
     use crate::otel::set_otel_hook;
+    #[pymodule_export]
+    use crate::process::check_rules;
     #[pymodule_export]
     use crate::record::SpanRecord;
     #[pymodule_export]

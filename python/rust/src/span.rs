@@ -11,7 +11,7 @@ use crate::classes::{Span, Tracer};
 use crate::convert::{attribute, error_info, pairs, text_of};
 use crate::record::SpanRecord;
 use crate::slot;
-use crate::{NO_SPAN_ID, NO_TRACE_ID, otel};
+use crate::{NO_SPAN_ID, NO_TRACE_ID, otel, process};
 
 impl Span {
     /// Makes it current: in the slot, and in OpenTelemetry's context where that is in use.
@@ -56,16 +56,38 @@ impl Span {
         self.failed(value.as_any());
     }
 
-    /// Ends it, keeping what it was for those who still hold it.
-    pub(crate) fn finish(&self, py: Python<'_>, end: Option<Timestamp>) {
-        if !self.handle.is_recording() {
+    /// Ends it, keeping what it was for those who still hold it. The tracer's processors see it first.
+    pub(crate) fn finish(slf: &Bound<'_, Self>, end: Option<Timestamp>) {
+        let (py, this) = (slf.py(), slf.get());
+        if !this.handle.is_recording() || !Self::process(slf) {
             return;
         }
-        let last = self.read(py).map(Box::new);
-        self.state.lock().last = last;
+        let last = this.read(py).map(Box::new);
+        this.state.lock().last = last;
+        this.close(end);
+    }
+
+    /// Ends it without keeping anything. The tracer's processors see it first.
+    #[inline]
+    pub(crate) fn end_now(slf: &Bound<'_, Self>) {
+        if Self::process(slf) {
+            slf.get().handle.end();
+        }
+    }
+
+    fn close(&self, end: Option<Timestamp>) {
         match end {
             Some(end) => self.handle.end_at(end),
             None => self.handle.end(),
+        }
+    }
+
+    /// Whether it goes on to its end; the tracer's processors, where there are any, say so once.
+    #[inline]
+    fn process(slf: &Bound<'_, Self>) -> bool {
+        match &slf.get().tracer.get().processors {
+            Some(processors) => process::run(slf, processors),
+            None => true,
         }
     }
 
@@ -299,8 +321,8 @@ impl Span {
 
     /// Ends it, now or at `end_time` (nanoseconds since 1970). A second call does nothing.
     #[pyo3(signature = (end_time = None))]
-    fn end(&self, py: Python<'_>, end_time: Option<i64>) {
-        self.finish(py, end_time.map(Timestamp::from_nanos));
+    fn end(slf: &Bound<'_, Self>, end_time: Option<i64>) {
+        Self::finish(slf, end_time.map(Timestamp::from_nanos));
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -310,17 +332,17 @@ impl Span {
     }
 
     fn __exit__(
-        &self,
-        py: Python<'_>,
+        slf: &Bound<'_, Self>,
         _class: &Bound<'_, PyAny>,
         error: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
     ) -> bool {
-        self.leave(py);
+        let this = slf.get();
+        this.leave(slf.py());
         if !error.is_none() {
-            self.failed(error);
+            this.failed(error);
         }
-        self.finish(py, None);
+        Self::finish(slf, None);
         false
     }
 

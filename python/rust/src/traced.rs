@@ -166,7 +166,7 @@ impl TracedFunction {
             Ok(value) => spec.result(handle, value),
             Err(error) => handle.raised(py, error),
         }
-        handle.handle.end();
+        Span::end_now(&span);
         result
     }
 

@@ -8,6 +8,7 @@ use aitrace::{
 use aitrace_model::Scope as Library;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
+use pyo3::pyclass::{PyTraverseError, PyVisit};
 use pyo3::types::PyDict;
 
 use crate::arguments::{Arguments, event_type_of, kind_of};
@@ -17,6 +18,7 @@ use crate::convert::{pairs, text_of};
 use crate::enrich::{self, Enrichment};
 use crate::exporter;
 use crate::here::Here;
+use crate::process;
 use crate::record::{SpanRecord, normalised};
 use crate::slot;
 
@@ -99,7 +101,25 @@ impl Tracer {
         if let Some(exporter) = settings.get_item("exporter")?.filter(|exporter| !exporter.is_none()) {
             builder = builder.exporter(exporter::read(&exporter)?);
         }
-        Ok(Self { core: builder.build() })
+        let (builder, processors) = process::read(settings, builder)?;
+        Ok(Self { core: builder.build(), processors })
+    }
+
+    /// What was counted since it was made: sent, remaining, dropped, filtered, masked, problem.
+    fn _stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = self.core.stats();
+        let dict = PyDict::new(py);
+        dict.set_item("sent", stats.sent)?;
+        dict.set_item("remaining", stats.remaining)?;
+        dict.set_item("dropped", stats.dropped)?;
+        dict.set_item("filtered", stats.filtered)?;
+        dict.set_item("masked", stats.masked)?;
+        dict.set_item("problem", stats.problem)?;
+        Ok(dict)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.processors)
     }
 
     /// Unique id of this tracer.

@@ -7,10 +7,10 @@ import functools
 import os
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping, MutableMapping
+from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from aitrace import _decorators, _native, _place
+from aitrace import _decorators, _native, _place, _processors
 from aitrace._errors import ConfigurationError
 from aitrace._exporter import adapt
 from aitrace._finished import FinishedSpan
@@ -34,6 +34,11 @@ class Tracer(_native.Tracer):
       ``server_url``, then ``AITRACE_TARGET``/``LOG_TRG``, ``AITRACE_SERVER_URL``, ``http://localhost:8000``.
     - ``exporter``: instead of a target, any object with ``export(spans) -> bool | None`` and perhaps
       ``shutdown()``.
+    - ``rules``: what happens to spans before they are exported: the path of a file, a dict with ``mask``,
+      ``tail`` and ``rules``, or a list of rules; after those of the configuration file, of ``AITRACE_RULES`` and
+      of the entry points ``aitrace.processors``. ``processors``: functions that take a span that is about to
+      end and return it, or None to leave it out. ``mask``: whether secrets are masked; default
+      ``AITRACE_MASK``, else what the rules say, else yes.
     - ``test_mode``: nothing is sent; without a target of its own the spans are kept in memory.
 
     Raises ConfigurationError for arguments that cannot be right, and nothing afterwards.
@@ -57,6 +62,9 @@ class Tracer(_native.Tracer):
         run_id: str | None = None,
         dataset_id: str | None = None,
         datapoint_id: str | None = None,
+        rules: _processors.RulesArgument | None = None,
+        processors: Sequence[_processors.Processor] = (),
+        mask: bool | None = None,
     ) -> Self:
         """Makes a tracer; connects to nothing yet."""
         texts = {
@@ -74,6 +82,7 @@ class Tracer(_native.Tracer):
         settings: dict[str, Any] = {name: _text(name, value) for name, value in texts.items()}
         settings["target"] = _target(target, server_url, test_mode=test_mode)
         settings["exporter"] = None if exporter is None else adapt(exporter)
+        settings.update(_processors.settings(rules, processors, mask))
         self = super().__new__(cls, settings)
         self.test_mode = test_mode
         self.verbose = verbose
@@ -185,6 +194,14 @@ class Tracer(_native.Tracer):
         result = _result(self._shutdown(timeout))
         _native.unregister(self)
         return result
+
+    def stats(self) -> dict[str, Any]:
+        """What was counted since this tracer was made.
+
+        ``sent``, ``remaining``; ``dropped``: what was lost, by reason; ``filtered``: what rules left out, by
+        rule; ``masked``: values that were masked, by rule; ``problem``: the last thing that went wrong.
+        """
+        return self._stats()
 
     def spans(self) -> list[FinishedSpan]:
         """The finished spans of a tracer with the target ``memory``, in the order they ended; else none."""

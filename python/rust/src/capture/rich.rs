@@ -83,7 +83,7 @@ fn is_interrupt(py: Python<'_>, error: &PyErr) -> bool {
 
 /// Gives a Ctrl-C back to the interpreter: it came in our call by accident of timing. Nothing of Python's may
 /// run after it, or the interrupt is raised there.
-pub(super) fn interrupt(py: Python<'_>) {
+pub(crate) fn interrupt(py: Python<'_>) {
     if let Ok(interrupt) = py.import("_thread").and_then(|module| module.getattr("interrupt_main")) {
         drop(interrupt.call0());
     }

@@ -11,20 +11,20 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Union
+from typing import Any
 
 from aitrace import _native, _settings
 from aitrace._errors import ConfigurationError
 
 GROUP = "aitrace.processors"
 
-Processor = Callable[[_native.Span], Union[_native.Span, None]]
+Processor = Callable[[_native.Span], _native.Span | None]
 """Takes a span that is about to end; returns it, perhaps changed, or None to leave it out.
 
 What it raises, or returns instead, has the span's contents replaced: nothing leaves that was not processed.
 """
 
-RulesArgument = Union[str, "os.PathLike[str]", Mapping[str, Any], Sequence[Mapping[str, Any]]]
+RulesArgument = str | os.PathLike[str] | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """Rules in any form."""
 
 Source = tuple[str, str, str]

@@ -35,10 +35,10 @@ class Tracer(_native.Tracer):
     - ``exporter``: instead of a target, any object with ``export(spans) -> bool | None`` and perhaps
       ``shutdown()``.
     - ``rules``: what happens to spans before they are exported: the path of a file, a dict with ``mask``,
-      ``tail`` and ``rules``, or a list of rules; after those of the configuration file, of ``AITRACE_RULES`` and
-      of the entry points ``aitrace.processors``. ``processors``: functions that take a span that is about to
-      end and return it, or None to leave it out. ``mask``: whether secrets are masked; default
-      ``AITRACE_MASK``, else what the rules say, else yes.
+      ``tail`` and ``rules``, or a list of rules; after those of the configuration file, of ``AITRACE_RULES``
+      and of the entry points ``aitrace.processors``.
+    - ``processors``: functions that take a span that is about to end and return it, or None to leave it out.
+    - ``mask``: whether secrets are masked; default ``AITRACE_MASK``, else what the rules say, else yes.
     - ``test_mode``: nothing is sent; without a target of its own the spans are kept in memory.
 
     Raises ConfigurationError for arguments that cannot be right, and nothing afterwards.

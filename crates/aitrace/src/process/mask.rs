@@ -110,7 +110,7 @@ impl Masker {
         let mut secret_key = |key: &str| keys.judge(key).rule(false).is_some();
         let mut out = String::new();
         let mut at = 0;
-        while let Some(found) = secrets.find(text, at, &mut secret_key) {
+        for found in secrets.find(text, &mut secret_key) {
             out.push_str(&text[at..found.range.start]);
             out.push_str(PLACEHOLDER);
             at = found.range.end;
@@ -172,10 +172,16 @@ impl Masker {
         self.secrets.is_some() && secrets::assigns(text, &mut |key| keys.judge(key).rule(false).is_some())
     }
 
-    /// Where from `at` on a secret of a default shape may begin; the text's length where none does.
-    fn next_start(&self, text: &str, at: usize) -> usize {
-        let next = self.secrets.as_ref().and_then(|secrets| secrets.next_start(text, at));
-        next.unwrap_or(text.len())
+    /// Where secrets of the default shapes may begin; `None` where these are not looked for.
+    fn first_starts(&self, text: &str) -> Option<secrets::Next> {
+        self.secrets.as_ref().map(|secrets| secrets.first(text))
+    }
+
+    /// Goes on to the starts from `at` on.
+    fn skip_starts(&self, text: &str, next: &mut Option<secrets::Next>, at: usize) {
+        if let (Some(secrets), Some(next)) = (&self.secrets, next) {
+            secrets.skip(text, next, at);
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use aitrace_model::Json;
 
+use super::secrets::Next;
 use super::{Masker, PLACEHOLDER};
 
 /// How deep JSON in strings of JSON is read.
@@ -33,8 +34,8 @@ struct Walk<'m, 't> {
     out: String,
     /// Up to here the text is in `out`.
     copied: usize,
-    /// Where the next secret may begin; the text's length where none does.
-    next: usize,
+    /// Where the next secrets may begin.
+    next: Option<Next>,
     open: Vec<Open>,
     level: usize,
 }
@@ -46,7 +47,7 @@ fn walk(
     secret: Option<Secret>,
     level: usize,
 ) -> Result<Option<String>, NoJson> {
-    let next = masker.next_start(text, 0);
+    let next = masker.first_starts(text);
     let mut walk = Walk { masker, text, at: 0, out: String::new(), copied: 0, next, open: Vec::new(), level };
     walk.run(secret)?;
     if walk.copied == 0 {
@@ -135,7 +136,7 @@ impl Walk<'_, '_> {
         let (start, end) = self.string()?;
         let key = unescape(&self.text[start + 1..end - 1]);
         let secret = self.masker.secret_of(&key);
-        if self.masker.key_text && self.next < end {
+        if self.masker.key_text && self.starts_before(end) {
             self.mask_string(start, end, None);
         }
         self.skip_starts(end);
@@ -211,7 +212,7 @@ impl Walk<'_, '_> {
         }
         let json =
             inner.len() > 2 && matches!(inner.trim_start().as_bytes().first(), Some(b'{' | b'[' | b'\\'));
-        if self.next >= end && !json && !self.masker.has_patterns() && !self.masker.assigns(inner) {
+        if !self.starts_before(end) && !json && !self.masker.has_patterns() && !self.masker.assigns(inner) {
             return;
         }
         let text = unescape(inner);
@@ -220,10 +221,12 @@ impl Walk<'_, '_> {
         }
     }
 
+    fn starts_before(&self, end: usize) -> bool {
+        self.next.is_some_and(|next| next.first() < end)
+    }
+
     fn skip_starts(&mut self, end: usize) {
-        if self.next < end {
-            self.next = self.masker.next_start(self.text, end);
-        }
+        self.masker.skip_starts(self.text, &mut self.next, end);
     }
 
     fn replace(&mut self, start: usize, end: usize, with: &str) {

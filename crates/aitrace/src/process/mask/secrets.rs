@@ -64,7 +64,7 @@ const SHAPES: &[Shape] = &[
     },
     Shape {
         name: "slack_token",
-        starts: &["xox", "xapp-"],
+        starts: &["xoxa-", "xoxb-", "xoxe-", "xoxp-", "xoxr-", "xoxs-", "xapp-"],
         before: 0,
         pattern: r"(?:xox[a-z]|xapp)-[A-Za-z0-9-]{8,}",
         check: anything,
@@ -155,29 +155,41 @@ pub(super) struct Found {
 /// Finds secrets by their shape.
 #[derive(Debug, Clone)]
 pub(super) struct Secrets {
-    starts: AhoCorasick,
-    /// For each start the shape; beyond the shapes: an escape.
-    owners: Vec<usize>,
+    /// Short starts apart from long ones: the longer the shortest of some, and the fewer they are, the faster they
+    /// are found.
+    starts: [Finder; 2],
     patterns: Vec<Regex>,
+}
+
+/// Some starts, and for each the shape; beyond the shapes: an escape.
+#[derive(Debug, Clone)]
+struct Finder {
+    starts: AhoCorasick,
+    owners: Vec<usize>,
+}
+
+/// Where the next starts stand: one place for each finder, the text's length where there is none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Next([usize; 2]);
+
+impl Next {
+    pub(super) fn first(self) -> usize {
+        self.0[0].min(self.0[1])
+    }
 }
 
 const ASSIGNMENT: usize = SHAPES.len();
 const ESCAPE: usize = SHAPES.len() + 1;
+/// Bytes from which on a start is a long one.
+const LONG: usize = 4;
 
 impl Secrets {
     pub(super) fn new() -> Self {
-        let shapes = SHAPES.iter().map(|shape| shape.starts).enumerate().chain([(ESCAPE, ESCAPES)]);
-        let starts: Vec<(&str, usize)> =
-            shapes.flat_map(|(owner, starts)| starts.iter().map(move |start| (*start, owner))).collect();
         let compile = |pattern: &str| {
             Regex::new(&format!(r"\A(?:{pattern})")).expect("the pattern is a constant that is tested")
         };
         Self {
-            starts: AhoCorasick::builder()
-                .match_kind(MatchKind::LeftmostFirst)
-                .build(starts.iter().map(|start| start.0))
-                .expect("few constants"),
-            owners: starts.iter().map(|start| start.1).collect(),
+            starts: [Finder::new(&|start| start.len() >= LONG), Finder::new(&|start| start.len() < LONG)],
             patterns: SHAPES.iter().map(|shape| compile(shape.pattern)).collect(),
         }
     }
@@ -187,41 +199,59 @@ impl Secrets {
         SHAPES.iter().map(|shape| shape.name).chain(["assignment"])
     }
 
-    /// Where from `at` on a shape, or an escape that may hide one, may begin.
-    pub(super) fn next_start(&self, text: &str, at: usize) -> Option<usize> {
-        self.starts.find(aho_corasick::Input::new(text).span(at..text.len())).map(|found| found.start())
+    /// Where a shape, or an escape that may hide one, may begin.
+    pub(super) fn first(&self, text: &str) -> Next {
+        Next(self.starts.each_ref().map(|finder| finder.place(text, 0)))
     }
 
-    /// The next secret from `at` on. `secret_key` says whether a key is one of credentials.
-    pub(super) fn find(
-        &self,
-        text: &str,
-        at: usize,
-        secret_key: &mut dyn FnMut(&str) -> bool,
-    ) -> Option<Found> {
-        let shape = self.find_shape(text, at);
-        let assigned = find_assigned(text, at, secret_key);
-        match (shape, assigned) {
-            (Some(shape), Some(assigned)) if shape.range.start < assigned.range.start => Some(shape),
-            (shape, None) => shape,
-            (_, assigned) => assigned,
+    /// Goes on to the starts from `at` on. Each part of a text is looked at once.
+    pub(super) fn skip(&self, text: &str, next: &mut Next, at: usize) {
+        for (finder, place) in self.starts.iter().zip(&mut next.0) {
+            if *place < at {
+                *place = finder.place(text, at);
+            }
         }
     }
 
-    fn find_shape(&self, text: &str, mut at: usize) -> Option<Found> {
-        let from = at;
-        loop {
-            let start = self.starts.find(aho_corasick::Input::new(text).span(at..text.len()))?;
-            let shape = self.owners[start.pattern().as_usize()];
-            if shape != ESCAPE
-                && let Some(begin) =
-                    start.start().checked_sub(SHAPES[shape].before).filter(|begin| *begin >= from)
-                && let Some(range) = self.shaped(text, begin, shape)
-                && !text[range.clone()].starts_with(PLACEHOLDER)
-            {
-                return Some(Found { range, shape });
+    /// All secrets of a text in their order; none overlaps another. `secret_key` says whether a key is one of
+    /// credentials.
+    pub(super) fn find(&self, text: &str, secret_key: &mut dyn FnMut(&str) -> bool) -> Vec<Found> {
+        let mut all = Vec::new();
+        for finder in &self.starts {
+            self.find_shapes(finder, text, &mut all);
+        }
+        find_assigned(text, secret_key, &mut |found| {
+            all.push(found);
+            true
+        });
+        if all.len() > 1 {
+            all.sort_by_key(|found| found.range.start);
+            all.dedup_by(|later, first| {
+                let overlaps = later.range.start < first.range.end;
+                if overlaps {
+                    first.range.end = first.range.end.max(later.range.end);
+                }
+                overlaps
+            });
+        }
+        all
+    }
+
+    fn find_shapes(&self, finder: &Finder, text: &str, all: &mut Vec<Found>) {
+        let mut at = 0;
+        while let Some((start, shape)) = finder.next(text, at) {
+            at = start.end;
+            if shape == ESCAPE {
+                continue;
             }
-            at = start.end();
+            let found = start
+                .start
+                .checked_sub(SHAPES[shape].before)
+                .and_then(|begin| self.shaped(text, begin, shape));
+            if let Some(range) = found.filter(|range| !text[range.clone()].starts_with(PLACEHOLDER)) {
+                at = at.max(range.end);
+                all.push(Found { range, shape });
+            }
         }
     }
 
@@ -240,35 +270,73 @@ impl Secrets {
     }
 }
 
-/// Whether somewhere in a text something is assigned to a key of credentials.
-pub(super) fn assigns(text: &str, secret_key: &mut dyn FnMut(&str) -> bool) -> bool {
-    find_assigned(text, 0, secret_key).is_some()
+impl Finder {
+    fn new(wanted: &dyn Fn(&str) -> bool) -> Self {
+        let shapes = SHAPES.iter().map(|shape| shape.starts).enumerate().chain([(ESCAPE, ESCAPES)]);
+        let starts: Vec<(&str, usize)> = shapes
+            .flat_map(|(owner, starts)| starts.iter().map(move |start| (*start, owner)))
+            .filter(|(start, _)| wanted(start))
+            .collect();
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostFirst)
+            .build(starts.iter().map(|start| start.0))
+            .expect("few constants");
+        Self { starts: automaton, owners: starts.iter().map(|start| start.1).collect() }
+    }
+
+    fn next(&self, text: &str, at: usize) -> Option<(Range<usize>, usize)> {
+        let found = self.starts.find(aho_corasick::Input::new(text).span(at..text.len()))?;
+        Some((found.range(), self.owners[found.pattern().as_usize()]))
+    }
+
+    fn place(&self, text: &str, at: usize) -> usize {
+        self.next(text, at).map_or(text.len(), |(start, _)| start.start)
+    }
 }
 
-/// The next value from `at` on that is assigned to a key of credentials: `password=…`, `"api_key": "…"`,
-/// `Authorization: …`.
-fn find_assigned(text: &str, at: usize, secret_key: &mut dyn FnMut(&str) -> bool) -> Option<Found> {
-    let signs = memchr::memchr2_iter(b':', b'=', &text.as_bytes()[at..]);
-    let mut ranges = signs.filter_map(|sign| {
-        let key = key_before(text, at + sign)?;
-        if key.len() < SHORTEST_KEY || !secret_key(key) {
-            return None;
+/// Whether somewhere in a text something is assigned to a key of credentials.
+pub(super) fn assigns(text: &str, secret_key: &mut dyn FnMut(&str) -> bool) -> bool {
+    let mut any = false;
+    find_assigned(text, secret_key, &mut |_| {
+        any = true;
+        false
+    });
+    any
+}
+
+/// Tells of the values that are assigned to keys of credentials, `password=…`, `"api_key": "…"`,
+/// `Authorization: …`, while more are wanted.
+fn find_assigned(text: &str, secret_key: &mut dyn FnMut(&str) -> bool, tell: &mut dyn FnMut(Found) -> bool) {
+    let mut at = 0;
+    for sign in memchr::memchr2_iter(b':', b'=', text.as_bytes()) {
+        if sign < at {
+            continue;
+        }
+        let Some(key) = key_before(text, sign) else { continue };
+        if key.len() < SHORTEST_KEY || key.len() > LONGEST_KEY || !secret_key(key) {
+            continue;
         }
         let end = key.as_ptr() as usize - text.as_ptr() as usize + key.len();
-        assigned(text, key, end)
-    });
-    ranges.find(|range| range.start >= at).map(|range| Found { range, shape: ASSIGNMENT })
+        if let Some(range) = assigned(text, key, end) {
+            at = range.end;
+            if !tell(Found { range, shape: ASSIGNMENT }) {
+                return;
+            }
+        }
+    }
 }
 
 /// No key of credentials is shorter.
 const SHORTEST_KEY: usize = 3;
+/// What is longer before a sign is no key, and must not be looked at again for each sign behind it.
+const LONGEST_KEY: usize = 128;
 
 /// The key before a sign: letters, digits, `_`, `-` and `.`, perhaps in quotes, perhaps with blanks behind.
 fn key_before(text: &str, sign: usize) -> Option<&str> {
     let before = text[..sign].trim_end_matches([' ', '\t']);
     let before = before.strip_suffix(['"', '\'']).map_or(before, |inner| inner.trim_end_matches('\\'));
     let of_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    let length = before.as_bytes().iter().rev().take_while(|byte| of_key(byte)).count();
+    let length = before.as_bytes().iter().rev().take(LONGEST_KEY + 1).take_while(|byte| of_key(byte)).count();
     (length > 0).then(|| &before[before.len() - length..])
 }
 
@@ -343,15 +411,10 @@ mod tests {
     fn all(text: &str) -> Vec<(String, &'static str)> {
         let secrets = Secrets::new();
         let names: Vec<_> = Secrets::names().collect();
-        let mut found = Vec::new();
-        let mut at = 0;
         let mut keys = super::super::keys::Keys { default: Some(0), ..Default::default() };
         let mut secret = |key: &str| keys.judge(key).rule(false).is_some();
-        while let Some(one) = secrets.find(text, at, &mut secret) {
-            found.push((text[one.range.clone()].to_owned(), names[one.shape]));
-            at = one.range.end;
-        }
-        found
+        let found = secrets.find(text, &mut secret).into_iter();
+        found.map(|one| (text[one.range].to_owned(), names[one.shape])).collect()
     }
 
     #[test]

@@ -89,6 +89,33 @@ fn each_rule_counts_what_it_masked() {
 }
 
 #[test]
+fn hostile_texts_take_linear_time() {
+    let mut masker = defaults();
+    let long = |part: &str| part.repeat((1 << 19) / part.len());
+    for text in [
+        long("sk-abcdefghijkl1234 "),
+        long("://a:b@ "),
+        long("password=x "),
+        long("-----BEGIN PRIVATE KEY-----"),
+        long("a"),
+        long("eyJeyJ"),
+        long("key-"),
+        long("\\\""),
+        long("[{\"a\":"),
+        format!("[{}1]", long("\"http://x\",")),
+        format!("[{}1]", long("\"sk-abcdefghijkl1234\",")),
+        long("token:"),
+        format!("password=\"{}", long("\\\"")),
+    ] {
+        let begun = crate::instant::instant();
+        masker.text_or_json(&text, 0);
+        let taken = begun.elapsed().as_secs_f64();
+        // What is quadratic takes minutes; the bound is wide because the machine may be busy.
+        assert!(taken < 5.0, "{taken} s for {} …", &text[..20.min(text.len())]);
+    }
+}
+
+#[test]
 fn defaults_can_be_off() {
     let mut masker = Masker::new(&MaskPlan { defaults: false, ..plan() });
     assert_eq!(masker.text("sk-abcdefghijkl1234 EMP-1234"), Some("sk-abcdefghijkl1234 [masked]".to_owned()));

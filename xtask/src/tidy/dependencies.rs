@@ -23,6 +23,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("aitrace", &["aitrace-eval", "aitrace-html", "aitrace-model", "aitrace-macros", "aitrace-otlp"]),
     ("aitrace-py", &["aitrace", "aitrace-model", "aitrace-normalise"]),
     ("aitrace-example-agent", &["aitrace"]),
+    ("aitrace-example-async", &["aitrace"]),
+    ("aitrace-example-axum-service", &["aitrace"]),
+    ("aitrace-example-basic", &["aitrace"]),
+    ("aitrace-example-evaluate", &["aitrace"]),
     ("aitrace-store-embedded", &["aitrace-model", "aitrace-store"]),
     (
         "aitrace-server",

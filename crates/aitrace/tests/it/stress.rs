@@ -102,9 +102,9 @@ fn play(tracers: &[Tracer], steps: &[Step], around: &Around, expected: &mut Expe
                 let context = Context::current();
                 std::thread::scope(|scope| {
                     let work = || {
-                        let _context = context.attach();
+                        let attached = context.attach();
                         play(tracers, steps, around, expected);
-                        drop(_context);
+                        drop(attached);
                         assert_eq!(Context::current().span(), None);
                     };
                     std::thread::Builder::new().spawn_scoped(scope, work).expect("a thread");

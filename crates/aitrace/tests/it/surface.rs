@@ -57,12 +57,12 @@ fn what_is_said_late_reaches_the_span_that_was_named() {
     let first = tracer.start_span("first");
     let id = first.context().expect("recording").span_id.to_string();
     drop(first);
-    let _second = tracer.start_span("second");
+    let second = tracer.start_span("second");
     assert!(
         tracer.enrich_span(Enrich::new().event_id(id.clone()).feedback("rating", 5).metric("late", true))
     );
     assert!(aitrace::enrich_span(Enrich::new().event_id(id).feedback("rating", 4)));
-    drop(_second);
+    drop(second);
     let (first, second) = (testing::span(&tracer, "first"), testing::span(&tracer, "second"));
     assert_eq!(first.feedback.map(|json| json.to_string()), Some(r#"{"rating":4}"#.into()));
     assert_eq!(first.metrics.map(|json| json.to_string()), Some(r#"{"late":true}"#.into()));

@@ -19,6 +19,63 @@
 //! assert_eq!(tracer.spans()[0].name, "plan");
 //! ```
 //!
+//! # Guide
+//!
+//! **A tracer** records spans of one project, source and session. Programs may have several: each span carries
+//! its own tracer's identity, also inside of another's span, and shutting one down changes no other. What is
+//! not set comes from `AITRACE_*`. Call [`Tracer::shutdown`] at the end: it says truly what was sent.
+//!
+//! **Functions** are traced by [`#[trace]`](macro@trace): sync, async, methods, those that return futures
+//! or streams. Arguments, result and `Err` are recorded.
+//!
+//! ```
+//! #[aitrace::trace(event_type = "tool", skip(secret))]
+//! async fn look_up(order: u64, secret: &str) -> Result<String, std::num::ParseIntError> {
+//!     aitrace::enrich_span(aitrace::Enrich::new().metadata("table", "orders"));
+//!     Ok(format!("order {order}"))
+//! }
+//! ```
+//!
+//! **Spans** by hand are guards: [`Tracer::start_span`] makes one current, dropping it ends it. One that is
+//! to be sent to other threads, or is not to be current, is a [`SpanHandle`] ([`Tracer::start`]).
+//!
+//! **Futures** run inside of a span with [`InSpan::in_span`], streams with `StreamInSpan` (feature `stream`).
+//! The span is current while they are polled and never between. A future that is dropped before its end is
+//! marked `aitrace.cancelled`.
+//!
+//! **Threads, tasks, pools** begin without a context. Hand it over:
+//!
+//! ```
+//! # let tracer = aitrace::Tracer::builder().target("memory").build();
+//! let _span = tracer.start_span("fan out");
+//! let context = aitrace::Context::current();
+//! std::thread::scope(|scope| {
+//!     scope.spawn(move || {
+//!         let _context = context.attach();
+//!         tracer.start_span("part").end();
+//!     });
+//! });
+//! ```
+//!
+//! For a spawned task it is `tokio::spawn(work.in_context(Context::current()))`.
+//!
+//! **Other processes** get [`Tracer::inject_context`] and use [`Tracer::extract_context`]: W3C headers with
+//! the parent span and four keys of [`Baggage`], nothing else.
+//!
+//! **Which tracer** a free function means: the one of the innermost span of this process, else the baggage's
+//! `tracer_id`, else the default one ([`Tracer::set_default`]), else the oldest. With none, nothing is recorded
+//! and nothing fails. [`Tracer::enrich_span`] never reaches another tracer's span.
+//!
+//! **Sessions, events, late words**: [`Tracer::create_session`], [`Tracer::enrich_session`],
+//! [`Tracer::create_event`], [`Enrich::event_id`].
+//!
+//! **Other instrumentation** nests in ours and ours in it: the `tracing` crate by `layer` (feature `tracing`),
+//! OpenTelemetry by `Tracer::provider` (feature `opentelemetry`).
+//!
+//! **Evaluation**: `evaluate` (feature `evaluate`, on by default) runs a function over a dataset and judges it.
+//!
+//! **Tests** of a traced program use [`testing`]: a clock that stands still, ids that count, spans as text.
+//!
 //! # How it works
 //!
 //! A span that begins is put into a slot of its thread's shard (`shard`); there it can be changed, and the

@@ -51,6 +51,10 @@ pub(crate) struct Data {
     /// [default: 15m]
     #[arg(long, value_name = "DURATION")]
     pub(crate) lost_after: Option<String>,
+    /// Table of prices of model calls, of aitrace's form or LiteLLM's [env: AITRACE_PRICES] [default: the
+    /// built-in one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prices: Option<PathBuf>,
 }
 
 /// Whether records are written for old readers too.

@@ -44,8 +44,8 @@ impl Local {
         let store = Arc::new(EmbeddedStore::open(dir, options).map_err(|error| not_opened(&error))?);
         let telemetry: Arc<dyn TelemetryStore> = store.clone();
         let documents: Arc<dyn DocumentStore> = store.clone();
-        let server =
-            Server::builder().telemetry(telemetry).documents(documents).options(ServerOptions::default());
+        let options = ServerOptions { prices: serving.prices.clone(), ..ServerOptions::default() };
+        let server = Server::builder().telemetry(telemetry).documents(documents).options(options);
         let bound = runtime.block_on(server.bind(serving.address)).map_err(not_bound)?;
         let url = ServerUrl::parse(&format!("http://{}", bound.local_addr()))?;
         let (stop, stopped) = oneshot::channel::<()>();

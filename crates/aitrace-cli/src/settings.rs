@@ -2,9 +2,11 @@
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aitrace_model::{Clock, Timestamp};
+use aitrace_price::Table;
 use anyhow::Result;
 
 use crate::args;
@@ -24,6 +26,8 @@ pub(crate) struct Serving {
     pub(crate) data_dir: PathBuf,
     /// Silence after which a span without heartbeats is lost.
     pub(crate) lost_after: Duration,
+    /// What model calls cost.
+    pub(crate) prices: Arc<Table>,
 }
 
 /// Where a server is.
@@ -105,7 +109,24 @@ pub(crate) fn serving_at(address: SocketAddr, data: &args::Data) -> Result<Servi
         })?,
         None => LOST_AFTER,
     };
-    Ok(Serving { address, data_dir, lost_after })
+    Ok(Serving { address, data_dir, lost_after, prices: prices(data)? })
+}
+
+/// The table of `--prices` or `AITRACE_PRICES`, dated by the file's time, else the built-in one.
+fn prices(data: &args::Data) -> Result<Arc<Table>> {
+    let named = data.prices.clone().or_else(|| env::variable("AITRACE_PRICES").map(PathBuf::from));
+    let Some(path) = named else { return Ok(Table::built_in()) };
+    let shown = path.display();
+    let hint = "give a file like LiteLLM's model_prices_and_context_window.json";
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::new(format!("cannot read the prices in {shown}: {error}"), hint)
+    };
+    let text = std::fs::read_to_string(&path).map_err(|error| failed(&error))?;
+    let changed = std::fs::metadata(&path).and_then(|meta| meta.modified()).ok();
+    let since = changed.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok()).unwrap_or_default();
+    let date = Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or_default()).to_string();
+    let table = Table::read(&text, date.get(..10).unwrap_or_default()).map_err(|error| failed(&error))?;
+    Ok(Arc::new(table))
 }
 
 /// Whether written records carry their timestamp at the top level too.

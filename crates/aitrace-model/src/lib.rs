@@ -23,6 +23,7 @@ mod summary;
 mod text;
 mod time;
 pub mod tree;
+mod usage;
 mod value;
 mod words;
 
@@ -37,4 +38,5 @@ pub use raw::{RawEvent, RawLink, RawSpan, RawStatus, Resource, Scope};
 pub use span::{ErrorInfo, EventType, Phase, Span, SpanEvent, SpanKind, SpanLink, Status};
 pub use summary::{TraceStatus, TraceSummary};
 pub use time::Timestamp;
+pub use usage::Usage;
 pub use value::AnyValue;

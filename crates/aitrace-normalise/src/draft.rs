@@ -91,7 +91,7 @@ slots! {
 }
 slots! {
     /// Whole numbers.
-    Count { Input, Output, CacheRead, CacheWrite, CodeLine }
+    Count { Input, Output, CacheRead, CacheWrite, Reasoning, CodeLine }
 }
 slots! {
     /// Objects.

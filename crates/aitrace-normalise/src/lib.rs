@@ -27,7 +27,7 @@ use aitrace_model::{LogRecord, Span, Timestamp};
 
 pub use record::normalise_record;
 pub use session::{SessionUpdate, session_update};
-pub use span::normalise_span;
+pub use span::{normalise_priced, normalise_span, usage_of};
 
 /// What a normaliser knows of the request that brought the data.
 #[derive(Debug, Clone, PartialEq, Eq)]

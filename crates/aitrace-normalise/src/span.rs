@@ -2,7 +2,7 @@
 
 use aitrace_model::{
     AnyValue, CodeLocation, EventType, Json, Phase, RawEvent, RawLink, RawSpan, Resource, Span, SpanEvent,
-    SpanKind, SpanLink, key,
+    SpanKind, SpanLink, Usage, key,
 };
 
 use crate::content;
@@ -11,7 +11,12 @@ use crate::draft::{Count, Draft, Object, Side, Word};
 use crate::{Context, failure, kind, messages, pending, provider};
 
 /// A span as the model has it. Everything received stays in its attributes, as received.
-pub fn normalise_span(mut raw: RawSpan, context: &Context) -> Span {
+pub fn normalise_span(raw: RawSpan, context: &Context) -> Span {
+    normalise_priced(raw, context, &|_| None)
+}
+
+/// [`normalise_span`]; a call of a model whose sender states no cost gets the one that `price` knows.
+pub fn normalise_priced(mut raw: RawSpan, context: &Context, price: &dyn Fn(&Usage) -> Option<f64>) -> Span {
     let pending = pending::resolve(&mut raw);
     let mut draft = Draft::default();
     dialect::read(&mut draft, &raw.attributes);
@@ -26,6 +31,9 @@ pub fn normalise_span(mut raw: RawSpan, context: &Context) -> Span {
         span.end = None;
     }
     describe(&mut span, &draft);
+    if span.cost.is_none() && matches!(span.kind, SpanKind::Llm | SpanKind::Embedding) {
+        span.cost = price(&usage(&span, &draft));
+    }
     span.inputs = span.inputs.or_else(|| messages::from_events(&raw.events, Side::Input));
     span.outputs = span.outputs.or_else(|| messages::from_events(&raw.events, Side::Output));
     let source = span.source.take();
@@ -86,6 +94,33 @@ pub(crate) fn describe(span: &mut Span, draft: &Draft<'_>) {
     span.config = content::object(draft, Object::Config);
     span.user_properties = content::object(draft, Object::UserProperties);
     span.code = code(draft);
+}
+
+/// What a call used, with what the model has no fields for.
+fn usage(span: &Span, draft: &Draft<'_>) -> Usage {
+    Usage {
+        provider: span.provider.clone(),
+        model: span.model.clone(),
+        input: span.input_tokens,
+        cache_read: draft.count(Count::CacheRead),
+        cache_write: draft.count(Count::CacheWrite),
+        output: span.output_tokens,
+        reasoning: draft.count(Count::Reasoning),
+    }
+}
+
+/// What the call used that a stored span tells of, to price it anew.
+pub fn usage_of(span: &Span) -> Usage {
+    let attributes: Vec<(String, AnyValue)> = span
+        .attributes
+        .members()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(key, value)| (key, value.to_value().map_or(AnyValue::Null, |value| AnyValue::from(&value))))
+        .collect();
+    let mut draft = Draft::default();
+    dialect::read(&mut draft, &attributes);
+    usage(span, &draft)
 }
 
 /// Whether a span of which no kind is told is a call of a model: it names one and counts tokens.

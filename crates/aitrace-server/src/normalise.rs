@@ -1,8 +1,9 @@
 //! Stage: normalise. In: what was decoded. Out: a batch for the store.
 
-use aitrace_model::RawSpan;
 use aitrace_model::record::Record;
-use aitrace_normalise::{Context, Message, normalise_record, normalise_span};
+use aitrace_model::{RawSpan, Span, SpanKind, Usage};
+use aitrace_normalise::{Context, Message, normalise_priced, normalise_record, usage_of};
+use aitrace_price::Table;
 use aitrace_store::Batch;
 
 use crate::app::App;
@@ -17,20 +18,35 @@ pub(crate) fn context(app: &App) -> Context {
     }
 }
 
-/// Spans as a batch.
-pub(crate) fn spans(spans: Vec<RawSpan>, context: &Context) -> Batch {
-    let spans = spans.into_iter().map(|span| normalise_span(span, context)).collect();
+/// Spans as a batch. Calls whose sender states no cost are priced.
+pub(crate) fn spans(spans: Vec<RawSpan>, context: &Context, prices: &Table) -> Batch {
+    let price = |usage: &Usage| cost(prices, usage);
+    let spans = spans.into_iter().map(|span| normalise_priced(span, context, &price)).collect();
     Batch { spans, logs: Vec::new() }
 }
 
 /// Trace records as a batch.
-pub(crate) fn records(records: Vec<Record>, context: &Context) -> Batch {
+pub(crate) fn records(records: Vec<Record>, context: &Context, prices: &Table) -> Batch {
     let mut batch = Batch::default();
     for record in records {
         match normalise_record(record, context) {
-            Message::Span(span) => batch.spans.push(*span),
+            Message::Span(mut span) => {
+                if unpriced(&span) {
+                    span.cost = cost(prices, &usage_of(&span));
+                }
+                batch.spans.push(*span);
+            }
             Message::Log(log) => batch.logs.push(*log),
         }
     }
     batch
+}
+
+fn unpriced(span: &Span) -> bool {
+    let calls = matches!(span.kind, SpanKind::Llm | SpanKind::Embedding);
+    calls && span.cost.is_none() && (span.input_tokens.is_some() || span.output_tokens.is_some())
+}
+
+fn cost(prices: &Table, usage: &Usage) -> Option<f64> {
+    Some(prices.price(usage)?.total)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aitrace_model::{Clock, SystemClock};
+use aitrace_price::Table;
 
 use crate::limits::Limits;
 
@@ -16,6 +17,8 @@ pub struct ServerOptions {
     pub limits: Limits,
     /// Project of data that names none. Default `default`.
     pub default_project: String,
+    /// What model calls cost. Default the built-in table.
+    pub prices: Arc<Table>,
     /// Time of reception. Default the system's clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -26,6 +29,7 @@ impl Default for ServerOptions {
             hosts: Vec::new(),
             limits: Limits::default(),
             default_project: "default".to_owned(),
+            prices: Table::built_in(),
             clock: Arc::new(SystemClock),
         }
     }

@@ -18,6 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("aitrace-otlp", &["aitrace-model"]),
     ("aitrace-html", &["aitrace-model"]),
     ("aitrace-normalise", &["aitrace-model"]),
+    ("aitrace-price", &["aitrace-model"]),
     ("aitrace-store", &["aitrace-model"]),
     ("aitrace-eval", &["aitrace-model"]),
     ("aitrace", &["aitrace-eval", "aitrace-html", "aitrace-model", "aitrace-macros", "aitrace-otlp"]),
@@ -30,7 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("aitrace-store-embedded", &["aitrace-model", "aitrace-store"]),
     (
         "aitrace-server",
-        &["aitrace-model", "aitrace-normalise", "aitrace-otlp", "aitrace-store", "aitrace-web"],
+        &["aitrace-model", "aitrace-normalise", "aitrace-otlp", "aitrace-price", "aitrace-store", "aitrace-web"],
     ),
     (
         "aitrace-cli",
@@ -39,6 +40,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "aitrace-example-agent",
             "aitrace-html",
             "aitrace-model",
+            "aitrace-price",
             "aitrace-server",
             "aitrace-store",
             "aitrace-store-embedded",

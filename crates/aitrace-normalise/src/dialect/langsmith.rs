@@ -26,6 +26,7 @@ pub(super) const DIALECT: Dialect = Dialect {
 const USAGE: &[(&str, Number)] = &[
     ("input_tokens", Number::Count(Count::Input)),
     ("output_tokens", Number::Count(Count::Output)),
+    ("output_token_details.reasoning", Number::Count(Count::Reasoning)),
     ("input_token_details.cache_read", Number::Count(Count::CacheRead)),
     ("input_token_details.cache_creation", Number::Count(Count::CacheWrite)),
 ];

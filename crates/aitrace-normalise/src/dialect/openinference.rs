@@ -26,6 +26,7 @@ pub(super) const DIALECT: Dialect = Dialect {
         ("llm.token_count.completion", Take::Count(Count::Output)),
         ("llm.token_count.prompt_details.cache_read", Take::Count(Count::CacheRead)),
         ("llm.token_count.prompt_details.cache_write", Take::Count(Count::CacheWrite)),
+        ("llm.token_count.completion_details.reasoning", Take::Count(Count::Reasoning)),
         ("llm.cost.total", Take::Cost),
         ("llm.invocation_parameters", Take::Object(Object::Config)),
     ],

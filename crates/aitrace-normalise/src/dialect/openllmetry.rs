@@ -21,6 +21,7 @@ pub(super) const DIALECT: Dialect = Dialect {
         ("llm.usage.prompt_tokens", Take::Count(Count::Input)),
         ("gen_ai.usage.completion_tokens", Take::Count(Count::Output)),
         ("llm.usage.completion_tokens", Take::Count(Count::Output)),
+        ("gen_ai.usage.reasoning_tokens", Take::Count(Count::Reasoning)),
         ("gen_ai.usage.cache_read_input_tokens", Take::Count(Count::CacheRead)),
         ("gen_ai.usage.cache_creation_input_tokens", Take::Count(Count::CacheWrite)),
     ],

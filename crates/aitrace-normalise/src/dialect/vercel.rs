@@ -16,6 +16,7 @@ pub(super) const DIALECT: Dialect = Dialect {
         ("ai.usage.tokens", Take::Count(Count::Input)),
         ("ai.usage.outputTokens", Take::Count(Count::Output)),
         ("ai.usage.completionTokens", Take::Count(Count::Output)),
+        ("ai.usage.reasoningTokens", Take::Count(Count::Reasoning)),
         ("ai.usage.cachedInputTokens", Take::Count(Count::CacheRead)),
         ("ai.telemetry.metadata.sessionId", Take::Word(Word::Session)),
         ("ai.telemetry.metadata.userId", Take::Word(Word::User)),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use aitrace_model::{
     AnyValue, EventType, Json, RawEvent, RawSpan, RawStatus, Resource, Scope, Span, SpanKind, Timestamp,
+    Usage,
 };
-use aitrace_normalise::normalise_span;
+use aitrace_normalise::{normalise_priced, normalise_span, usage_of};
 use proptest::prelude::*;
 
 use crate::fixtures::context;
@@ -185,4 +186,37 @@ proptest! {
             prop_assert!(valid(made.as_ref()), "{made:?}");
         }
     }
+}
+
+#[test]
+fn a_call_without_a_cost_gets_the_price_and_the_sender_s_cost_stands() {
+    let call = |more: &[(&str, AnyValue)]| {
+        let mut attributes = vec![
+            ("gen_ai.operation.name", AnyValue::from("chat")),
+            ("gen_ai.provider.name", AnyValue::from("anthropic")),
+            ("gen_ai.response.model", AnyValue::from("m")),
+            ("gen_ai.usage.input_tokens", AnyValue::Int(15)),
+            ("gen_ai.usage.cache_read.input_tokens", AnyValue::Int(30)),
+            ("gen_ai.usage.output_tokens", AnyValue::Int(9)),
+            ("gen_ai.usage.reasoning.output_tokens", AnyValue::Int(4)),
+        ];
+        attributes.extend(more.iter().cloned());
+        raw(attributes.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    };
+    let used = Usage {
+        provider: Some("anthropic".to_owned()),
+        model: Some("m".to_owned()),
+        input: Some(45),
+        cache_read: Some(30),
+        cache_write: None,
+        output: Some(9),
+        reasoning: Some(4),
+    };
+    let priced = |raw| normalise_priced(raw, &context(), &|usage| (*usage == used).then_some(0.5));
+    let span = priced(call(&[]));
+    assert_eq!(span.cost, Some(0.5));
+    assert_eq!(usage_of(&span), used, "a stored span can be priced anew");
+    assert_eq!(priced(call(&[("gen_ai.usage.cost", AnyValue::Double(0.25))])).cost, Some(0.25));
+    let tool = ("openinference.span.kind", AnyValue::from("CHAIN"));
+    assert_eq!(priced(call(&[tool])).cost, None, "what wraps a call costs nothing more");
 }

@@ -17,12 +17,12 @@ use crate::normalise;
 pub(crate) async fn post(State(app): State<App>, request: Request) -> Result<Response> {
     let upload = receive(&app, request).await?;
     let encoding = if upload.media == Media::Json { Encoding::Json } else { Encoding::Protobuf };
-    let context = normalise::context(&app);
+    let (context, prices) = (normalise::context(&app), app.options.prices.clone());
     let read = move |upload: Upload| {
         let (body, reservation) = upload.open()?;
         let decoded = decode::otlp(&body, encoding)?;
         let (refused, message) = (decoded.rejected_count, decode::otlp_message(&decoded));
-        Ok((normalise::spans(decoded.spans, &context), refused, message, reservation))
+        Ok((normalise::spans(decoded.spans, &context, &prices), refused, message, reservation))
     };
     let size = upload.size();
     let (batch, refused, message, _reservation) = app.work(size, move || read(upload)).await??;

@@ -15,13 +15,13 @@ use crate::normalise;
 /// Stores the records that can be read and says which cannot, and why.
 pub(crate) async fn post(State(app): State<App>, request: Request) -> Result<Response> {
     let upload = receive(&app, request).await?;
-    let context = normalise::context(&app);
+    let (context, prices) = (normalise::context(&app), app.options.prices.clone());
     let limits = app.options.limits.clone();
     let read = move |upload: Upload| {
         let media = upload.media;
         let (body, reservation) = upload.open()?;
         let Records { records, rejected } = decode::records(&body, media, &limits);
-        Ok((normalise::records(records, &context), rejected, reservation))
+        Ok((normalise::records(records, &context, &prices), rejected, reservation))
     };
     let (batch, rejected, _reservation) = app.work(upload.size(), move || read(upload)).await??;
     let ingested = batch.spans.len() + batch.logs.len();

@@ -93,3 +93,25 @@ fn a_pending_span_and_its_end_are_one_span() {
     assert_eq!(trace["spans"].as_array().unwrap().len(), 1);
     assert_eq!(trace["spans"][0]["status"], "ok");
 }
+
+#[test]
+fn a_model_call_without_a_cost_is_priced_and_an_unknown_model_is_not() {
+    let rig = Rig::start();
+    let attributes = |model: &str| {
+        format!(
+            r#""attributes":[{{"key":"gen_ai.operation.name","value":{{"stringValue":"chat"}}}},
+            {{"key":"gen_ai.provider.name","value":{{"stringValue":"openai"}}}},
+            {{"key":"gen_ai.request.model","value":{{"stringValue":"{model}"}}}},
+            {{"key":"gen_ai.usage.input_tokens","value":{{"intValue":"1000000"}}}}]"#
+        )
+    };
+    for (number, model) in [(1, "gpt-4o-mini"), (2, "a-model-of-tomorrow")] {
+        let body =
+            otlp_json(number, 1).replacen(r#""name":"#, &format!(r#"{},"name":"#, attributes(model)), 1);
+        assert_eq!(rig.post_json("/v1/traces", &body).status, 200);
+    }
+    let cost =
+        |number| rig.get(&format!("/api/trace/{}", trace_id(number))).json()["spans"][0]["cost"].clone();
+    assert!(cost(1).as_f64().is_some_and(|dollars| dollars > 0.0), "{}", cost(1));
+    assert!(cost(2).is_null());
+}

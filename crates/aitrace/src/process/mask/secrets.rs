@@ -99,7 +99,7 @@ const SHAPES: &[Shape] = &[
     },
     Shape {
         name: "url_password",
-        starts: &["://"],
+        starts: &[ADDRESS],
         before: 0,
         pattern: r#"://[^\s:/@"'<>\\]*:([^\s/"'<>\\]+)@"#,
         check: anything,
@@ -284,14 +284,31 @@ impl Finder {
         Self { starts: automaton, owners: starts.iter().map(|start| start.1).collect() }
     }
 
-    fn next(&self, text: &str, at: usize) -> Option<(Range<usize>, usize)> {
-        let found = self.starts.find(aho_corasick::Input::new(text).span(at..text.len()))?;
-        Some((found.range(), self.owners[found.pattern().as_usize()]))
+    fn next(&self, text: &str, mut at: usize) -> Option<(Range<usize>, usize)> {
+        loop {
+            let found = self.starts.find(aho_corasick::Input::new(text).span(at..text.len()))?;
+            // Most addresses have nobody's name in them.
+            if &text[found.range()] != ADDRESS || names_somebody(&text[found.end()..]) {
+                return Some((found.range(), self.owners[found.pattern().as_usize()]));
+            }
+            at = found.end();
+        }
     }
 
     fn place(&self, text: &str, at: usize) -> usize {
         self.next(text, at).map_or(text.len(), |(start, _)| start.start)
     }
+}
+
+/// Between the scheme of an address and its host.
+const ADDRESS: &str = "://";
+
+/// Whether a host has a name before it, with `@` behind.
+fn names_somebody(rest: &str) -> bool {
+    let ends = |byte: &u8| {
+        matches!(byte, b'@' | b'/' | b'"' | b'\'' | b'<' | b'>' | b'\\') || byte.is_ascii_whitespace()
+    };
+    rest.as_bytes().iter().find(|byte| ends(byte)) == Some(&b'@')
 }
 
 /// Whether somewhere in a text something is assigned to a key of credentials.

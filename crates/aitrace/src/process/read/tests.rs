@@ -124,3 +124,24 @@ fn rules_add_up_and_the_later_settings_count() {
     assert!(both.tail.is_some());
     assert_eq!(both.masking(true).mask.enabled, Some(true));
 }
+
+#[test]
+fn the_examples_of_the_documentation_are_rules() {
+    let text = include_str!("../../../../../docs/processing.md");
+    let blocks = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let blocks: Vec<&str> = blocks.filter(|block| !block.contains("entry-points")).collect();
+    assert_eq!(blocks.len(), 3);
+    let parse = |text: &str| Rules::parse(text, RulesFormat::Toml, "processing.md").expect("valid");
+    let rules = parse(blocks[0]);
+    assert_eq!(rules.rules.len(), 5);
+    let renamed = rules.rules[2].when.name.as_ref().expect("a pattern");
+    assert!(renamed.is_match("GET /users/12/orders") && !renamed.is_match("GET /users/me"));
+    let written = parse(blocks[1]).tail.expect("given");
+    let slow = Some(Duration::from_secs(2));
+    assert_eq!(
+        Tail { keep_slower_than: slow, ratio: written.ratio, ..Tail::default() },
+        written,
+        "the defaults"
+    );
+    assert_eq!((parse(blocks[2]).mask.keys.len(), parse(blocks[2]).mask.defaults), (2, Some(true)));
+}

@@ -28,7 +28,7 @@ RUN_ID = "7b0b6c1e-7b0a-4f0e-9d1b-5d2b9b1d3a10"
 
 @pytest.fixture
 def client(server):
-    with HoneyHive(api_key="k", base_url=server.url + "/", retry_config=AT_ONCE) as made:
+    with HoneyHive(api_key="k", base_url=server.url + "/", timeout=30, retry_config=AT_ONCE) as made:
         yield made
 
 

@@ -127,11 +127,11 @@ def test_ground_truth_is_passed_only_where_there_is_some():
     seen = []
 
     def judge(outputs, inputs, ground_truth="none given"):
-        seen.append(ground_truth)
+        seen.append((outputs, inputs, ground_truth))
         return True
 
     run(rows=[{"inputs": {"n": 1}}], evaluators=[judge])
-    assert seen == ["none given"]
+    assert seen == [(1, {"n": 1}, "none given")]
 
 
 def test_a_base_evaluator_has_to_be_overridden():

@@ -448,7 +448,7 @@ def test_nothing_of_it_is_loaded_by_aitrace_itself():
 
     code = "import sys, aitrace; sys.exit('aitrace.honeyhive' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
-    code = "import sys, aitrace.honeyhive; sys.exit(any(n in sys.modules for n in ('http.client', 'asyncio', 'opentelemetry')))"
+    code = "import sys, aitrace.honeyhive; sys.exit(any(n in sys.modules for n in ('http.client', 'asyncio', 'opentelemetry', 'typing_extensions')))"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import Any, ClassVar
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from aitrace.honeyhive._errors import ValidationError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Model:

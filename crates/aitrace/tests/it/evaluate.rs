@@ -241,6 +241,14 @@ fn async_functions_run_bounded_in_the_callers_task() {
     }
 }
 
+/// A run can be a task of its own.
+#[test]
+fn an_async_run_is_send() {
+    fn send<T: Send>(_: &T) {}
+    let run = evaluate_async(|row: Datapoint, _| async move { Ok::<_, String>(n(&row)) });
+    send(&run.dataset(rows(1)).run_async());
+}
+
 #[test]
 fn async_functions_run_on_threads_too_and_panics_are_failures() {
     let folder = folder();

@@ -83,7 +83,7 @@ pub(crate) fn describe(span: &mut Span, draft: &Draft<'_>) {
     span.datapoint_id = draft.text(Word::DatapointId);
     span.provider = draft.word(Word::Provider).and_then(provider::canonical);
     span.model = draft.text(Word::ModelServed).or_else(|| draft.text(Word::ModelAsked));
-    span.input_tokens = input_tokens(draft, span.provider.as_deref());
+    span.input_tokens = input_tokens(draft);
     span.output_tokens = draft.count(Count::Output);
     span.cost = draft.cost();
     span.inputs = content::of_side(draft, Side::Input);
@@ -129,14 +129,13 @@ fn calls_a_model(draft: &Draft<'_>) -> bool {
         && draft.count(Count::Input).is_some()
 }
 
-/// Input tokens with the cached ones. Anthropic counts them apart, and so does whoever sends more
-/// cached tokens than tokens.
-fn input_tokens(draft: &Draft<'_>, provider: Option<&str>) -> Option<u64> {
+/// Input tokens with the cached ones. Who sends more cached tokens than tokens counts them apart, as
+/// Anthropic's API does; its instrumentors of today add them up before they send.
+fn input_tokens(draft: &Draft<'_>) -> Option<u64> {
     let input = draft.count(Count::Input)?;
     let read = draft.count(Count::CacheRead).unwrap_or(0);
     let cached = read.saturating_add(draft.count(Count::CacheWrite).unwrap_or(0));
-    let apart = provider == Some("anthropic") || read > input;
-    Some(if apart { input.saturating_add(cached) } else { input })
+    Some(if cached > input { input.saturating_add(cached) } else { input })
 }
 
 fn code(draft: &Draft<'_>) -> Option<CodeLocation> {

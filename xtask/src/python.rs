@@ -91,6 +91,11 @@ impl Environment {
         System::find()?.environment(&wants)?.with_package()
     }
 
+    /// The environment with what builds the documentation. The package is as it was left there.
+    pub(crate) fn for_docs() -> Result<Self> {
+        System::find()?.environment(&pinned("docs")?)
+    }
+
     /// The same as [`Self::for_tests`] with the native module built for speed.
     pub(crate) fn for_bench() -> Result<Self> {
         let environment = System::find()?.environment(&development_requirements()?)?;

@@ -1,6 +1,7 @@
 //! The whole suite: steps in order, cheap first, each with its time; a table at the end.
 
 mod browser;
+mod docs;
 mod report;
 mod steps;
 

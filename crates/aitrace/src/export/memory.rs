@@ -35,6 +35,8 @@ impl Memory {
     pub(crate) fn spans_read(&self, read: impl Fn(Span, Option<RawSpan>) -> Span) -> Vec<Span> {
         let kept = self.kept.lock();
         let mut spans = kept.spans.iter().cloned().map(|(span, raw)| read(span, raw)).collect::<Vec<_>>();
+        // They come thread by thread.
+        spans.sort_by_key(|span| span.end);
         correct::apply(&mut spans, &kept.logs);
         spans
     }

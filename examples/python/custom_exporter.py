@@ -13,9 +13,6 @@ class Table:
             print(f"{span.name:8} {span.kind:5} {span.status:5} {span.inputs}")
         return True
 
-    def shutdown(self) -> None:
-        print("closed")
-
 
 tracer = Tracer(project="examples", exporter=Table())
 

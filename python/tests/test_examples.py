@@ -33,7 +33,7 @@ EXPECTED = {
         ["order", "GET /orders/7", "caller"],
     ),
     "evaluation": (["completed 2 passed, 1 failed", "correct: 0.67"], []),
-    "custom_exporter": (["double   tool  ok    {'n': 21}", "closed"], []),
+    "custom_exporter": (["double   tool  ok    {'n': 21}"], []),
 }
 
 

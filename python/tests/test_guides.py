@@ -45,7 +45,7 @@ def test_a_page(page, tmp_path):
         [sys.executable, "-W", "ignore", str(script)],
         env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    logged = [line for line in done.stderr.splitlines() if line.startswith(("Traceback", "aitrace:"))]
+    logged = [line for line in done.stderr.splitlines() if line.startswith("Traceback")]
     assert (done.returncode, logged) == (0, []), done.stderr
     if page.name != "README.md":
         assert done.stdout == "".join(blocks(page, "text"))

@@ -5,15 +5,16 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use aitrace_model::{SpanId, TraceId};
+use aitrace_model::TraceId;
+use aitrace_store::UsageTree;
 
-/// Ids that one generation holds; with 16 bytes and overhead some 10 MB.
+/// Ids that one generation holds; with usage and overhead some 20 MB.
 const IDS: usize = 200_000;
 
 /// Ids of the sealed rows of one trace.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ids {
-    pub(crate) spans: Arc<HashSet<SpanId>>,
+    pub(crate) spans: Arc<UsageTree>,
     pub(crate) logs: Arc<HashSet<String>>,
 }
 
@@ -49,6 +50,13 @@ impl IdCache {
             self.old = std::mem::take(&mut self.young);
             self.weight = 0;
         }
+    }
+
+    /// Forgets a trace.
+    pub(crate) fn remove(&mut self, project: &str, trace_id: TraceId) {
+        let key = (trace_id, Arc::from(project));
+        self.young.remove(&key);
+        self.old.remove(&key);
     }
 
     /// Forgets everything, because a file that was counted on is gone.

@@ -1,8 +1,11 @@
 //! The SQLite database: log, segments, the line of each sealed trace, documents.
 
+mod dead;
 mod log;
+mod problem;
 mod schema;
 mod segment;
+mod session;
 mod trace;
 
 use std::path::Path;
@@ -12,7 +15,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::faults;
 
-pub(crate) use segment::{NewSegment, SegmentRow};
+pub(crate) use dead::Tombstone;
+pub(crate) use segment::SegmentRow;
 pub(crate) use trace::{Page, Superseded, TraceRow};
 
 /// Before this version SQLite could corrupt a database in WAL mode (fixed 2026-03, "WAL reset").
@@ -44,6 +48,7 @@ impl Catalog {
                  PRAGMA wal_autocheckpoint = 4000;
                  PRAGMA journal_size_limit = 33554432;
                  PRAGMA cache_size = -8192;
+                 PRAGMA secure_delete = FAST;
                  PRAGMA temp_store = MEMORY;",
             )
             .map_err(&fail)?;
@@ -73,6 +78,16 @@ impl Catalog {
             drop(self.connection.execute_batch("ROLLBACK"));
         }
         done
+    }
+
+    /// The same; `hold` is called when everything but the commit is done, and what it returns is kept
+    /// beyond the commit.
+    pub(crate) fn transaction_holding<T, G>(
+        &mut self,
+        work: impl FnOnce(&Self) -> Result<T>,
+        hold: impl FnOnce() -> G,
+    ) -> Result<(T, G)> {
+        self.transaction(|catalog| Ok((work(catalog)?, hold())))
     }
 
     /// Gives pages and log that are no longer needed back to the file system.

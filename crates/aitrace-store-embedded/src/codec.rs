@@ -13,10 +13,34 @@ use aitrace_store::{Batch, ErrorKind, Result, StoreError};
 
 /// First byte of a body.
 const FORMAT: u8 = 1;
+/// First byte of a body that deletes.
+const DELETE: u8 = 2;
 /// zstd level of log rows: they live for minutes, so speed counts.
 const LEVEL: i32 = 1;
 /// A body never decompresses to more than this: protection from a damaged length.
 const MAX_BODY: usize = 1 << 30;
+
+/// What a log row says.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Entry {
+    /// Something came.
+    Batch(Batch),
+    /// Traces were deleted; where there is no id, everything in the project.
+    Delete(Vec<(String, Option<TraceId>)>),
+}
+
+/// The bytes of a log row that deletes.
+pub(crate) fn encode_delete(targets: &[(String, Option<TraceId>)]) -> Result<Vec<u8>> {
+    let mut out = vec![DELETE];
+    (targets.len() as u64).put(&mut out);
+    for (project, trace_id) in targets {
+        project.put(&mut out);
+        trace_id.put(&mut out);
+    }
+    compress(&out).map_err(|error| {
+        StoreError::new(ErrorKind::Internal, "cannot compress a deletion for the log").with_source(error)
+    })
+}
 
 /// The bytes of a log row.
 pub(crate) fn encode(batch: &Batch) -> Result<Vec<u8>> {
@@ -30,16 +54,22 @@ pub(crate) fn encode(batch: &Batch) -> Result<Vec<u8>> {
 }
 
 /// What a log row holds.
-pub(crate) fn decode(body: &[u8]) -> Result<Batch> {
+pub(crate) fn decode(body: &[u8]) -> Result<Entry> {
     let bytes = decompress(body)
         .map_err(|error| corrupt("its checksum or length does not match").with_source(error))?;
     match bytes.split_first() {
         Some((&FORMAT, mut rest)) => {
             let (spans, logs) = (Wire::get(&mut rest), Wire::get(&mut rest));
             match (spans, logs) {
-                (Some(spans), Some(logs)) if rest.is_empty() => Ok(Batch { spans, logs }),
+                (Some(spans), Some(logs)) if rest.is_empty() => Ok(Entry::Batch(Batch { spans, logs })),
                 _ => Err(corrupt("its fields do not add up")),
             }
+        }
+        Some((&DELETE, mut rest)) => {
+            let count = u64::get(&mut rest).unwrap_or(0);
+            let target = |_| Some((String::get(&mut rest)?, Option::<TraceId>::get(&mut rest)?));
+            let targets: Option<Vec<_>> = (0..count).map(target).collect();
+            targets.map(Entry::Delete).ok_or_else(|| corrupt("its fields do not add up"))
         }
         _ => Err(corrupt("it was written by another version")),
     }
@@ -345,9 +375,16 @@ mod tests {
 
     #[test]
     fn batches_come_back() {
-        assert_eq!(decode(&encode(&batch()).expect("encodes")).expect("decodes"), batch());
-        let empty = Batch::default();
-        assert_eq!(decode(&encode(&empty).expect("encodes")).expect("decodes"), empty);
+        let read = |batch: &Batch| decode(&encode(batch).expect("encodes")).expect("decodes");
+        assert_eq!(read(&batch()), Entry::Batch(batch()));
+        assert_eq!(read(&Batch::default()), Entry::Batch(Batch::default()));
+    }
+
+    #[test]
+    fn deletions_come_back() {
+        let targets = vec![("p".to_owned(), Some(batch().spans[0].trace_id)), ("q".to_owned(), None)];
+        let body = encode_delete(&targets).expect("encodes");
+        assert_eq!(decode(&body).expect("decodes"), Entry::Delete(targets));
     }
 
     #[test]
@@ -357,7 +394,7 @@ mod tests {
             let mut bad = good.clone();
             bad[place] ^= 0x10;
             if let Ok(read) = decode(&bad) {
-                assert_eq!(read, batch(), "byte {place}");
+                assert_eq!(read, Entry::Batch(batch()), "byte {place}");
             }
             assert!(decode(&good[..place]).is_err(), "cut at {place}");
         }

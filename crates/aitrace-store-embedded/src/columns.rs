@@ -7,7 +7,7 @@ use aitrace_model::Timestamp;
 use aitrace_store::Result;
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, Float64Array, RecordBatch, StringBuilder,
-    TimestampNanosecondArray, UInt64Array,
+    TimestampNanosecondArray, UInt64Array, new_null_array,
 };
 use arrow::datatypes::{
     DataType, Field, Float64Type, Schema, SchemaRef, TimeUnit, TimestampNanosecondType, UInt64Type,
@@ -80,6 +80,18 @@ pub(crate) fn schema<T>(columns: &[(&str, Column<T>)]) -> SchemaRef {
 pub(crate) fn batch<T>(schema: &SchemaRef, columns: &[(&str, Column<T>)], rows: &[T]) -> Result<RecordBatch> {
     let arrays = columns.iter().map(|(_, column)| column.array(rows)).collect();
     RecordBatch::try_new(Arc::clone(schema), arrays).map_err(faults::arrow("building a batch"))
+}
+
+/// A batch of an older file with the columns of `schema`: what it lacks is null.
+pub(crate) fn conform(
+    batch: &RecordBatch,
+    schema: &SchemaRef,
+) -> std::result::Result<RecordBatch, arrow::error::ArrowError> {
+    let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
+        Some(column) => Arc::clone(column),
+        None => new_null_array(field.data_type(), batch.num_rows()),
+    });
+    RecordBatch::try_new(Arc::clone(schema), columns.collect())
 }
 
 /// The cells of one row from left to right. A cell of an unexpected type reads as null.

@@ -26,6 +26,12 @@ pub(crate) fn io(doing: &str, path: &Path) -> impl Fn(std::io::Error) -> StoreEr
     move |error| StoreError::new(ErrorKind::Unavailable, format!("{text}: {error}")).with_source(error)
 }
 
+/// An error while a file at `path` is written.
+pub(crate) fn parquet(path: &Path) -> impl Fn(parquet::errors::ParquetError) -> StoreError {
+    let text = format!("writing {} failed", path.display());
+    move |error| StoreError::new(ErrorKind::Unavailable, format!("{text}: {error}")).with_source(error)
+}
+
 /// Rows that cannot be put into columns: a defect of ours.
 pub(crate) fn arrow(doing: &str) -> impl Fn(arrow::error::ArrowError) -> StoreError + '_ {
     move |error| {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use aitrace_model::{LogRecord, LostRules, Timestamp, TraceId};
 use aitrace_store::{Appended, Batch, Change};
 
-pub(crate) use span::state_of;
+pub(crate) use span::{Taken, Weight};
 pub(crate) use trace::{HotTrace, Prior, SealedPart, add_state};
 
 /// When it is, and what silence means now.
@@ -40,14 +40,13 @@ pub(crate) struct Hot {
     traces: HashMap<TraceId, Vec<HotTrace>>,
     by_start: BTreeSet<(Timestamp, TraceId, Arc<str>)>,
     loose: BTreeMap<(String, String), Arc<LogRecord>>,
-    rows: usize,
-    bytes: usize,
+    weight: Weight,
 }
 
 impl Hot {
-    /// Finished spans and log records that could be sealed, and their estimated bytes.
-    pub(crate) fn size(&self) -> (usize, usize) {
-        (self.rows, self.bytes)
+    /// What it weighs.
+    pub(crate) fn weight(&self) -> Weight {
+        self.weight
     }
 
     pub(crate) fn get(&self, project: &str, trace_id: TraceId) -> Option<&HotTrace> {
@@ -82,10 +81,9 @@ impl Hot {
             let key = (span.trace_id, span.project.clone());
             let prior = prepared.priors.get(&key);
             let trace = trace_mut(&mut self.traces, &key, &prepared.sealed);
-            let before = trace.size();
+            let before = trace.weight();
             let (new, change) = trace.join(span, prior, moment, tell.is_some());
-            let after = trace.size();
-            (self.rows, self.bytes) = (self.rows + after.0 - before.0, self.bytes + after.1 - before.1);
+            self.weight = self.weight.changed(before, trace.weight());
             count(&mut appended, new);
             if new {
                 touched.insert(key)
@@ -132,7 +130,7 @@ impl Hot {
         log: LogRecord,
         prepared: &Prepared,
     ) -> (bool, Option<(TraceId, String)>, Arc<LogRecord>) {
-        let size = trace::log_bytes(&log);
+        let weight = trace::log_weight(&log);
         let log = Arc::new(log);
         let key = log.trace_id.map(|trace_id| (trace_id, log.project.clone()));
         let new = if let Some(key) = &key {
@@ -144,7 +142,7 @@ impl Hot {
                 && self.loose.insert(key, Arc::clone(&log)).is_none()
         };
         if new {
-            (self.rows, self.bytes) = (self.rows + 1, self.bytes + size);
+            self.weight = self.weight.changed(Weight::default(), weight);
         }
         (new, key, log)
     }
@@ -173,30 +171,81 @@ impl Hot {
         }
     }
 
-    /// Forgets what was sealed, and keeps of each trace what is left.
-    pub(crate) fn sealed(&mut self, parts: Vec<(TraceId, Arc<str>, SealedPart)>, moment: Moment) {
-        self.loose.clear();
-        for (trace_id, project, part) in parts {
-            let Some(traces) = self.traces.get_mut(&trace_id) else { continue };
-            traces.retain_mut(|trace| {
-                if trace.project != project {
-                    return true;
-                }
-                let keep = trace.sealed_as(part.clone());
-                if let (false, Some(start)) = (keep, trace.listed) {
-                    self.by_start.remove(&(start, trace_id, Arc::clone(&project)));
-                }
-                keep
-            });
-            if traces.is_empty() {
-                self.traces.remove(&trace_id);
-            }
-            self.settle(trace_id, &project, moment, &mut None);
+    /// Forgets what was sealed of a trace, and keeps what is left. Whether its sealed sum must be made anew.
+    pub(crate) fn sealed(&mut self, sealed: &SealedTrace, moment: Moment) -> bool {
+        let Some(trace) = self.get_mut(&sealed.project, sealed.trace_id) else { return false };
+        let before = trace.weight();
+        let stale = trace.sealed_as(sealed.part.clone(), &sealed.spans, &sealed.logs);
+        let after = trace.weight();
+        self.weight = self.weight.changed(before, after);
+        if self.get(&sealed.project, sealed.trace_id).is_some_and(HotTrace::is_empty) {
+            self.remove(&sealed.project, sealed.trace_id);
+            return false;
         }
-        let sizes = self.newest_first().map(HotTrace::size);
-        (self.rows, self.bytes) = sizes.fold((0, 0), |(rows, bytes), size| (rows + size.0, bytes + size.1));
-        self.traces.shrink_to_fit();
+        self.settle(sealed.trace_id, &sealed.project, moment, &mut None);
+        stale
     }
+
+    /// Forgets log records that are in no trace and were sealed.
+    pub(crate) fn sealed_loose(&mut self, logs: &[Arc<LogRecord>]) {
+        for log in logs {
+            if self.loose.remove(&(log.project.clone(), log.id.clone())).is_some() {
+                self.weight = self.weight.changed(trace::log_weight(log), Weight::default());
+            }
+        }
+    }
+
+    /// Replaces what is known of the sealed part of a trace, where it is hot.
+    pub(crate) fn change(
+        &mut self,
+        project: &str,
+        trace_id: TraceId,
+        moment: Moment,
+        change: impl FnOnce(&mut HotTrace),
+    ) {
+        if let Some(trace) = self.get_mut(project, trace_id) {
+            change(trace);
+            self.settle(trace_id, project, moment, &mut None);
+        }
+    }
+
+    /// Forgets a trace.
+    pub(crate) fn remove(&mut self, project: &str, trace_id: TraceId) -> Option<HotTrace> {
+        let traces = self.traces.get_mut(&trace_id)?;
+        let index = traces.iter().position(|trace| &*trace.project == project)?;
+        let trace = traces.swap_remove(index);
+        if traces.is_empty() {
+            self.traces.remove(&trace_id);
+        }
+        if let Some(start) = trace.listed {
+            self.by_start.remove(&(start, trace_id, Arc::clone(&trace.project)));
+        }
+        self.weight = self.weight.changed(trace.weight(), Weight::default());
+        Some(trace)
+    }
+
+    /// Forgets the log records of a project that are in no trace. Returns how many there were.
+    pub(crate) fn remove_loose(&mut self, project: &str) -> u64 {
+        let of: Vec<_> = self.loose.values().filter(|log| log.project == project).cloned().collect();
+        self.sealed_loose(&of);
+        of.len() as u64
+    }
+
+    fn get_mut(&mut self, project: &str, trace_id: TraceId) -> Option<&mut HotTrace> {
+        self.traces.get_mut(&trace_id)?.iter_mut().find(|trace| &*trace.project == project)
+    }
+}
+
+/// What a seal did with one trace.
+#[derive(Debug)]
+pub(crate) struct SealedTrace {
+    pub(crate) project: Arc<str>,
+    pub(crate) trace_id: TraceId,
+    /// What is sealed of it now.
+    pub(crate) part: SealedPart,
+    /// What was taken of it.
+    pub(crate) spans: Vec<Taken>,
+    pub(crate) logs: Vec<Arc<LogRecord>>,
 }
 
 fn count(appended: &mut Appended, new: bool) {

@@ -18,6 +18,8 @@ pub struct Options {
     pub queue: usize,
     /// Changes that a subscriber may be behind before it is told to read again. Default 4096.
     pub changes: usize,
+    /// Time after a deletion until the files that held what was deleted are rewritten. Default 5 min.
+    pub purge: Duration,
     /// zstd level of segments, 1 to 22. Default 1: level 3 saves 8 % of the bytes and costs a third more time.
     pub compression: i32,
 }
@@ -31,6 +33,10 @@ pub struct HotLimits {
     pub bytes: usize,
     /// Time since the first of them came. Default 10 min.
     pub age: Duration,
+    /// Spans that have not ended; beyond, those longest silent leave memory as if they had. Default 20 000.
+    pub open: usize,
+    /// Silence after which a span that has not ended leaves memory with the next seal. Default 15 min.
+    pub idle: Duration,
 }
 
 impl Default for Options {
@@ -41,6 +47,7 @@ impl Default for Options {
             hot: HotLimits::default(),
             queue: 64,
             changes: 4096,
+            purge: Duration::from_mins(5),
             compression: 1,
         }
     }
@@ -48,6 +55,12 @@ impl Default for Options {
 
 impl Default for HotLimits {
     fn default() -> Self {
-        Self { rows: 50_000, bytes: 96 << 20, age: Duration::from_mins(10) }
+        Self {
+            rows: 50_000,
+            bytes: 96 << 20,
+            age: Duration::from_mins(10),
+            open: 20_000,
+            idle: Duration::from_mins(15),
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! compressed with the merged span as the dictionary: what they repeat costs next to nothing, and
 //! a message that comes late is joined with exactly what was known.
 
-use aitrace_model::{Span, SpanState};
+use aitrace_model::{Phase, Span, SpanState};
 use aitrace_store::{ErrorKind, Result, StoreError};
 
 use crate::codec;
@@ -14,16 +14,14 @@ const LEVEL: i32 = 1;
 /// The packed messages of `state`, whose merged span is `merged`; `None` where that is all there is.
 pub(crate) fn pack(state: &SpanState, merged: &Span) -> Result<Option<Vec<u8>>> {
     let mut messages = state.messages();
-    if messages.next() == Some(merged) && messages.next().is_none() {
+    // An open span is always packed: its row does not say which message it was.
+    if merged.end.is_some() && messages.next() == Some(merged) && messages.next().is_none() {
         return Ok(None);
     }
     let messages: Vec<Span> = state.messages().cloned().collect();
     let bytes = codec::messages(&messages);
     let mut packed = (bytes.len() as u32).to_le_bytes().to_vec();
-    let compress = || {
-        zstd::bulk::Compressor::with_dictionary(LEVEL, &codec::messages(std::slice::from_ref(merged)))?
-            .compress(&bytes)
-    };
+    let compress = || zstd::bulk::Compressor::with_dictionary(LEVEL, &dictionary(merged))?.compress(&bytes);
     packed.extend(compress().map_err(|error| {
         StoreError::new(ErrorKind::Internal, "cannot pack the messages of a span").with_source(error)
     })?);
@@ -35,15 +33,24 @@ pub(crate) fn unpack(merged: &Span, packed: Option<&[u8]>) -> Option<SpanState> 
     let Some(packed) = packed else { return Some(SpanState::new(merged.clone())) };
     let (length, frame) = packed.split_first_chunk()?;
     let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-    let dictionary = codec::messages(std::slice::from_ref(merged));
-    let bytes =
-        zstd::bulk::Decompressor::with_dictionary(&dictionary).ok()?.decompress(frame, length).ok()?;
+    let bytes = zstd::bulk::Decompressor::with_dictionary(&dictionary(merged))
+        .ok()?
+        .decompress(frame, length)
+        .ok()?;
     let mut messages = codec::from_messages(&bytes)?.into_iter();
     let mut state = SpanState::new(messages.next()?);
     messages.for_each(|message| {
         state.join(message);
     });
     Some(state)
+}
+
+/// The span as its row gives it back: the phase of an open one is only in its messages.
+fn dictionary(merged: &Span) -> Vec<u8> {
+    if merged.phase == Phase::End {
+        return codec::messages(std::slice::from_ref(merged));
+    }
+    codec::messages(&[Span { phase: Phase::End, ..merged.clone() }])
 }
 
 #[cfg(test)]
@@ -65,6 +72,15 @@ mod tests {
         let packed = pack(&state, &merged).expect("packs").expect("has parts");
         assert!(packed.len() < 600, "{} bytes for {} of text", packed.len(), text.len());
         assert_eq!(unpack(&merged, Some(&packed)), Some(state));
+    }
+
+    #[test]
+    fn an_open_span_comes_back_from_its_row() {
+        let state = SpanState::new(start("p", 1, 0));
+        let merged = state.merged().expect("known");
+        let packed = pack(&state, &merged).expect("packs").expect("always packed");
+        let row = Span { phase: Phase::End, ..merged };
+        assert_eq!(unpack(&row, Some(&packed)), Some(state));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! SQL over everything: DataFusion on memory and files.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aitrace_store::Result;
+use aitrace_model::{SpanId, TraceId};
+use aitrace_store::{ProjectScope, Result};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -14,6 +16,7 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::functions::expr_fn::{coalesce, concat};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExec;
@@ -22,11 +25,11 @@ use datafusion::physical_plan::union::UnionExec;
 use datafusion::prelude::{Expr, SQLOptions, SessionConfig, SessionContext, col, lit};
 
 use crate::columns::{self, Column};
-use crate::hot::Hot;
+use crate::faults;
 use crate::rows::{LOGS, SPANS, SpanRow};
 use crate::segment::{Dead, Segment};
 use crate::shared::Shared;
-use crate::{faults, parts};
+use crate::snapshot::Everything;
 
 /// Rows of a batch that is made of memory for a query.
 const SLICE: usize = 4096;
@@ -45,47 +48,16 @@ pub(crate) async fn query(shared: &Shared, sql: &str) -> Result<Vec<RecordBatch>
     frame.collect().await.map_err(faults::query)
 }
 
-/// What is in memory and which files there are, at one moment: while memory is locked nothing moves.
+/// What is in memory and which files there are, at one moment.
 fn tables(shared: &Shared) -> Result<(Table, Table)> {
-    let hot = shared.hot.read();
-    let segments = shared.segments.all();
-    let (span_rows, log_rows, over) = rows(&hot)?;
-    let (span_files, log_files): (Vec<_>, Vec<_>) = segments.iter().partition(|segment| segment.spans);
-    let dead = |id| {
-        let mut dead = shared.segments.dead(id);
-        dead.extend(over.iter().cloned());
-        dead
-    };
-    let span_files = span_files.into_iter().map(|file| (Arc::clone(file), dead(file.id))).collect();
-    let log_files = log_files.into_iter().map(|file| (Arc::clone(file), Dead::new())).collect();
-    drop(hot);
-    Ok((Table::new(SPANS, &span_rows, span_files)?, Table::new(LOGS, &log_rows, log_files)?))
-}
-
-type Rows = (Vec<SpanRow>, Vec<Arc<aitrace_model::LogRecord>>, Dead);
-
-/// Rows in memory, and which rows of files they outrank.
-fn rows(hot: &Hot) -> Result<Rows> {
-    let (mut spans, mut logs, mut over) = (Vec::new(), Vec::new(), Dead::new());
-    for trace in hot.newest_first() {
-        for (id, span) in &trace.spans {
-            if let Some(stored) = span.shown() {
-                let packed = match span.state() {
-                    None => None,
-                    Some(state) => parts::pack(state, &stored.span)?,
-                };
-                spans.push(SpanRow { stored: Arc::clone(stored), parts: packed });
-            }
-            let orphans = span.state().into_iter().flat_map(aitrace_model::SpanState::orphan_logs);
-            logs.extend(orphans.map(|log| Arc::new(log.clone())));
-            if span.is_over() {
-                over.insert((trace.project.to_string(), trace.trace_id, *id));
-            }
-        }
-        logs.extend(trace.logs.values().cloned());
+    let all = Everything::take(shared, &ProjectScope::All);
+    let mut spans = Vec::with_capacity(all.spans.len());
+    for row in all.spans {
+        let orphans = row.state.as_ref().is_some_and(|state| state.orphan_logs().next().is_some());
+        spans.push(SpanRow { stored: row.stored, parts: None, wraps: row.wraps, orphans });
     }
-    logs.extend(hot.loose().cloned());
-    Ok((spans, logs, over))
+    let (span_files, log_files): (Vec<_>, Vec<_>) = all.files.into_iter().partition(|(file, _)| file.spans);
+    Ok((Table::new(SPANS, &spans, span_files)?, Table::new(LOGS, &all.logs, log_files)?))
 }
 
 /// A table over batches in memory and files.
@@ -94,11 +66,15 @@ struct Table {
     schema: SchemaRef,
     memory: Vec<RecordBatch>,
     whole: Vec<Arc<Segment>>,
-    partial: Vec<(Arc<Segment>, Dead)>,
+    partial: Vec<(Arc<Segment>, Arc<Dead>)>,
 }
 
 impl Table {
-    fn new<T>(columns: &[(&str, Column<T>)], rows: &[T], files: Vec<(Arc<Segment>, Dead)>) -> Result<Self> {
+    fn new<T>(
+        columns: &[(&str, Column<T>)],
+        rows: &[T],
+        files: Vec<(Arc<Segment>, Arc<Dead>)>,
+    ) -> Result<Self> {
         let schema = columns::schema(columns);
         let memory = rows.chunks(SLICE).map(|slice| columns::batch(&schema, columns, slice));
         let memory = memory.collect::<Result<_>>()?;
@@ -131,16 +107,11 @@ impl Table {
     fn scan_partial(
         &self,
         state: &dyn Session,
-        (file, dead): &(Arc<Segment>, Dead),
+        (file, dead): &(Arc<Segment>, Arc<Dead>),
         projection: Option<&Vec<usize>>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        let row = |(project, trace_id, span_id): &(String, aitrace_model::TraceId, aitrace_model::SpanId)| {
-            col("trace_id")
-                .eq(lit(trace_id.to_hex()))
-                .and(col("span_id").eq(lit(span_id.to_hex())))
-                .and(col("project").eq(lit(project.as_str())))
-        };
-        let counts = dead.iter().map(row).reduce(Expr::or).map_or_else(|| lit(true), |dead| !dead);
+        let counts = gone(dead, self.schema.column_with_name("span_id").is_some())
+            .map_or_else(|| lit(true), |gone| !gone);
         let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
         let predicate = state.create_physical_expr(counts, &schema)?;
         let scan = self.scan_files(std::slice::from_ref(file), None, 1)?;
@@ -153,6 +124,32 @@ impl Table {
         });
         Ok(Arc::new(ProjectionExec::try_new(columns.collect::<DfResult<Vec<_>>>()?, filtered)?))
     }
+}
+
+/// Whether a row does not count, as an expression; `None` if all do.
+fn gone(dead: &Dead, spans: bool) -> Option<Expr> {
+    let of = |(project, whole, traces, superseded): (
+        &str,
+        bool,
+        &BTreeSet<TraceId>,
+        &BTreeSet<(TraceId, SpanId)>,
+    )| {
+        let project = col("project").eq(lit(project));
+        if whole {
+            return Some(project);
+        }
+        let traces: Vec<Expr> = traces.iter().map(|id| lit(id.to_hex())).collect();
+        // Log records may be in no trace: that is not one of those.
+        let trace = || coalesce(vec![col("trace_id"), lit("")]);
+        let in_traces = (!traces.is_empty()).then(|| trace().in_list(traces, false));
+        let pairs = superseded.iter().filter(|_| spans).map(|(trace, span)| lit(format!("{trace}{span}")));
+        let pairs: Vec<Expr> = pairs.collect();
+        let key = || concat(vec![col("trace_id"), col("span_id")]);
+        let in_spans = (!pairs.is_empty()).then(|| key().in_list(pairs, false));
+        let rows = [in_traces, in_spans].into_iter().flatten().reduce(Expr::or)?;
+        Some(project.and(rows))
+    };
+    dead.each().filter_map(of).reduce(Expr::or)
 }
 
 #[async_trait]

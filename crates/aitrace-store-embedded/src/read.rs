@@ -4,16 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use aitrace_model::{LogRecord, Span, SpanId, SpanState, Timestamp, TraceId, TraceStatus, TraceSummary};
+use aitrace_model::{
+    LogRecord, Phase, Span, SpanId, SpanState, Timestamp, TraceId, TraceStatus, TraceSummary,
+};
 use aitrace_store::{
-    Cursor, PageRequest, ProjectScope, Result, Rollup, StoreStats, StoredSpan, Trace, TraceFilter, TracePage,
-    in_tree_order, newest_first, worst_open,
+    Bone, Cursor, DocumentKind, PageRequest, ProjectScope, Result, Rollup, Skeleton, StoreStats, StoredSpan,
+    Trace, TraceFilter, TracePage, UsageTree, correct, in_tree_order, newest_first,
 };
 
 use crate::catalog::{Page, TraceRow};
-use crate::hot::{HotTrace, Moment, add_state};
+use crate::document;
+use crate::hot::{HotTrace, Moment, Prior};
 use crate::parts;
-use crate::segment::{Segments, read_logs, read_spans};
+use crate::segment::{Scan, Segment, Segments, read_logs, read_spans};
 use crate::shared::Shared;
 
 /// Sealed rows of one trace; of rows with one id the latest.
@@ -23,28 +26,73 @@ pub(crate) struct SealedRows {
     pub(crate) logs: BTreeMap<String, LogRecord>,
 }
 
+impl SealedRows {
+    /// The same as messages.
+    pub(crate) fn into_prior(self) -> Prior {
+        let spans = self.spans.into_iter().map(|(id, (_, state))| (id, state)).collect();
+        Prior { spans, logs: self.logs.into_values().collect() }
+    }
+}
+
+/// How much of a trace is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Everything.
+    Whole,
+    /// One span.
+    Span(SpanId),
+    /// The spans without contents: their states are not what was sent.
+    Bones,
+}
+
+/// Columns of a span without contents.
+const BONES: &[&str] = &[
+    "project",
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "heartbeats",
+    "name",
+    "kind",
+    "event_type",
+    "status",
+    "error_type",
+    "start",
+    "end",
+    "received",
+    "provider",
+    "model",
+    "input_tokens",
+    "output_tokens",
+    "cost",
+];
+
 /// Files that could not be read, and why.
 pub(crate) type Damaged = Vec<(i64, String)>;
 
 /// Rows of a trace in the given files, which are in the order of their making.
 pub(crate) fn sealed(
     segments: &Segments,
-    ids: &[i64],
+    files: &[Arc<Segment>],
     project: &str,
     trace_id: TraceId,
+    part: Part,
 ) -> (SealedRows, Damaged) {
     let (mut rows, mut damaged) = (SealedRows::default(), Vec::new());
-    for segment in ids.iter().filter_map(|id| segments.get(*id)) {
+    let span_id = if let Part::Span(id) = part { Some(id) } else { None };
+    let columns = if part == Part::Bones { BONES } else { &[] };
+    let scan = Scan { project, trace_id, span_id, columns };
+    for segment in files {
         let read = || -> parquet::errors::Result<()> {
             if segment.spans {
-                for (span, packed) in read_spans(segments, &segment, project, trace_id)? {
-                    let state = parts::unpack(&span, packed.as_deref()).ok_or_else(|| {
+                for (span, packed) in read_spans(segments, segment, &scan)? {
+                    let (span, state) = restore(span, packed.as_deref(), part).ok_or_else(|| {
                         parquet::errors::ParquetError::General("packed messages cannot be read".to_owned())
                     })?;
                     rows.spans.insert(span.span_id, (span, state));
                 }
-            } else {
-                let logs = read_logs(segments, &segment, project, trace_id)?;
+            } else if part == Part::Whole {
+                let logs = read_logs(segments, segment, &scan)?;
                 rows.logs.extend(logs.into_iter().map(|log| (log.id.clone(), log)));
             }
             Ok(())
@@ -59,9 +107,24 @@ pub(crate) fn sealed(
     (rows, damaged)
 }
 
+/// A span and its messages from its row. The row of an open span does not say which message it was.
+fn restore(mut span: Span, packed: Option<&[u8]>, part: Part) -> Option<(Span, SpanState)> {
+    if part == Part::Bones {
+        if span.end.is_none() {
+            span.phase = if span.heartbeats { Phase::Heartbeat } else { Phase::Start };
+        }
+        let state = SpanState::new(span.clone());
+        return Some((span, state));
+    }
+    let state = parts::unpack(&span, packed)?;
+    let span = if state.is_ended() { span } else { state.merged()? };
+    Some((span, state))
+}
+
 /// A page of traces.
 pub(crate) fn list(shared: &Shared, filter: &TraceFilter, page: &PageRequest) -> Result<TracePage> {
     let (limit, after, moment) = (page.bounded_limit(), page.cursor.as_ref(), shared.moment());
+    let _still = shared.moving.read();
     let (mut traces, straddling) = hot_page(shared, filter, after, limit + 1, moment);
     let known: BTreeSet<(TraceId, String)> =
         traces.iter().map(|line| (line.trace_id, line.project.clone())).collect();
@@ -69,7 +132,8 @@ pub(crate) fn list(shared: &Shared, filter: &TraceFilter, page: &PageRequest) ->
         let key = (trace_id, project.to_owned());
         straddling.contains(&key) || known.contains(&key)
     };
-    traces.extend(shared.reader.lock().list(&Page { filter, after, limit: limit + 1 }, skip)?);
+    let asked = Page { now: moment.now, lost: moment.lost, filter, after, limit: limit + 1 };
+    traces.extend(shared.reader.lock().list(&asked, skip)?);
     traces.sort_by(newest_first);
     let more = traces.len() > limit;
     traces.truncate(limit);
@@ -110,7 +174,6 @@ struct HotPart {
     hidden: BTreeSet<SpanId>,
     orphans: Vec<LogRecord>,
     logs: Vec<Arc<LogRecord>>,
-    open: Vec<SpanState>,
     heard: Option<Timestamp>,
 }
 
@@ -123,12 +186,48 @@ impl HotPart {
                 part.spans.insert(*id, (Arc::clone(stored), span.state().cloned()));
             } else if let Some(state) = span.state() {
                 part.orphans.extend(state.orphan_logs().cloned());
-                part.open.push(state.clone());
             }
         }
         part.logs = trace.logs.values().cloned().collect();
         part
     }
+}
+
+/// What is known of a trace without reading files.
+struct Line {
+    project: String,
+    summary: TraceSummary,
+    heard: Timestamp,
+    files: Vec<Arc<Segment>>,
+    hot: HotPart,
+}
+
+/// The line of a trace; of several projects in scope the one that started last.
+fn line(shared: &Shared, scope: &ProjectScope, trace_id: TraceId, moment: Moment) -> Result<Option<Line>> {
+    let _still = shared.moving.read();
+    let mut lines: BTreeMap<String, (TraceSummary, HotPart)> = BTreeMap::new();
+    for trace in shared.hot.read().with_id(trace_id) {
+        if scope.contains(&trace.project) {
+            let summary = TraceSummary::clone(&trace.summary(moment));
+            lines.insert(trace.project.to_string(), (summary, HotPart::of(trace)));
+        }
+    }
+    let rows = shared.reader.lock().traces_with_id(trace_id)?;
+    let mut segments: BTreeMap<String, TraceRow> = BTreeMap::new();
+    for row in rows.into_iter().filter(|row| scope.contains(&row.project)) {
+        lines.entry(row.project.clone()).or_insert_with(|| {
+            let heard = row.rollup.heard;
+            (row.summary(moment.now, &moment.lost), HotPart { heard, ..HotPart::default() })
+        });
+        segments.insert(row.project.clone(), row);
+    }
+    let shown = lines.into_iter().filter(|(_, (line, _))| line.spans > 0 || line.events > 0);
+    let last = shown.max_by(|(a, (one, _)), (b, (other, _))| (one.start, a).cmp(&(other.start, b)));
+    Ok(last.map(|(project, (summary, hot))| {
+        let ids = segments.get(&project).map(|row| row.segments.as_slice()).unwrap_or_default();
+        let files = shared.segments.resolve(ids);
+        Line { summary, heard: hot.heard.unwrap_or_default(), files, hot, project }
+    }))
 }
 
 /// One trace with the files that could not be read.
@@ -138,102 +237,155 @@ pub(crate) fn trace(
     trace_id: TraceId,
 ) -> Result<(Option<Trace>, Damaged)> {
     let moment = shared.moment();
-    let mut hot: BTreeMap<String, HotPart> = BTreeMap::new();
-    for trace in shared.hot.read().with_id(trace_id) {
-        if scope.contains(&trace.project) {
-            hot.insert(trace.project.to_string(), HotPart::of(trace));
-        }
-    }
-    let mut rows: BTreeMap<String, TraceRow> = BTreeMap::new();
-    for row in shared.reader.lock().traces_with_id(trace_id)? {
-        if scope.contains(&row.project) {
-            rows.insert(row.project.clone(), row);
-        }
-    }
-    let projects: BTreeSet<String> = hot.keys().chain(rows.keys()).cloned().collect();
-    let (mut found, mut damaged): (Option<Trace>, Damaged) = (None, Vec::new());
-    for project in projects {
-        let part = hot.remove(&project).unwrap_or_default();
-        let segments = rows.get(&project).map(|row| row.segments.clone()).unwrap_or_default();
-        let (sealed, bad) = sealed(&shared.segments, &segments, &project, trace_id);
-        damaged.extend(bad);
-        let trace = assemble(&project, trace_id, part, sealed, moment);
-        let later = found.as_ref().is_none_or(|found| trace.summary.start >= found.summary.start);
-        if later && (trace.summary.spans > 0 || trace.summary.events > 0) {
-            found = Some(trace);
-        }
-    }
+    let Some(line) = line(shared, scope, trace_id, moment)? else { return Ok((None, Vec::new())) };
+    let (sealed, damaged) = sealed(&shared.segments, &line.files, &line.project, trace_id, Part::Whole);
+    let mut trace = assemble(&line.project, trace_id, line.hot, sealed, moment);
+    correct_all(shared, &line.project, trace.spans.iter_mut().map(|stored| &mut stored.span))?;
+    Ok((Some(trace).filter(|trace| trace.summary.spans > 0 || trace.summary.events > 0), damaged))
+}
+
+/// The tree of a trace with the files that could not be read.
+pub(crate) fn skeleton(
+    shared: &Shared,
+    scope: &ProjectScope,
+    trace_id: TraceId,
+) -> Result<(Option<Skeleton>, Damaged)> {
+    let moment = shared.moment();
+    let Some(line) = line(shared, scope, trace_id, moment)? else { return Ok((None, Vec::new())) };
+    let (sealed, damaged) = sealed(&shared.segments, &line.files, &line.project, trace_id, Part::Bones);
+    let spans = shown(line.hot, sealed.spans, moment, line.heard).0;
+    let spans = in_tree_order(spans).iter().map(Bone::from).collect();
+    Ok((Some(Skeleton { summary: line.summary, spans }), damaged))
+}
+
+/// One span with the files that could not be read.
+pub(crate) fn span(
+    shared: &Shared,
+    scope: &ProjectScope,
+    trace_id: TraceId,
+    span_id: SpanId,
+) -> Result<(Option<StoredSpan>, Damaged)> {
+    let moment = shared.moment();
+    let Some(line) = line(shared, scope, trace_id, moment)? else { return Ok((None, Vec::new())) };
+    let part = Part::Span(span_id);
+    let (sealed, damaged) = sealed(&shared.segments, &line.files, &line.project, trace_id, part);
+    let spans = shown(line.hot, sealed.spans, moment, line.heard).0;
+    let mut found = spans.into_iter().find(|stored| stored.span.span_id == span_id);
+    correct_all(shared, &line.project, found.iter_mut().map(|stored| &mut stored.span))?;
     Ok((found, damaged))
 }
 
-fn assemble(project: &str, trace_id: TraceId, hot: HotPart, sealed: SealedRows, moment: Moment) -> Trace {
-    let mut rollup = Rollup::default();
-    let mut logs: BTreeMap<String, LogRecord> = sealed.logs;
-    let mut spans: Vec<(Arc<StoredSpan>, Option<SpanState>)> = Vec::new();
-    for (id, (span, state)) in sealed.spans {
-        if !hot.hidden.contains(&id) {
-            let status = if span.is_error() { TraceStatus::Error } else { TraceStatus::Ok };
-            spans.push((Arc::new(StoredSpan { span, status }), Some(state)));
+/// Joins spans with what was said of them afterwards.
+fn correct_all<'a>(shared: &Shared, project: &str, spans: impl Iterator<Item = &'a mut Span>) -> Result<()> {
+    let reader = shared.reader.lock();
+    if !document::any(&reader, DocumentKind::Correction, project)? {
+        return Ok(());
+    }
+    for span in spans {
+        let id = span.span_id.to_hex();
+        if let Some(correction) = document::get(&reader, DocumentKind::Correction, project, &id)? {
+            correct(span, &correction);
         }
     }
-    spans.extend(hot.spans.into_values());
-    for (stored, state) in &spans {
-        // Orphans are added below, as log records, once.
-        add_state(&mut rollup, Some(&stored.span), None);
+    Ok(())
+}
+
+type States = Vec<(SpanId, SpanState)>;
+
+/// The spans of a trace as they stand at a moment, and the messages of those that have more than one.
+fn shown(
+    hot: HotPart,
+    sealed: BTreeMap<SpanId, (Span, SpanState)>,
+    moment: Moment,
+    heard: Timestamp,
+) -> (Vec<StoredSpan>, States) {
+    let (mut spans, mut states) = (Vec::with_capacity(sealed.len() + hot.spans.len()), Vec::new());
+    let status = |state: &SpanState| state.status(moment.now, &moment.lost, heard);
+    for (id, (span, state)) in sealed {
+        if hot.hidden.contains(&id) {
+            continue;
+        }
+        let ended = if span.is_error() { TraceStatus::Error } else { TraceStatus::Ok };
+        let status = if state.is_ended() { ended } else { status(&state) };
+        spans.push(StoredSpan { span, status });
+        states.push((id, state));
+    }
+    for (id, (stored, state)) in hot.spans {
+        let mut stored = Arc::unwrap_or_clone(stored);
         if let Some(state) = state {
-            rollup.heard = rollup.heard.max(Some(state.last_seen()));
-            logs.extend(state.orphan_logs().map(|log| (log.id.clone(), log.clone())));
+            if !state.is_ended() {
+                stored.status = status(&state);
+            }
+            states.push((id, state));
+        }
+        spans.push(stored);
+    }
+    (spans, states)
+}
+
+fn assemble(project: &str, trace_id: TraceId, mut hot: HotPart, sealed: SealedRows, moment: Moment) -> Trace {
+    let mut logs: BTreeMap<String, LogRecord> = sealed.logs;
+    let orphans = std::mem::take(&mut hot.orphans);
+    let hot_logs = std::mem::take(&mut hot.logs);
+    // All of the trace is at hand: when it was last heard of follows from that.
+    let mut heard = hot.heard.filter(|_| !hot.hidden.is_empty() || !hot_logs.is_empty());
+    heard = heard.max(sealed.spans.values().map(|(_, state)| state.last_seen()).max());
+    heard = heard.max(logs.values().map(|log| log.received).max());
+    let (spans, states) = shown(hot, sealed.spans, moment, heard.unwrap_or_default());
+    let mut rollup = Rollup::default();
+    spans.iter().for_each(|stored| rollup.add_span(&stored.span));
+    for (_, state) in &states {
+        logs.extend(state.orphan_logs().map(|log| (log.id.clone(), log.clone())));
+        if !state.is_ended() {
+            rollup.add_open(state);
         }
     }
-    logs.extend(hot.orphans.into_iter().map(|log| (log.id.clone(), log)));
-    logs.extend(hot.logs.iter().map(|log| (log.id.clone(), LogRecord::clone(log))));
+    logs.extend(orphans.into_iter().map(|log| (log.id.clone(), log)));
+    logs.extend(hot_logs.iter().map(|log| (log.id.clone(), LogRecord::clone(log))));
     let mut logs: Vec<LogRecord> = logs.into_values().collect();
     logs.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
     for log in &logs {
         rollup.add_log(log);
     }
-    let heard = rollup.heard.max(hot.heard).unwrap_or_default();
-    let (mut shown, mut open) = (Vec::with_capacity(spans.len()), None);
-    for (stored, state) in spans {
-        let mut stored = Arc::unwrap_or_clone(stored);
-        if let Some(state) = state.filter(|state| !state.is_ended()) {
-            stored.status = state.status(moment.now, &moment.lost, heard);
-            open = worst_open(open, stored.status);
-        }
-        shown.push(stored);
-    }
-    Trace { summary: rollup.summary(project, trace_id, open), spans: in_tree_order(shown), logs }
+    rollup.heard = rollup.heard.max(heard);
+    rollup.set_usage(spans.iter().map(|stored| &stored.span).collect::<UsageTree>().total());
+    let open = rollup.open_status(moment.now, &moment.lost);
+    Trace { summary: rollup.summary(project, trace_id, open), spans: in_tree_order(spans), logs }
 }
 
 /// Counts, and the size of what is on disk.
 pub(crate) fn stats(shared: &Shared) -> Result<StoreStats> {
-    let (mut ended, mut open, mut logs) = (0_i64, 0_u64, 0_i64);
+    let _still = shared.moving.read();
+    let (mut ended, mut open, mut logs) = (0_i64, 0_i64, 0_i64);
     {
         let hot = shared.hot.read();
         for trace in hot.newest_first() {
-            ended += trace.sealed.rollup.spans as i64 - trace.sealed.counted.0 as i64;
-            logs += trace.sealed.rollup.events as i64 - trace.sealed.counted.1 as i64;
-            logs += trace.logs.len() as i64;
+            let sealed = &trace.sealed.rollup;
+            ended += sealed.spans as i64 - sealed.open as i64 - trace.sealed.counted[0];
+            open += sealed.open as i64 - trace.sealed.counted[1];
+            logs += sealed.events as i64 - trace.sealed.counted[2] + trace.logs.len() as i64;
             for span in trace.spans.values() {
                 ended += i64::from(span.is_ended());
-                open += u64::from(!span.is_ended() && span.shown().is_some());
+                open += i64::from(!span.is_ended() && span.shown().is_some());
                 logs += span.state().map_or(0, |state| state.orphan_logs().count() as i64);
             }
         }
         logs += hot.loose().count() as i64;
     }
-    let (spans, sealed_logs) = {
-        let reader = shared.reader.lock();
-        (reader.total("spans")?, reader.total("logs")?)
-    };
-    let folder = [shared.folder.clone(), shared.folder.join("..")];
-    let sizes = folder.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
-    let disk_bytes = sizes.filter_map(|entry| entry.metadata().ok()).filter(std::fs::Metadata::is_file);
+    let reader = shared.reader.lock();
     Ok(StoreStats {
-        spans: (spans + ended).max(0) as u64,
-        open_spans: open,
-        logs: (sealed_logs + logs).max(0) as u64,
+        spans: (reader.total("spans")? + ended).max(0) as u64,
+        open_spans: (reader.total("open")? + open).max(0) as u64,
+        logs: (reader.total("logs")? + logs).max(0) as u64,
         segments: shared.segments.all().len() as u64,
-        disk_bytes: disk_bytes.map(|file| file.len()).sum(),
+        disk_bytes: disk_bytes(shared),
     })
+}
+
+/// Bytes of all files of the store.
+pub(crate) fn disk_bytes(shared: &Shared) -> u64 {
+    let folder = [shared.folder.clone(), shared.folder.join("..")];
+    let entries = folder.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let files = entries.filter_map(|entry| entry.metadata().ok()).filter(std::fs::Metadata::is_file);
+    files.map(|file| file.len()).sum()
 }

@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::columns::{Cells, Column};
+use crate::columns::{self, Cells, Column};
 
 /// A span as one row.
 #[derive(Debug, Clone)]
@@ -20,6 +20,10 @@ pub(crate) struct SpanRow {
     pub(crate) stored: Arc<StoredSpan>,
     /// The messages it was merged from, packed; `None` where the span is its own only message.
     pub(crate) parts: Option<Vec<u8>>,
+    /// Whether a model call is below it: what it says of usage repeats that.
+    pub(crate) wraps: bool,
+    /// Whether its messages are log records besides.
+    pub(crate) orphans: bool,
 }
 
 macro_rules! text {
@@ -87,6 +91,8 @@ pub(crate) const SPANS: &[(&str, Column<SpanRow>)] = &[
     ("events", text!(row => list(&row.stored.span.events))),
     ("links", text!(row => list(&row.stored.span.links))),
     ("parts", Column::Bytes(|row| row.parts.as_deref())),
+    ("wraps", Column::Flag(|row| row.wraps)),
+    ("orphans", Column::Flag(|row| row.orphans)),
 ];
 
 /// Columns of log records.
@@ -121,11 +127,13 @@ fn from_list<T: DeserializeOwned>(text: Option<&str>) -> Option<Vec<T>> {
 /// Spans of a batch with the columns of [`SPANS`], with their packed parts; `None` if one of them
 /// is not what we write.
 pub(crate) fn spans(batch: &RecordBatch) -> Option<Vec<(Span, Option<Vec<u8>>)>> {
+    let batch = &columns::conform(batch, &columns::schema(SPANS)).ok()?;
     (0..batch.num_rows()).map(|row| span(&mut Cells::new(batch, row))).collect()
 }
 
 /// Log records of a batch with the columns of [`LOGS`].
 pub(crate) fn logs(batch: &RecordBatch) -> Option<Vec<LogRecord>> {
+    let batch = &columns::conform(batch, &columns::schema(LOGS)).ok()?;
     (0..batch.num_rows()).map(|row| log(&mut Cells::new(batch, row))).collect()
 }
 
@@ -176,7 +184,10 @@ fn span(cells: &mut Cells<'_>) -> Option<(Span, Option<Vec<u8>>)> {
     ] {
         *field = cells.json();
     }
-    (span.attributes, span.resource, span.scope) = (cells.json()?, cells.json()?, cells.owned()?);
+    // These are always there, except where a reader did not ask for them.
+    let mut object = || cells.json().unwrap_or_else(|| Json::from_trusted("{}"));
+    (span.attributes, span.resource) = (object(), object());
+    span.scope = cells.owned().unwrap_or_default();
     span.code = code(cells);
     (span.events, span.links) = (from_list(cells.text())?, from_list(cells.text())?);
     Some((span, cells.bytes()))

@@ -1,201 +1,227 @@
 //! Sealing: what is finished goes from the log and memory into files.
 //!
-//! Order: write files under other names, sync, rename, sync the folder; then one transaction
-//! registers them, writes the lines of their traces, logs anew what is not finished and removes
-//! the old log rows; then memory forgets. A crash before the commit leaves files that nobody
-//! registered, which the next open removes; the log still has everything.
+//! The writer takes a snapshot (pointers, no copies), the keeper's thread writes it to files under other
+//! names, syncs, renames, syncs the folder; then one transaction of the writer registers them, writes the
+//! lines of their traces, logs anew what is not finished and removes the old log rows; then memory forgets.
+//! A crash before the commit leaves files that nobody registered, which the next open removes; the log
+//! still has everything.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use aitrace_model::{LogRecord, Span, TraceId};
-use aitrace_store::{Batch, Result};
+use aitrace_model::{LogRecord, Span, SpanId, SpanState, Timestamp, TraceId};
+use aitrace_store::{Batch, Result, Usage, UsageTree};
 
-use crate::cache::{IdCache, Ids};
-use crate::catalog::{Catalog, NewSegment, SegmentRow, Superseded, TraceRow};
-use crate::hot::{Hot, HotTrace, SealedPart, add_state, state_of};
+use crate::catalog::{SegmentRow, Superseded};
+use crate::hot::{Hot, HotTrace, SealedPart, SealedTrace, Taken, add_state};
 use crate::rows::SpanRow;
-use crate::segment::{Segment, Segments, sync_folder, write_logs, write_spans};
+use crate::segment::{Written, day_of, sync_folder, write_logs, write_spans};
 use crate::{codec, faults, parts};
 
 /// Messages in one row of the log when it is written anew.
 const RELOG: usize = 1000;
 
 /// What is to be sealed, taken from the hot state.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Snapshot {
-    spans: Vec<SpanRow>,
-    logs: Vec<Arc<LogRecord>>,
+    traces: Vec<TakenTrace>,
     loose: Vec<Arc<LogRecord>>,
-    traces: Vec<(TraceId, Arc<str>, SealedPart)>,
-    superseded: BTreeSet<Superseded>,
-    unfinished: Vec<Span>,
-    totals: (i64, i64),
+    unfinished: Vec<Arc<SpanState>>,
+    /// The last row of the log that it covers.
+    pub(crate) last: i64,
 }
 
-/// What memory has to learn after the commit, all at once.
-pub(crate) struct Moved {
-    pub(crate) traces: Vec<(TraceId, Arc<str>, SealedPart)>,
-    files: Vec<Segment>,
-    superseded: BTreeSet<Superseded>,
+#[derive(Debug)]
+struct TakenTrace {
+    project: Arc<str>,
+    trace_id: TraceId,
+    sealed: SealedPart,
+    spans: Vec<(Taken, bool)>,
+    logs: Vec<Arc<LogRecord>>,
+    usage: Usage,
 }
 
-impl Moved {
-    /// Makes the files known. Call it while memory is locked for writing: a query that sees them
-    /// must not see their rows in memory any more.
-    pub(crate) fn register(&mut self, segments: &Segments) {
-        for file in self.files.drain(..) {
-            segments.add(file);
-        }
-        for old in std::mem::take(&mut self.superseded) {
-            segments.supersede(old);
-        }
-    }
-
-    /// Remembers the ids of what was sealed.
-    pub(crate) fn remember(&self, cache: &mut IdCache) {
-        for (trace_id, project, part) in &self.traces {
-            let ids = Ids { spans: Arc::clone(&part.spans), logs: Arc::clone(&part.logs) };
-            cache.insert(project, *trace_id, ids);
-        }
-    }
+/// What was written, to be committed.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    pub(crate) files: Vec<SegmentRow>,
+    pub(crate) traces: Vec<SealedTrace>,
+    pub(crate) loose: Vec<Arc<LogRecord>>,
+    pub(crate) superseded: BTreeSet<Superseded>,
+    pub(crate) unfinished: Vec<Arc<SpanState>>,
+    pub(crate) last: i64,
 }
 
 impl Snapshot {
-    /// Everything finished, as the rows and lines that it becomes; `None` if there is nothing.
-    pub(crate) fn take(hot: &Hot) -> Result<Option<Self>> {
-        let mut snapshot = Self::default();
+    /// Everything finished, and of the open spans those that `spills` names; `None` if there is nothing.
+    pub(crate) fn take(hot: &Hot, spills: &BTreeSet<(TraceId, SpanId)>, last: i64) -> Option<Self> {
+        let mut snapshot = Self { last, loose: hot.loose().cloned().collect(), ..Self::default() };
         for trace in hot.newest_first() {
-            snapshot.add(trace)?;
+            snapshot.add(trace, spills);
         }
-        snapshot.loose.extend(hot.loose().cloned());
-        snapshot.totals.1 += snapshot.loose.len() as i64;
         let empty = snapshot.traces.is_empty() && snapshot.loose.is_empty();
-        Ok((!empty).then_some(snapshot))
+        (!empty).then_some(snapshot)
     }
 
-    fn add(&mut self, trace: &HotTrace) -> Result<()> {
-        for state in trace.unfinished() {
-            self.unfinished.extend(state.messages().cloned());
+    fn add(&mut self, trace: &HotTrace, spills: &BTreeSet<(TraceId, SpanId)>) {
+        let mut taken = Vec::new();
+        for (id, span) in &trace.spans {
+            let leaves = span.is_ended() || spills.contains(&(trace.trace_id, *id));
+            match span.taken().filter(|_| leaves) {
+                Some(span) => taken.push((span, trace.usage.wraps(id))),
+                None => self.unfinished.extend(span.shared_state()),
+            }
         }
-        let ended = || trace.spans.iter().filter(|(_, span)| span.is_ended());
-        if ended().next().is_none() && trace.logs.is_empty() {
-            return Ok(());
+        if taken.is_empty() && trace.logs.is_empty() {
+            return;
         }
-        let mut part = trace.sealed.clone();
-        let mut spans: HashSet<_> = (*part.spans).clone();
-        for (id, span) in ended() {
-            let Some(stored) = span.shown() else { continue };
-            let packed = match span.state() {
-                None => None,
-                Some(_) => parts::pack(&state_of(span), &stored.span)?,
-            };
-            if span.is_over() {
-                let project = stored.span.project.as_str();
-                self.superseded.extend(trace.sealed.segments.iter().map(|segment| Superseded {
+        self.traces.push(TakenTrace {
+            project: Arc::clone(&trace.project),
+            trace_id: trace.trace_id,
+            sealed: trace.sealed.clone(),
+            spans: taken,
+            logs: trace.logs.values().cloned().collect(),
+            usage: trace.usage.total(),
+        });
+    }
+
+    /// Writes the files, whose numbers begin after `last_file`.
+    pub(crate) fn write(self, folder: &Path, last_file: i64, level: i32) -> Result<Sealed> {
+        let mut sealed = Sealed {
+            files: Vec::new(),
+            traces: Vec::new(),
+            loose: self.loose,
+            superseded: BTreeSet::new(),
+            unfinished: self.unfinished,
+            last: self.last,
+        };
+        let (mut spans, mut logs) = (ByDay::default(), ByDay::default());
+        for trace in self.traces {
+            sealed.add(trace, &mut spans)?;
+        }
+        let in_traces = sealed.traces.iter().flat_map(|trace| &trace.logs);
+        for log in in_traces.chain(&sealed.loose) {
+            logs.entry(day_of(log.received)).or_default().push(Arc::clone(log));
+        }
+        let mut places = Places { folder, next: last_file };
+        let mut holders: Vec<(i64, bool, HashSet<TraceId>)> = Vec::new();
+        for (day, mut rows) in spans {
+            let written = places.write("spans", day, |path| write_spans(path, &mut rows, level))?;
+            holders.push((written.id, true, rows.iter().map(|row| row.stored.span.trace_id).collect()));
+            sealed.files.push(written);
+        }
+        for (day, mut rows) in logs {
+            let written = places.write("logs", day, |path| write_logs(path, &mut rows, level))?;
+            holders.push((written.id, false, rows.iter().filter_map(|log| log.trace_id).collect()));
+            sealed.files.push(written);
+        }
+        publish(folder, &sealed.files)?;
+        for trace in &mut sealed.traces {
+            let holding = holders.iter().filter(|(_, _, traces)| traces.contains(&trace.trace_id));
+            trace.part.segments.extend(holding.map(|(id, ..)| *id));
+        }
+        Ok(sealed)
+    }
+}
+
+type ByDay<T> = BTreeMap<i64, Vec<T>>;
+
+struct Places<'a> {
+    folder: &'a Path,
+    next: i64,
+}
+
+impl Places<'_> {
+    fn write(
+        &mut self,
+        kind: &str,
+        day: i64,
+        write: impl FnOnce(&Path) -> Result<Written>,
+    ) -> Result<SegmentRow> {
+        self.next += 1;
+        let file = format!("{:010}.{kind}.parquet", self.next);
+        let written = write(&part_name(self.folder, &file))?;
+        Ok(segment_row(self.next, kind, day, file, written))
+    }
+}
+
+/// The row of a file that was written.
+pub(crate) fn segment_row(id: i64, kind: &str, day: i64, file: String, written: Written) -> SegmentRow {
+    let Written { bytes, rows, starts, sums } = written;
+    SegmentRow { id, kind: kind.to_owned(), file, bytes, rows, day, starts, sums: Some(sums) }
+}
+
+/// Where a file is written before it gets its name.
+pub(crate) fn part_name(folder: &Path, file: &str) -> std::path::PathBuf {
+    folder.join(format!("{file}.part"))
+}
+
+/// Gives files their names, durably.
+pub(crate) fn publish(folder: &Path, files: &[SegmentRow]) -> Result<()> {
+    for row in files {
+        let part = part_name(folder, &row.file);
+        std::fs::rename(&part, folder.join(&row.file)).map_err(faults::io("renaming", &part))?;
+    }
+    sync_folder(folder)
+}
+
+impl Sealed {
+    fn add(&mut self, taken: TakenTrace, rows: &mut ByDay<SpanRow>) -> Result<()> {
+        let mut part = taken.sealed;
+        let mut spans = UsageTree::clone(&part.spans);
+        for (span, wraps) in &taken.spans {
+            let (state, merged) = (span.state.as_deref(), &span.stored.span);
+            let packed = state.map(|state| parts::pack(state, merged)).transpose()?.flatten();
+            if span.over {
+                self.superseded.extend(part.segments.iter().map(|segment| Superseded {
                     segment: *segment,
-                    project: project.to_owned(),
-                    trace_id: trace.trace_id,
-                    span_id: *id,
+                    project: merged.project.clone(),
+                    trace_id: taken.trace_id,
+                    span_id: merged.span_id,
                 }));
             }
-            add_state(&mut part.rollup, Some(&stored.span), span.state());
-            self.spans.push(SpanRow { stored: Arc::clone(stored), parts: packed });
-            spans.insert(*id);
+            add_state(&mut part.rollup, Some(merged), state);
+            spans.set(merged);
+            let orphans = state.is_some_and(|state| state.orphan_logs().next().is_some());
+            let row = SpanRow { stored: Arc::clone(&span.stored), parts: packed, wraps: *wraps, orphans };
+            rows.entry(day_of(merged.received)).or_default().push(row);
         }
         let mut logs: HashSet<_> = (*part.logs).clone();
-        for log in trace.logs.values() {
+        for log in &taken.logs {
             part.rollup.add_log(log);
             logs.insert(log.id.clone());
-            self.logs.push(Arc::clone(log));
         }
-        let counts = (part.rollup.spans, part.rollup.events);
-        self.totals.0 += counts.0 as i64 - part.counted.0 as i64;
-        self.totals.1 += counts.1 as i64 - part.counted.1 as i64;
-        (part.counted, part.spans, part.logs) = (counts, Arc::new(spans), Arc::new(logs));
-        self.traces.push((trace.trace_id, Arc::clone(&trace.project), part));
+        part.rollup.set_usage(taken.usage);
+        (part.spans, part.logs) = (Arc::new(spans), Arc::new(logs));
+        self.traces.push(SealedTrace {
+            project: taken.project,
+            trace_id: taken.trace_id,
+            part,
+            spans: taken.spans.into_iter().map(|(span, _)| span).collect(),
+            logs: taken.logs,
+        });
         Ok(())
     }
 
-    /// Writes the files and commits. `last` is the last row of the log that the snapshot covers.
-    pub(crate) fn write(
-        mut self,
-        catalog: &mut Catalog,
-        folder: &Path,
-        last: i64,
-        level: i32,
-    ) -> Result<Moved> {
-        let files = self.files(catalog.last_segment()?, folder, level)?;
-        let traces: BTreeSet<TraceId> = self.spans.iter().map(|row| row.stored.span.trace_id).collect();
-        let logged: BTreeSet<TraceId> = self.logs.iter().filter_map(|log| log.trace_id).collect();
-        for (trace_id, _, part) in &mut self.traces {
-            for file in &files {
-                let holds = if file.row.kind == "spans" { &traces } else { &logged };
-                if holds.contains(trace_id) {
-                    part.segments.push(file.row.id);
-                }
-            }
-        }
-        catalog.transaction(|catalog| self.commit(catalog, &files, last))?;
-        let files = files.iter().map(|file| Segment::new(folder, &file.row)).collect();
-        Ok(Moved { traces: self.traces, files, superseded: self.superseded })
+    /// The bodies of log rows for what is not finished, without what `gone` says was deleted.
+    pub(crate) fn relog(&self, gone: impl Fn(&str, TraceId) -> bool) -> Result<Vec<Vec<u8>>> {
+        let messages = self.unfinished.iter().flat_map(|state| state.messages());
+        let messages: Vec<Span> =
+            messages.filter(|span| !gone(&span.project, span.trace_id)).cloned().collect();
+        let body = |spans: &[Span]| codec::encode(&Batch { spans: spans.to_vec(), logs: Vec::new() });
+        messages.chunks(RELOG).map(body).collect()
     }
+}
 
-    fn files(&mut self, last: i64, folder: &Path, level: i32) -> Result<Vec<NewSegment>> {
-        let mut files = Vec::new();
-        self.logs.extend(self.loose.iter().cloned());
-        let mut id = last;
-        let mut name = |kind: &str| {
-            id += 1;
-            (id, format!("{id:010}.{kind}.parquet"), folder.join(format!("{id:010}.{kind}.part")))
-        };
-        if !self.spans.is_empty() {
-            let (id, file, part) = name("spans");
-            let bytes = write_spans(&part, &mut self.spans, level)?;
-            let row = SegmentRow { id, kind: "spans".to_owned(), file, bytes };
-            files.push((NewSegment { row, rows: self.spans.len() }, part));
-        }
-        if !self.logs.is_empty() {
-            let (id, file, part) = name("logs");
-            let bytes = write_logs(&part, &mut self.logs, level)?;
-            let row = SegmentRow { id, kind: "logs".to_owned(), file, bytes };
-            files.push((NewSegment { row, rows: self.logs.len() }, part));
-        }
-        for (file, part) in &files {
-            std::fs::rename(part, folder.join(&file.row.file)).map_err(faults::io("renaming", part))?;
-        }
-        sync_folder(folder)?;
-        Ok(files.into_iter().map(|(file, _)| file).collect())
-    }
-
-    fn commit(&mut self, catalog: &Catalog, files: &[NewSegment], last: i64) -> Result<()> {
-        for file in files {
-            catalog.add_segment(file)?;
-        }
-        for (trace_id, project, part) in &self.traces {
-            catalog.put_trace(&TraceRow {
-                project: project.to_string(),
-                trace_id: *trace_id,
-                rollup: part.rollup.clone(),
-                segments: part.segments.clone(),
-            })?;
-        }
-        for log in &self.loose {
-            catalog.add_loose_log(&log.project, &log.id)?;
-        }
-        for old in &self.superseded {
-            catalog.add_superseded(old)?;
-        }
-        catalog.add_total("spans", self.totals.0)?;
-        catalog.add_total("logs", self.totals.1)?;
-        while !self.unfinished.is_empty() {
-            let rest = self.unfinished.split_off(self.unfinished.len().min(RELOG));
-            let spans = std::mem::replace(&mut self.unfinished, rest);
-            catalog.log_append(&codec::encode(&Batch { spans, logs: Vec::new() })?)?;
-        }
-        catalog.log_remove(last)
-    }
+/// Which open spans leave memory: those not heard of since `idle`, and the longest silent of more than `most`.
+pub(crate) fn spills(hot: &Hot, idle: Timestamp, most: usize) -> BTreeSet<(TraceId, SpanId)> {
+    let open = hot.newest_first().flat_map(|trace| trace.open().map(|(seen, id)| (seen, trace.trace_id, id)));
+    let mut open: Vec<_> = open.collect();
+    open.sort_unstable();
+    let surplus = open.len().saturating_sub(most);
+    let leaves = open.into_iter().enumerate().filter(|(index, (seen, ..))| *index < surplus || *seen < idle);
+    leaves.map(|(_, (_, trace_id, id))| (trace_id, id)).collect()
 }
 
 /// Removes files that nobody registered: a crash left them.

@@ -1,31 +1,36 @@
 //! Sealed files: Parquet, written once, never changed.
 
+mod blocks;
+mod dead;
+mod merge;
 mod reader;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use aitrace_model::{SpanId, TraceId};
+use aitrace_model::Timestamp;
 use aitrace_store::Result;
 use parking_lot::{Mutex, RwLock};
-use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::file::metadata::PageIndexPolicy;
 
-use crate::catalog::{SegmentRow, Superseded};
+use crate::catalog::{SegmentRow, Superseded, Tombstone};
 use crate::faults;
 
-pub(crate) use reader::{read_logs, read_spans};
-pub(crate) use writer::{sync_folder, write_logs, write_spans};
+pub(crate) use blocks::Verified;
+pub(crate) use dead::Dead;
+pub(crate) use merge::merge;
+pub(crate) use reader::{Scan, read_logs, read_spans, scan};
+pub(crate) use writer::{Written, day_of, sync_folder, write_logs, write_spans};
 
 /// Footers that are kept; one of 50 000 rows takes some 100 KiB.
 const FOOTERS: usize = 32;
 
-/// Which rows of a file do not count any more.
-pub(crate) type Dead = BTreeSet<(String, TraceId, SpanId)>;
-
-/// One registered file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One registered file. Once doomed it is removed when its last reader is done.
+#[derive(Debug)]
 pub(crate) struct Segment {
     /// Its number.
     pub(crate) id: i64,
@@ -35,76 +40,177 @@ pub(crate) struct Segment {
     pub(crate) path: PathBuf,
     /// Length.
     pub(crate) bytes: u64,
+    /// Rows in it.
+    pub(crate) rows: u64,
+    /// Day of receipt of its rows.
+    pub(crate) day: i64,
+    starts: Option<(Timestamp, Timestamp)>,
+    sums: Option<Arc<[u32]>>,
+    doomed: AtomicBool,
+}
+
+impl Segment {
+    pub(crate) fn new(folder: &Path, row: &SegmentRow) -> Self {
+        Self {
+            id: row.id,
+            spans: row.kind == "spans",
+            path: folder.join(&row.file),
+            bytes: row.bytes,
+            rows: row.rows,
+            day: row.day,
+            starts: row.starts,
+            sums: row.sums.as_deref().map(Arc::from),
+            doomed: AtomicBool::new(false),
+        }
+    }
+
+    /// Opens it for checked reading.
+    pub(crate) fn open(&self) -> parquet::errors::Result<Verified> {
+        Verified::open(&self.path, self.bytes, self.sums.clone())
+    }
+
+    /// Whether a row of it may have started in a span of time.
+    pub(crate) fn may_start(&self, since: Option<Timestamp>, until: Option<Timestamp>) -> bool {
+        self.starts.is_none_or(|(min, max)| {
+            since.is_none_or(|since| max >= since) && until.is_none_or(|until| min < until)
+        })
+    }
+
+    /// Removes the file once nobody reads it any more. The catalog must have forgotten it durably before.
+    pub(crate) fn doom(&self) {
+        self.doomed.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        if self.doomed.load(Ordering::Acquire)
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
+            tracing::warn!(%error, path = %self.path.display(), "a file stays until the next start");
+        }
+    }
 }
 
 /// The registered files, as the catalog has them.
 #[derive(Debug, Default)]
 pub(crate) struct Segments {
-    live: RwLock<BTreeMap<i64, Arc<Segment>>>,
-    dead: RwLock<BTreeMap<i64, Dead>>,
+    state: RwLock<State>,
     footers: Mutex<VecDeque<(i64, ArrowReaderMetadata)>>,
 }
 
-impl Segment {
-    pub(crate) fn new(folder: &Path, row: &SegmentRow) -> Self {
-        Self { id: row.id, spans: row.kind == "spans", path: folder.join(&row.file), bytes: row.bytes }
-    }
+#[derive(Debug, Default)]
+struct State {
+    live: BTreeMap<i64, Arc<Segment>>,
+    // Files that are gone, and where their rows are.
+    moved: BTreeMap<i64, Option<i64>>,
+    dead: BTreeMap<i64, Arc<Dead>>,
 }
 
 impl Segments {
     pub(crate) fn add(&self, segment: Segment) {
-        self.live.write().insert(segment.id, Arc::new(segment));
+        self.state.write().live.insert(segment.id, Arc::new(segment));
     }
 
+    /// Takes a file out without removing it.
     pub(crate) fn remove(&self, id: i64) -> Option<Arc<Segment>> {
         self.footers.lock().retain(|(known, _)| *known != id);
-        self.live.write().remove(&id)
+        let mut state = self.state.write();
+        state.moved.insert(id, None);
+        state.dead.remove(&id);
+        state.live.remove(&id)
     }
 
-    pub(crate) fn get(&self, id: i64) -> Option<Arc<Segment>> {
-        self.live.read().get(&id).cloned()
+    /// Notes where the rows of a former file are.
+    pub(crate) fn note_moved(&self, id: i64, into: Option<i64>) {
+        self.state.write().moved.insert(id, into);
     }
 
-    pub(crate) fn all(&self) -> Vec<Arc<Segment>> {
-        self.live.read().values().cloned().collect()
+    /// Puts a file in the place of others, for all readers at once; those are removed when nobody reads
+    /// them any more. `dead` are the rows of the new one that do not count.
+    pub(crate) fn replace(&self, old: &[i64], new: Option<Segment>, dead: Dead) {
+        self.footers.lock().retain(|(known, _)| !old.contains(known));
+        let mut state = self.state.write();
+        let into = new.as_ref().map(|segment| segment.id);
+        for id in old {
+            state.moved.insert(*id, into);
+            state.dead.remove(id);
+            if let Some(segment) = state.live.remove(id) {
+                segment.doom();
+            }
+        }
+        if let Some(segment) = new {
+            if !dead.is_empty() {
+                state.dead.insert(segment.id, Arc::new(dead));
+            }
+            state.live.insert(segment.id, Arc::new(segment));
+        }
+    }
+
+    /// The files that hold now what was written to these, each once, in the order of their making.
+    pub(crate) fn resolve(&self, ids: &[i64]) -> Vec<Arc<Segment>> {
+        let state = self.state.read();
+        let now = ids.iter().filter_map(|id| {
+            let mut id = *id;
+            while let Some(into) = state.moved.get(&id) {
+                id = (*into)?;
+            }
+            Some(id)
+        });
+        let now: BTreeSet<i64> = now.collect();
+        now.iter().filter_map(|id| state.live.get(id).cloned()).collect()
+    }
+
+    /// All files with their rows that do not count, at one moment.
+    pub(crate) fn all(&self) -> Vec<(Arc<Segment>, Arc<Dead>)> {
+        let state = self.state.read();
+        let dead = |id| state.dead.get(id).cloned().unwrap_or_default();
+        state.live.iter().map(|(id, segment)| (Arc::clone(segment), dead(id))).collect()
     }
 
     pub(crate) fn supersede(&self, old: Superseded) {
-        let key = (old.project, old.trace_id, old.span_id);
-        self.dead.write().entry(old.segment).or_default().insert(key);
+        let mut state = self.state.write();
+        let dead = state.dead.entry(old.segment).or_default();
+        Arc::make_mut(dead).add_span(old.project, old.trace_id, old.span_id);
+    }
+
+    pub(crate) fn bury(&self, tomb: Tombstone) {
+        let mut state = self.state.write();
+        let dead = state.dead.entry(tomb.segment).or_default();
+        Arc::make_mut(dead).add_trace(tomb.project, tomb.trace_id);
     }
 
     /// Rows of a file that do not count.
-    pub(crate) fn dead(&self, id: i64) -> Dead {
-        self.dead.read().get(&id).cloned().unwrap_or_default()
+    pub(crate) fn dead(&self, id: i64) -> Arc<Dead> {
+        self.state.read().dead.get(&id).cloned().unwrap_or_default()
     }
 
-    /// The footer of a file, from memory where it was read lately.
-    fn footer(
-        &self,
-        id: i64,
-        read: impl FnOnce() -> parquet::errors::Result<ArrowReaderMetadata>,
-    ) -> parquet::errors::Result<ArrowReaderMetadata> {
-        if let Some((_, footer)) = self.footers.lock().iter().find(|(known, _)| *known == id) {
-            return Ok(footer.clone());
+    /// A file and its footer, from memory where it was read lately.
+    pub(crate) fn open(&self, segment: &Segment) -> parquet::errors::Result<(Verified, ArrowReaderMetadata)> {
+        let file = segment.open()?;
+        if let Some((_, footer)) = self.footers.lock().iter().find(|(known, _)| *known == segment.id) {
+            return Ok((file, footer.clone()));
         }
-        let footer = read()?;
+        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+        let footer = ArrowReaderMetadata::load(&file, options)?;
         let mut footers = self.footers.lock();
-        footers.push_back((id, footer.clone()));
+        footers.push_back((segment.id, footer.clone()));
         if footers.len() > FOOTERS {
             footers.pop_front();
         }
-        Ok(footer)
+        Ok((file, footer))
     }
 }
 
-/// Gives a damaged file the first free name `*.corrupt-<n>`, so that it is kept for repair and not read.
-pub(crate) fn quarantine(path: &Path) -> Result<Option<PathBuf>> {
+/// Gives a damaged file the name `*.corrupt-<stamp>`, so that it is kept for repair and not read.
+pub(crate) fn quarantine(path: &Path, stamp: &str) -> Result<Option<PathBuf>> {
     let mut name = path.as_os_str().to_owned();
-    name.push(".corrupt-");
-    for number in 1.. {
+    name.push(format!(".corrupt-{stamp}"));
+    for number in 0.. {
         let mut target = name.clone();
-        target.push(number.to_string());
+        if number > 0 {
+            target.push(format!("-{number}"));
+        }
         let target = PathBuf::from(target);
         let fail = faults::io("quarantining", path);
         if target.try_exists().map_err(&fail)? {

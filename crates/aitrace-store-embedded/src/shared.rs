@@ -16,6 +16,11 @@ use crate::segment::Segments;
 pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) folder: PathBuf,
+    pub(crate) database: PathBuf,
+    /// Why writing fails at present.
+    pub(crate) writes_fail: Mutex<Option<String>>,
+    /// Held for writing while rows move between memory and files; a reader that looks at both holds it.
+    pub(crate) moving: RwLock<()>,
     pub(crate) hot: RwLock<Hot>,
     pub(crate) segments: Segments,
     pub(crate) reader: Mutex<Catalog>,

@@ -4,10 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use aitrace_model::TraceId;
+use aitrace_model::{SpanId, TraceId};
 use aitrace_store::{
-    Appended, Batch, Change, DocumentStore, ErrorKind, PageRequest, ProjectScope, Result, Session,
-    SessionPatch, StoreError, StoreStats, TelemetryStore, Trace, TraceFilter, TracePage,
+    Appended, Batch, Change, Deleted, Document, DocumentKind, DocumentPage, DocumentQuery, DocumentStore,
+    DocumentWrite, ErrorKind, Health, Hit, PageRequest, Problem, ProblemKind, ProjectScope, QueryStore,
+    Result, Retention, Retired, Search, Searched, Session, SessionFilter, SessionPage, SessionPageRequest,
+    SessionPatch, SessionSummary, Skeleton, Statistics, StatisticsQuery, StoreError, StoreStats, StoredSpan,
+    Target, TelemetryStore, Trace, TraceFilter, TracePage, Upkeep,
 };
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
@@ -22,7 +25,7 @@ use crate::read::Damaged;
 use crate::segment::Segments;
 use crate::shared::Shared;
 use crate::writer::{Command, Writer};
-use crate::{codec, document, faults, query, read};
+use crate::{codec, document, faults, figures, query, read, search, sessions};
 
 /// Telemetry and documents in one directory.
 ///
@@ -51,12 +54,15 @@ impl EmbeddedStore {
         let shared = Arc::new(Shared {
             options,
             folder,
+            reader: Mutex::new(Catalog::reader(&database)?),
+            database,
+            writes_fail: Mutex::default(),
+            moving: RwLock::default(),
             hot: RwLock::new(Hot::default()),
             segments: Segments::default(),
-            reader: Mutex::new(Catalog::reader(&database)?),
             changes,
         });
-        let mut writer = Writer::new(Arc::clone(&shared), catalog, lock);
+        let mut writer = Writer::new(Arc::clone(&shared), catalog, lock)?;
         writer.check_files(&rows)?;
         writer.replay()?;
         let (sender, receiver) = mpsc::channel(queue);
@@ -106,6 +112,15 @@ impl EmbeddedStore {
             drop(sender.send(Command::Quarantine(id, why)).await);
         }
     }
+
+    async fn read_files<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Shared) -> Result<(T, Damaged)> + Send + 'static,
+    ) -> Result<T> {
+        let (answer, damaged) = self.read(read).await?;
+        self.report(damaged).await;
+        Ok(answer)
+    }
 }
 
 #[async_trait]
@@ -126,9 +141,7 @@ impl TelemetryStore for EmbeddedStore {
 
     async fn trace(&self, scope: &ProjectScope, trace_id: TraceId) -> Result<Option<Trace>> {
         let scope = scope.clone();
-        let (trace, damaged) = self.read(move |shared| read::trace(shared, &scope, trace_id)).await?;
-        self.report(damaged).await;
-        Ok(trace)
+        self.read_files(move |shared| read::trace(shared, &scope, trace_id)).await
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Change> {
@@ -164,6 +177,94 @@ impl DocumentStore for EmbeddedStore {
     async fn projects(&self, scope: &ProjectScope) -> Result<Vec<String>> {
         let scope = scope.clone();
         self.read(move |shared| document::projects(&shared.reader.lock(), &scope)).await
+    }
+
+    async fn put_documents(&self, writes: Vec<DocumentWrite>) -> Result<Vec<Document>> {
+        self.ask(|answer| Command::PutDocuments(writes, answer)).await
+    }
+
+    async fn document(&self, kind: DocumentKind, project: &str, id: &str) -> Result<Option<Document>> {
+        let (project, id) = (project.to_owned(), id.to_owned());
+        self.read(move |shared| document::get(&shared.reader.lock(), kind, &project, &id)).await
+    }
+
+    async fn documents(&self, query: &DocumentQuery) -> Result<DocumentPage> {
+        let query = query.clone();
+        self.read(move |shared| document::find(&shared.reader.lock(), &query)).await
+    }
+
+    async fn remove_documents(&self, kind: DocumentKind, project: &str, ids: &[String]) -> Result<u64> {
+        let (project, ids) = (project.to_owned(), ids.to_vec());
+        self.ask(|answer| Command::RemoveDocuments(kind, project, ids, answer)).await
+    }
+}
+
+#[async_trait]
+impl QueryStore for EmbeddedStore {
+    async fn skeleton(&self, scope: &ProjectScope, trace_id: TraceId) -> Result<Option<Skeleton>> {
+        let scope = scope.clone();
+        self.read_files(move |shared| read::skeleton(shared, &scope, trace_id)).await
+    }
+
+    async fn span(
+        &self,
+        scope: &ProjectScope,
+        trace_id: TraceId,
+        span_id: SpanId,
+    ) -> Result<Option<StoredSpan>> {
+        let scope = scope.clone();
+        self.read_files(move |shared| read::span(shared, &scope, trace_id, span_id)).await
+    }
+
+    async fn sessions(&self, filter: &SessionFilter, page: &SessionPageRequest) -> Result<SessionPage> {
+        let (filter, page) = (filter.clone(), page.clone());
+        self.read(move |shared| sessions::list(shared, &filter, &page)).await
+    }
+
+    async fn session_line(&self, scope: &ProjectScope, session_id: &str) -> Result<Option<SessionSummary>> {
+        let (scope, session_id) = (scope.clone(), session_id.to_owned());
+        self.read(move |shared| sessions::one(shared, &scope, &session_id)).await
+    }
+
+    async fn search(&self, search: &Search, hits: mpsc::Sender<Hit>) -> Result<Searched> {
+        let search = search.clone();
+        self.read_files(move |shared| Ok(search::search(shared, &search, &hits))).await
+    }
+
+    async fn statistics(&self, query: &StatisticsQuery) -> Result<Statistics> {
+        let query = query.clone();
+        self.read_files(move |shared| figures::statistics(shared, &query)).await
+    }
+}
+
+#[async_trait]
+impl Upkeep for EmbeddedStore {
+    async fn delete(&self, target: Target) -> Result<Deleted> {
+        self.ask(|answer| Command::Delete(target, answer)).await
+    }
+
+    async fn compact(&self) -> Result<()> {
+        self.ask(Command::Compact).await
+    }
+
+    async fn retain(&self, retention: Retention) -> Result<Retired> {
+        self.ask(|answer| Command::Retain(retention, answer)).await
+    }
+
+    async fn health(&self) -> Result<Health> {
+        self.read(|shared| {
+            let mut problems = shared.reader.lock().problems()?;
+            problems.extend(shared.writes_fail.lock().clone().map(|text| Problem {
+                kind: ProblemKind::WritesFail,
+                text,
+                file: String::new(),
+                rows: None,
+                since: None,
+                until: None,
+            }));
+            Ok(Health { problems })
+        })
+        .await
     }
 }
 

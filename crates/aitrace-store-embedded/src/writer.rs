@@ -2,33 +2,41 @@
 //!
 //! It takes whatever batches wait (so that under load one commit serves many), prepares, commits
 //! them to the log, applies them to memory and answers. There is no artificial delay: while one
-//! group is being synced the next one gathers.
+//! group is being synced the next one gathers. What takes long (writing files) the keeper's thread
+//! does meanwhile; only its result is committed here.
 
+mod delete;
+mod keep;
 mod prepare;
+mod recover;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use aitrace_store::{Appended, Batch, Change, Result, Session, SessionPatch};
+use aitrace_store::{
+    Appended, Batch, Change, Deleted, Document, DocumentKind, DocumentWrite, Result, Retention, Retired,
+    Session, SessionPatch, StoreError, Target,
+};
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
+use self::keep::Wanted;
 use crate::cache::IdCache;
-use crate::catalog::{Catalog, SegmentRow};
+use crate::catalog::Catalog;
+use crate::codec::{self, Entry};
+use crate::document;
 use crate::hot::Prepared;
+use crate::keeper::{Keeper, Made};
 use crate::lock::DirectoryLock;
-use crate::seal::{self, Snapshot};
-use crate::segment::{self, Segment};
 use crate::shared::Shared;
-use crate::{codec, document, faults};
 
 /// Bytes of log bodies that one commit takes at most.
 const GROUP_BYTES: usize = 16 << 20;
-/// Pause before a seal that failed is tried again without being asked for.
-const RETRY: Duration = Duration::from_secs(30);
+/// Memory may hold so many times its limits while a seal is on its way; then appends wait.
+const OVERFULL: usize = 2;
 
-type Answer<T> = oneshot::Sender<Result<T>>;
+pub(crate) type Answer<T> = oneshot::Sender<Result<T>>;
 
 /// What the writer is asked to do.
 #[derive(Debug)]
@@ -37,10 +45,20 @@ pub(crate) enum Command {
     Append(Box<(Batch, Vec<u8>)>, Answer<Appended>),
     /// Seal now.
     Seal(Answer<()>),
+    /// Merge and rewrite files until all is tidy.
+    Compact(Answer<()>),
+    /// Remove what is beyond the bounds.
+    Retain(Retention, Answer<Retired>),
+    /// Delete.
+    Delete(Target, Answer<Deleted>),
     /// Seal and end.
     Shutdown(Answer<()>),
     /// Change a session.
     PutSession(Box<SessionPatch>, Answer<Session>),
+    /// Write documents.
+    PutDocuments(Vec<DocumentWrite>, Answer<Vec<Document>>),
+    /// Remove documents.
+    RemoveDocuments(DocumentKind, String, Vec<String>, Answer<u64>),
     /// Set a file aside that could not be read.
     Quarantine(i64, String),
 }
@@ -55,59 +73,57 @@ pub(crate) struct Writer {
     cache: IdCache,
     projects: BTreeSet<String>,
     seal_at: Option<Instant>,
+    /// The last row of the log that is in memory.
+    applied: i64,
+    /// Whether the log is being read: what is written anew into it must not be taken for read.
+    replaying: bool,
+    /// Whether a write failed so that the log may hold more than memory does.
+    suspect: bool,
+    keeper: Keeper,
+    wanted: Wanted,
     _lock: DirectoryLock,
 }
 
 impl Writer {
-    pub(crate) fn new(shared: Arc<Shared>, catalog: Catalog, lock: DirectoryLock) -> Self {
-        Self {
+    pub(crate) fn new(shared: Arc<Shared>, catalog: Catalog, lock: DirectoryLock) -> Result<Self> {
+        Ok(Self {
+            keeper: Keeper::start(Arc::clone(&shared))?,
             shared,
             catalog,
             cache: IdCache::default(),
             projects: BTreeSet::new(),
             seal_at: None,
+            applied: 0,
+            replaying: false,
+            suspect: false,
+            wanted: Wanted::default(),
             _lock: lock,
-        }
+        })
     }
 
-    /// Sets aside files that are missing or have the wrong length, and removes those nobody registered.
-    pub(crate) fn check_files(&mut self, rows: &[SegmentRow]) -> Result<()> {
-        seal::remove_strangers(&self.shared.folder, rows)?;
-        for row in rows {
-            let segment = Segment::new(&self.shared.folder, row);
-            let length = std::fs::metadata(&segment.path).map(|file| file.len());
-            let (id, bytes) = (segment.id, segment.bytes);
-            self.shared.segments.add(segment);
-            match length {
-                Ok(length) if length == bytes => {}
-                Ok(length) => self.quarantine(id, &format!("it is {length} bytes long, not {bytes}"))?,
-                Err(error) => self.quarantine(id, &error.to_string())?,
-            }
-        }
-        for old in self.catalog.superseded()? {
-            self.shared.segments.supersede(old);
-        }
-        Ok(())
-    }
-
-    /// Brings memory to where it was: applies every row of the log again.
+    /// Brings memory to where the log is: applies every row that was not applied.
     pub(crate) fn replay(&mut self) -> Result<()> {
-        let (mut seq, end) = (0, self.catalog.log_last()?);
-        while let Some((next, body)) = self.catalog.log_next(seq)?.filter(|(next, _)| *next <= end) {
-            seq = next;
+        let end = self.catalog.log_last()?;
+        self.replaying = true;
+        let done = self.replay_until(end);
+        self.replaying = false;
+        self.applied = self.catalog.log_last()?;
+        done
+    }
+
+    fn replay_until(&mut self, end: i64) -> Result<()> {
+        while let Some((next, body)) = self.catalog.log_next(self.applied)?.filter(|(next, _)| *next <= end) {
             match codec::decode(&body) {
-                Ok(batch) => {
+                Ok(Entry::Batch(batch)) => {
                     let mut prepared = self.prepare(&std::iter::once(&batch))?;
                     self.apply(batch, &mut prepared);
                 }
-                Err(error) => {
-                    let path = self.shared.folder.join(format!("log-{seq}.corrupt"));
-                    tracing::error!(%error, path = %path.display(), "a row of the log is set aside");
-                    std::fs::write(&path, &body).map_err(faults::io("writing", &path))?;
-                }
+                Ok(Entry::Delete(targets)) => self.forget(&targets),
+                Err(error) => self.set_log_row_aside(next, &body, &error)?,
             }
-            if self.is_full() {
-                self.seal(seq)?;
+            self.applied = next;
+            if self.load() >= 1.0 {
+                self.seal_here()?;
             }
         }
         Ok(())
@@ -123,39 +139,75 @@ impl Writer {
         };
         let mut waiting = None;
         loop {
+            self.finish_jobs();
+            self.start_job();
             let command = match waiting.take() {
                 Some(command) => command,
-                None => match runtime.block_on(next(&mut commands, self.seal_at)) {
+                None => match runtime.block_on(self.next(&mut commands)) {
                     Wake::Command(command) => command,
+                    Wake::Made(made) => {
+                        self.finish(made);
+                        continue;
+                    }
                     Wake::Due => {
-                        self.seal_when_due();
+                        if self.seal_at.is_some_and(|at| at <= Instant::now()) {
+                            self.wanted.seal = true;
+                            self.seal_at = None;
+                        }
                         continue;
                     }
                     Wake::Closed => return,
                 },
             };
             match command {
-                Command::Append(batch, answer) => waiting = self.gather((batch, answer), &mut commands),
+                Command::Append(batch, answer) => {
+                    waiting = self.gather((batch, answer), &mut commands);
+                    self.wait_for_room(&runtime);
+                }
                 Command::Shutdown(answer) => {
-                    let sealed = self.seal_now();
+                    self.finish_all(&runtime);
+                    let sealed = self.seal_here().and_then(|()| self.catalog.shrink());
                     commands.close();
                     // The directory is free before the answer says so.
                     drop(self);
                     drop(answer.send(sealed));
                     return;
                 }
-                Command::Seal(answer) => drop(answer.send(self.seal_now())),
-                Command::PutSession(patch, answer) => {
-                    let put = self.catalog.transaction(|catalog| document::put_session(catalog, *patch));
-                    drop(answer.send(put));
-                }
-                Command::Quarantine(id, why) => {
-                    if let Err(error) = self.quarantine(id, &why) {
-                        tracing::error!(%error, "a damaged segment cannot be set aside");
-                    }
+                other => self.handle(other),
+            }
+        }
+    }
+
+    fn handle(&mut self, command: Command) {
+        match command {
+            Command::Append(..) | Command::Shutdown(_) => {}
+            Command::Seal(answer) => self.wanted.seals.push(answer),
+            Command::Compact(answer) => self.wanted.compactions.push(answer),
+            Command::Retain(retention, answer) => self.wanted.retentions.push_back((retention, answer)),
+            Command::Delete(target, answer) => drop(answer.send(self.delete(&target))),
+            Command::PutSession(patch, answer) => {
+                drop(answer.send(self.document(|catalog| document::put_session(catalog, *patch))));
+            }
+            Command::PutDocuments(writes, answer) => {
+                drop(answer.send(self.document(|catalog| document::put(catalog, writes))));
+            }
+            Command::RemoveDocuments(kind, project, ids, answer) => {
+                let removed = self.document(|catalog| document::remove(catalog, kind, &project, &ids));
+                drop(answer.send(removed));
+            }
+            Command::Quarantine(id, why) => {
+                if let Err(error) = self.quarantine(id, &why) {
+                    tracing::error!(%error, "a damaged segment cannot be set aside");
                 }
             }
         }
+    }
+
+    fn document<T>(&mut self, work: impl FnOnce(&Catalog) -> Result<T>) -> Result<T> {
+        self.sound()?;
+        let done = self.catalog.transaction(work);
+        self.note_failure(done.as_ref().err());
+        done
     }
 
     /// Stores a batch with all that wait behind it. Returns a command that was taken too much.
@@ -176,33 +228,12 @@ impl Writer {
             }
         }
         self.append(group);
-        if self.is_full() {
-            self.seal_when_due();
-        }
         rest
-    }
-
-    fn seal_now(&mut self) -> Result<()> {
-        let last = self.catalog.log_last()?;
-        self.seal(last)?;
-        self.catalog.shrink()
     }
 
     /// Commits a group to the log, applies it, answers.
     fn append(&mut self, group: Vec<Append>) {
-        let batches = || group.iter().map(|(batch, _)| &batch.0);
-        let prepared = self.prepare(&batches()).and_then(|prepared| {
-            let new = self.new_projects(batches());
-            self.catalog.transaction(|catalog| {
-                for name in &new {
-                    document::add_project(catalog, name)?;
-                }
-                group.iter().try_for_each(|(batch, _)| catalog.log_append(&batch.1).map(drop))
-            })?;
-            self.projects.extend(new);
-            Ok(prepared)
-        });
-        match prepared {
+        match self.commit(&group) {
             Ok(mut prepared) => {
                 for (batch, answer) in group {
                     let appended = self.apply(batch.0, &mut prepared);
@@ -214,10 +245,31 @@ impl Writer {
                 let text = error.to_string();
                 tracing::error!(error = %text, "a group of batches cannot be stored");
                 for (_, answer) in group {
-                    drop(answer.send(Err(aitrace_store::StoreError::new(error.kind(), text.clone()))));
+                    drop(answer.send(Err(StoreError::new(error.kind(), text.clone()))));
                 }
             }
         }
+    }
+
+    fn commit(&mut self, group: &[Append]) -> Result<Prepared> {
+        self.sound()?;
+        let batches = || group.iter().map(|(batch, _)| &batch.0);
+        let prepared = self.prepare(&batches())?;
+        let new = self.new_projects(batches());
+        let committed = self.catalog.transaction(|catalog| {
+            for name in &new {
+                document::add_project(catalog, name)?;
+            }
+            let mut last = 0;
+            for (batch, _) in group {
+                last = catalog.log_append(&batch.1)?;
+            }
+            Ok(last)
+        });
+        self.note_failure(committed.as_ref().err());
+        self.applied = committed?;
+        self.projects.extend(new);
+        Ok(prepared)
     }
 
     fn apply(&mut self, batch: Batch, prepared: &mut Prepared) -> Appended {
@@ -231,67 +283,59 @@ impl Writer {
             // Fails only when the last listener has just left.
             drop(self.shared.changes.send(change));
         }
-        if self.seal_at.is_none() && self.shared.hot.read().size().0 > 0 {
+        if self.seal_at.is_none() && self.shared.hot.read().weight().rows > 0 {
             self.seal_at = Some(Instant::now() + self.shared.options.hot.age);
         }
         appended
     }
 
-    fn is_full(&self) -> bool {
-        let (rows, bytes) = self.shared.hot.read().size();
-        rows >= self.shared.options.hot.rows || bytes >= self.shared.options.hot.bytes
+    /// How full memory is: 1 and more starts a seal.
+    fn load(&self) -> f64 {
+        let (weight, limits) = (self.shared.hot.read().weight(), &self.shared.options.hot);
+        let rows = weight.rows as f64 / limits.rows.max(1) as f64;
+        let bytes = weight.bytes as f64 / limits.bytes.max(1) as f64;
+        // A seal lets half of the open spans that are allowed stay.
+        let open = weight.open as f64 / limits.open.max(1) as f64;
+        rows.max(bytes).max(open)
     }
 
-    fn seal_when_due(&mut self) {
-        if let Err(error) = self.catalog.log_last().and_then(|last| self.seal(last)) {
-            tracing::error!(%error, "sealing failed; what is stored stays in the log");
-            self.seal_at = Some(Instant::now() + RETRY);
+    /// While memory is overfull the files must catch up first.
+    fn wait_for_room(&mut self, runtime: &Runtime) {
+        while self.load() >= OVERFULL as f64 {
+            self.start_job();
+            if !self.keeper.is_busy() {
+                return;
+            }
+            self.finish_one(runtime);
         }
     }
 
-    /// Seals what is finished. `last` is the last row of the log that is in memory.
-    fn seal(&mut self, last: i64) -> Result<()> {
-        let snapshot = Snapshot::take(&self.shared.hot.read())?;
-        if let Some(snapshot) = snapshot {
-            let Shared { folder, options, .. } = &*self.shared;
-            let mut moved = snapshot.write(&mut self.catalog, folder, last, options.compression)?;
-            moved.remember(&mut self.cache);
-            let mut hot = self.shared.hot.write();
-            moved.register(&self.shared.segments);
-            hot.sealed(moved.traces, self.shared.moment());
+    fn finish_one(&mut self, runtime: &Runtime) {
+        if let Some(made) = runtime.block_on(self.keeper.wait()) {
+            self.finish(made);
         }
-        self.seal_at = None;
-        Ok(())
     }
 
-    /// Sets a damaged file aside; what else the store has is served.
-    fn quarantine(&mut self, id: i64, why: &str) -> Result<()> {
-        let Some(segment) = self.shared.segments.remove(id) else { return Ok(()) };
-        let aside = segment::quarantine(&segment.path)?;
-        tracing::error!(
-            segment = %segment.path.display(),
-            aside = %aside.map(|path| path.display().to_string()).unwrap_or_default(),
-            why,
-            "a damaged segment is set aside; run `aitrace doctor`"
-        );
-        self.cache.clear();
-        self.catalog.transaction(|catalog| catalog.mark_corrupt(id))
+    async fn next(&mut self, commands: &mut mpsc::Receiver<Command>) -> Wake {
+        let due = [self.seal_at, self.wanted.purge_at].into_iter().flatten().min();
+        let sleep = async {
+            match due {
+                Some(due) => sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            made = self.keeper.wait() => made.map_or(Wake::Closed, Wake::Made),
+            command = commands.recv() => command.map_or(Wake::Closed, Wake::Command),
+            () = sleep => Wake::Due,
+        }
     }
 }
 
 enum Wake {
     Command(Command),
+    Made(Made),
     Due,
     Closed,
-}
-
-async fn next(commands: &mut mpsc::Receiver<Command>, due: Option<Instant>) -> Wake {
-    let received = match due {
-        None => commands.recv().await,
-        Some(due) => match timeout_at(due, commands.recv()).await {
-            Ok(received) => received,
-            Err(_) => return Wake::Due,
-        },
-    };
-    received.map_or(Wake::Closed, Wake::Command)
 }

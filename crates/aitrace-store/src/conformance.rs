@@ -5,9 +5,12 @@
 
 mod build;
 mod check;
+mod documents;
 mod laws;
 mod model;
+mod queries;
 mod reads;
+mod upkeep;
 
 use std::sync::Arc;
 
@@ -15,18 +18,28 @@ use aitrace_model::{Clock, LostRules, ManualClock};
 use async_trait::async_trait;
 
 use crate::document::DocumentStore;
+use crate::query::QueryStore;
 use crate::telemetry::TelemetryStore;
+use crate::upkeep::Upkeep;
 
 pub use build::{end, heartbeat, log, span_id, start, tentative, time, trace_id};
+pub use documents::*;
 pub use laws::*;
 pub use model::model;
+pub use queries::{search_finds, sessions_add_up, skeletons_agree, statistics_count, usage_counts_once};
 pub use reads::*;
+pub use upkeep::*;
+
+/// Everything that a store can do, except SQL.
+pub trait Full: TelemetryStore + QueryStore + DocumentStore + Upkeep {}
+
+impl<T: TelemetryStore + QueryStore + DocumentStore + Upkeep> Full for T {}
 
 /// Makes stores on one place.
 #[async_trait]
 pub trait Factory: Send + Sync {
     /// The store under test.
-    type Store: TelemetryStore + DocumentStore;
+    type Store: Full;
 
     /// A new store on an empty place.
     async fn open(&self, clock: Arc<dyn Clock>, lost: LostRules) -> Self::Store;
@@ -69,7 +82,9 @@ macro_rules! conformance {
             lifecycle_of_a_span, lost_spans_and_late_ends, tentative_ends, projects_never_meet,
             late_messages_reach_sealed_spans, changes_are_told, closed_after_shutdown,
             pages_concatenate, filters_select, summaries_add_up, logs_are_kept, sessions_merge,
-            contents_survive_to_the_letter, figures_count);
+            contents_survive_to_the_letter, figures_count, usage_counts_once, skeletons_agree,
+            sessions_add_up, search_finds, statistics_count, documents_are_kept, corrections_show,
+            deletes_delete, compaction_changes_nothing);
     };
     (@each $factory:expr; $($law:ident),+) => {$(
         #[tokio::test]

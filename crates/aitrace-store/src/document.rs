@@ -3,8 +3,11 @@
 use aitrace_model::{Json, Timestamp};
 use async_trait::async_trait;
 
+use crate::correction::Correction;
 use crate::error::{ErrorKind, Result, StoreError};
 use crate::filter::ProjectScope;
+use crate::members::merge_members;
+use crate::record::{Document, DocumentKind, DocumentPage, DocumentQuery, DocumentWrite};
 
 /// A session: several traces that belong together, for example one conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,22 +70,6 @@ impl SessionPatch {
     }
 }
 
-/// Sets members; of two objects at one key the members are set instead, one level deep.
-fn merge_members(mut members: Vec<(String, Json)>, changes: Vec<(String, Json)>, below: bool) -> Json {
-    for (key, value) in changes {
-        match members.iter_mut().find(|(known, _)| *known == key) {
-            None => members.push((key, value)),
-            Some((_, known)) => {
-                *known = match (known.members(), value.members()) {
-                    (Some(old), Some(new)) if below => merge_members(old, new, false),
-                    _ => value,
-                };
-            }
-        }
-    }
-    Json::object(members.iter().map(|(key, value)| (key.as_str(), value)))
-}
-
 /// Keeps documents.
 #[async_trait]
 pub trait DocumentStore: Send + Sync + std::fmt::Debug + 'static {
@@ -94,6 +81,37 @@ pub trait DocumentStore: Send + Sync + std::fmt::Debug + 'static {
 
     /// Names of all projects in scope that have anything, sorted.
     async fn projects(&self, scope: &ProjectScope) -> Result<Vec<String>>;
+
+    /// Writes documents, all or none; durable when it returns. Returns them as they are now.
+    async fn put_documents(&self, writes: Vec<DocumentWrite>) -> Result<Vec<Document>>;
+
+    /// One document.
+    async fn document(&self, kind: DocumentKind, project: &str, id: &str) -> Result<Option<Document>>;
+
+    /// A page of documents.
+    async fn documents(&self, query: &DocumentQuery) -> Result<DocumentPage>;
+
+    /// Removes documents. Returns how many there were.
+    async fn remove_documents(&self, kind: DocumentKind, project: &str, ids: &[String]) -> Result<u64>;
+
+    /// Says something of a span after the fact; every read of the span by its trace or its id shows it
+    /// from now on. Search, statistics and SQL show the span as it was sent.
+    async fn put_correction(&self, correction: Correction) -> Result<Document> {
+        let id = correction.span_id.to_hex();
+        loop {
+            let known = self.document(DocumentKind::Correction, &correction.project, &id).await?;
+            match self.put_documents(vec![correction.clone().write(known.as_ref())?]).await {
+                Ok(mut written) => {
+                    return written
+                        .pop()
+                        .ok_or_else(|| StoreError::new(ErrorKind::Internal, "nothing written"));
+                }
+                // Somebody else corrected the same span in between: join with that.
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,21 +7,47 @@
 mod change;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod correction;
 mod document;
 mod error;
 mod filter;
+mod members;
 #[cfg(feature = "conformance")]
 pub mod memory;
+mod query;
+mod record;
 mod rollup;
+mod search;
+mod session;
+mod skeleton;
+mod sql;
+mod statistics;
 mod stored;
 mod telemetry;
 mod tree;
+mod upkeep;
+mod usage;
 
 pub use change::Change;
+pub use correction::{Correction, correct};
 pub use document::{DocumentStore, Session, SessionPatch};
 pub use error::{ErrorKind, Result, StoreError};
 pub use filter::{Cursor, PageRequest, ProjectScope, TraceFilter, newest_first};
-pub use rollup::{Head, Rollup, worst_open};
+pub use query::QueryStore;
+pub use record::{
+    Datapoint, Dataset, Document, DocumentCursor, DocumentKind, DocumentPage, DocumentQuery, DocumentWrite,
+    Key, Record, Run, Score, document_page,
+};
+pub use rollup::{Head, Rollup};
+pub use search::{Hit, Needle, Search, Searched};
+pub use session::{
+    SessionCursor, SessionFilter, SessionPage, SessionPageRequest, SessionSummary, session_page,
+};
+pub use skeleton::{Bone, Skeleton};
+pub use sql::{SqlColumn, SqlLimits, SqlRows, SqlStore, SqlValue, SqlView};
+pub use statistics::{Counter, Dimension, Facts, Histogram, Statistics, StatisticsQuery, StatisticsRow};
 pub use stored::StoredSpan;
 pub use telemetry::{Appended, Batch, StoreStats, TelemetryStore, Trace, TracePage};
 pub use tree::in_tree_order;
+pub use upkeep::{Deleted, Health, Problem, ProblemKind, Retention, Retired, Target, Upkeep};
+pub use usage::{Usage, UsageTree};

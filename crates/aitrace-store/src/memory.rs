@@ -2,7 +2,9 @@
 //!
 //! It is obviously right rather than fast: every read computes everything anew. Nothing is durable.
 
+mod query;
 mod state;
+mod upkeep;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,6 +17,7 @@ use crate::change::Change;
 use crate::document::{DocumentStore, Session, SessionPatch};
 use crate::error::{ErrorKind, Result, StoreError};
 use crate::filter::{Cursor, PageRequest, ProjectScope, TraceFilter, newest_first};
+use crate::record::{Document, DocumentKind, DocumentPage, DocumentQuery, DocumentWrite, document_page};
 use crate::telemetry::{Appended, Batch, StoreStats, TelemetryStore, Trace, TracePage};
 
 /// Changes that a subscriber may be behind before it is told to read again.
@@ -111,5 +114,27 @@ impl DocumentStore for MemoryStore {
 
     async fn projects(&self, scope: &ProjectScope) -> Result<Vec<String>> {
         self.with(|state| state.projects(scope))
+    }
+
+    async fn put_documents(&self, writes: Vec<DocumentWrite>) -> Result<Vec<Document>> {
+        self.with(|state| state.put_documents(writes))?
+    }
+
+    async fn document(&self, kind: DocumentKind, project: &str, id: &str) -> Result<Option<Document>> {
+        self.with(|state| state.documents.get(&(kind, project.to_owned(), id.to_owned())).cloned())
+    }
+
+    async fn documents(&self, query: &DocumentQuery) -> Result<DocumentPage> {
+        let asked = self.with(|state| {
+            state.documents.values().filter(|document| query.matches(document)).cloned().collect()
+        })?;
+        Ok(document_page(asked, query.bounded_limit()))
+    }
+
+    async fn remove_documents(&self, kind: DocumentKind, project: &str, ids: &[String]) -> Result<u64> {
+        self.with(|state| {
+            let key = |id: &String| (kind, project.to_owned(), id.clone());
+            ids.iter().filter_map(|id| state.documents.remove(&key(id))).count() as u64
+        })
     }
 }

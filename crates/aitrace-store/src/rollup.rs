@@ -1,15 +1,17 @@
 //! The line of a trace as a sum over its spans and log records, in any order.
 
-use aitrace_model::{LogRecord, Span, SpanId, SpanKind, Timestamp, TraceId, TraceStatus, TraceSummary};
+use aitrace_model::{
+    LogRecord, LostRules, Span, SpanId, SpanState, Timestamp, TraceId, TraceStatus, TraceSummary,
+};
 use serde::{Deserialize, Serialize};
 
-/// US dollars are summed in whole picodollars: sums of `f64` depend on their order.
-const PICO: f64 = 1e12;
+use crate::usage::Usage;
 
 /// What a summary needs to know of a set of spans and log records.
 ///
 /// Adding and merging are commutative and associative, so that parts of a trace (sealed, hot) can
-/// be summed apart; they are not idempotent, so each span and record is added once.
+/// be summed apart; they are not idempotent, so each span and record is added once. Usage is no sum
+/// over parts (see [`crate::UsageTree`]) and is set apart.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Rollup {
     /// Number of spans.
@@ -32,11 +34,20 @@ pub struct Rollup {
     pub last_log: Option<Timestamp>,
     /// Latest receipt of anything.
     pub heard: Option<Timestamp>,
-    /// Sum over model calls.
+    /// Number of spans that have not ended.
+    #[serde(default)]
+    pub open: u64,
+    /// Number of those whose sender has no heartbeats.
+    #[serde(default)]
+    pub quiet: u64,
+    /// Last sign of life of those whose sender has.
+    #[serde(default)]
+    pub beat: Option<Timestamp>,
+    /// Sum over model calls, each once.
     pub input_tokens: Option<u64>,
-    /// Sum over model calls.
+    /// Sum over model calls, each once.
     pub output_tokens: Option<u64>,
-    /// Sum over model calls in picodollars.
+    /// Sum over model calls in picodollars, each once.
     pub cost_pico: Option<i64>,
 }
 
@@ -83,13 +94,31 @@ impl Rollup {
         }
         self.end = self.end.max(span.end);
         self.heard = self.heard.max(Some(span.received));
-        // Wrappers repeat the usage of the call they wrap: only the calls themselves count.
-        if matches!(span.kind, SpanKind::Llm | SpanKind::Embedding) {
-            self.input_tokens = sum(self.input_tokens, span.input_tokens, u64::saturating_add);
-            self.output_tokens = sum(self.output_tokens, span.output_tokens, u64::saturating_add);
-            let pico = span.cost.map(|cost| (cost * PICO).round() as i64);
-            self.cost_pico = sum(self.cost_pico, pico, i64::saturating_add);
+    }
+
+    /// Adds what makes a span that was added one that has not ended.
+    pub fn add_open(&mut self, state: &SpanState) {
+        self.open += 1;
+        if state.has_heartbeats() {
+            self.beat = self.beat.max(Some(state.last_seen()));
+        } else {
+            self.quiet += 1;
         }
+    }
+
+    /// Sets what its model calls used, each once.
+    pub fn set_usage(&mut self, usage: Usage) {
+        let Usage { input_tokens, output_tokens, cost_pico } = usage;
+        (self.input_tokens, self.output_tokens, self.cost_pico) = (input_tokens, output_tokens, cost_pico);
+    }
+
+    /// How its spans that have not ended stand at `now`: running before lost; `None` when all ended.
+    pub fn open_status(&self, now: Timestamp, rules: &LostRules) -> Option<TraceStatus> {
+        let heard = self.heard.unwrap_or_default();
+        let beats = self.beat.is_some_and(|beat| now.since(beat) < rules.heartbeat_ns);
+        let runs = beats || (self.quiet > 0 && now.since(heard) < rules.silent_ns);
+        let status = if runs { TraceStatus::Running } else { TraceStatus::Lost };
+        (self.open > 0).then_some(status)
     }
 
     /// Adds a log record that was not added before.
@@ -116,9 +145,9 @@ impl Rollup {
         self.end = self.end.max(other.end);
         self.last_log = self.last_log.max(other.last_log);
         self.heard = self.heard.max(other.heard);
-        self.input_tokens = sum(self.input_tokens, other.input_tokens, u64::saturating_add);
-        self.output_tokens = sum(self.output_tokens, other.output_tokens, u64::saturating_add);
-        self.cost_pico = sum(self.cost_pico, other.cost_pico, i64::saturating_add);
+        self.open += other.open;
+        self.quiet += other.quiet;
+        self.beat = self.beat.max(other.beat);
     }
 
     /// Whether nothing was added.
@@ -153,7 +182,7 @@ impl Rollup {
             errors: self.errors,
             input_tokens: self.input_tokens,
             output_tokens: self.output_tokens,
-            cost: self.cost_pico.map(|pico| pico as f64 / PICO),
+            cost: Usage { cost_pico: self.cost_pico, ..Usage::default() }.cost(),
         }
     }
 }
@@ -164,27 +193,11 @@ impl Head {
     }
 }
 
-/// The status of several open spans together: running before lost before none.
-pub fn worst_open(one: Option<TraceStatus>, other: TraceStatus) -> Option<TraceStatus> {
-    match (one, other) {
-        (Some(TraceStatus::Running), _) | (_, TraceStatus::Running) => Some(TraceStatus::Running),
-        (_, TraceStatus::Lost) => Some(TraceStatus::Lost),
-        (one, _) => one,
-    }
-}
-
 fn keep_least<T: Ord + Clone>(known: &mut Option<T>, other: Option<&T>) {
     if let Some(other) = other
         && known.as_ref().is_none_or(|known| other < known)
     {
         *known = Some(other.clone());
-    }
-}
-
-fn sum<T: Copy>(one: Option<T>, other: Option<T>, add: impl Fn(T, T) -> T) -> Option<T> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(add(one, other)),
-        (one, other) => one.or(other),
     }
 }
 
@@ -225,22 +238,35 @@ mod tests {
     }
 
     #[test]
-    fn parts_sum_to_the_whole_and_wrappers_do_not_count() {
+    fn parts_sum_to_the_whole() {
         let spans: Vec<Span> = (1..20)
-            .map(|id| {
-                let mut one = span(id, (id > 3).then_some(1), i64::from(id % 5), Some(i64::from(id)));
-                one.kind = if id % 2 == 0 { SpanKind::Llm } else { SpanKind::Agent };
-                one.input_tokens = Some(10);
-                one.cost = Some(0.1);
-                one
-            })
+            .map(|id| span(id, (id > 3).then_some(1), i64::from(id % 5), Some(i64::from(id))))
             .collect();
         let whole = line(&spans, None);
-        assert_eq!((whole.input_tokens, whole.output_tokens, whole.cost), (Some(90), None, Some(0.9)));
         let (mut left, mut right) = (Rollup::default(), Rollup::default());
         spans[..7].iter().for_each(|span| left.add_span(span));
         spans[7..].iter().rev().for_each(|span| right.add_span(span));
         right.merge(&left);
         assert_eq!(right.summary("p", whole.trace_id, None), whole);
+    }
+
+    #[test]
+    fn open_spans_run_until_their_sender_is_silent() {
+        let rules = LostRules { heartbeat_ns: 10, silent_ns: 100 };
+        let state = |received, heartbeats| {
+            let mut span = span(1, None, 0, None);
+            (span.received, span.heartbeats) = (Timestamp::from_nanos(received), heartbeats);
+            SpanState::new(span)
+        };
+        let mut rollup = Rollup { heard: Some(Timestamp::from_nanos(50)), ..Rollup::default() };
+        let at = |rollup: &Rollup, now| rollup.open_status(Timestamp::from_nanos(now), &rules);
+        assert_eq!(at(&rollup, 60), None);
+        rollup.add_open(&state(40, true));
+        assert_eq!((at(&rollup, 49), at(&rollup, 50)), (Some(TraceStatus::Running), Some(TraceStatus::Lost)));
+        rollup.add_open(&state(20, false));
+        assert_eq!(
+            (at(&rollup, 149), at(&rollup, 150)),
+            (Some(TraceStatus::Running), Some(TraceStatus::Lost))
+        );
     }
 }

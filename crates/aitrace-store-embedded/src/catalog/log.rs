@@ -22,6 +22,13 @@ impl Catalog {
         Ok(())
     }
 
+    /// Removes one row.
+    pub(crate) fn log_remove_one(&self, seq: i64) -> Result<()> {
+        let fail = faults::sqlite("clearing the log");
+        self.connection.execute("DELETE FROM log WHERE seq = ?1", params![seq]).map_err(&fail)?;
+        Ok(())
+    }
+
     /// The last row's number, 0 where there is none.
     pub(crate) fn log_last(&self) -> Result<i64> {
         let last = "SELECT coalesce(max(seq), 0) FROM log";

@@ -5,7 +5,8 @@ use rusqlite::Connection;
 
 use crate::faults;
 
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     -- Batches that are acknowledged and not sealed yet; see `codec`.
     CREATE TABLE log (seq INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL) STRICT;
 
@@ -45,7 +46,59 @@ const STEPS: &[&str] = &["
         project TEXT NOT NULL, session_id TEXT NOT NULL, name TEXT, started INTEGER NOT NULL,
         updated INTEGER NOT NULL, data TEXT NOT NULL, PRIMARY KEY (project, session_id)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    -- state: live, corrupt, merged (into another), gone. day: of receipt, since 1970. sums: CRC-32 of each
+    -- block. Starts of its rows are between min_start and max_start where those are known.
+    ALTER TABLE segment ADD COLUMN day INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE segment ADD COLUMN min_start INTEGER;
+    ALTER TABLE segment ADD COLUMN max_start INTEGER;
+    ALTER TABLE segment ADD COLUMN sums BLOB;
+    ALTER TABLE segment ADD COLUMN merged_into INTEGER;
+
+    -- Rows of a segment that were deleted: of a trace; where trace_id is empty, of a whole project.
+    CREATE TABLE tombstone (
+        segment INTEGER NOT NULL, project TEXT NOT NULL, trace_id BLOB NOT NULL,
+        PRIMARY KEY (segment, project, trace_id)
+    ) STRICT, WITHOUT ROWID;
+
+    -- Of spans that were sealed before they ended: how many have no heartbeats, the last heartbeat of the
+    -- others, and when anything of the trace was last heard.
+    ALTER TABLE trace ADD COLUMN open INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE trace ADD COLUMN quiet INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE trace ADD COLUMN beat INTEGER;
+    ALTER TABLE trace ADD COLUMN heard INTEGER;
+
+    -- Where a session stands in lists; its line is summed over its traces.
+    CREATE TABLE session_line (
+        project TEXT NOT NULL, session_id TEXT NOT NULL, start INTEGER NOT NULL,
+        PRIMARY KEY (project, session_id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX session_by_start ON session_line (start, session_id, project);
+    INSERT INTO session_line SELECT project, session_id, min(start) FROM (
+        SELECT project, session_id, start FROM trace WHERE session_id IS NOT NULL
+        UNION ALL SELECT project, session_id, started FROM session
+    ) GROUP BY project, session_id;
+
+    CREATE TABLE document (
+        kind TEXT NOT NULL, project TEXT NOT NULL, id TEXT NOT NULL, created INTEGER NOT NULL,
+        updated INTEGER NOT NULL, version INTEGER NOT NULL, data TEXT NOT NULL,
+        PRIMARY KEY (kind, project, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX document_by_creation ON document (kind, created, id, project);
+    CREATE TABLE document_reference (
+        kind TEXT NOT NULL, reference TEXT NOT NULL, project TEXT NOT NULL, id TEXT NOT NULL,
+        PRIMARY KEY (kind, reference, project, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX reference_by_document ON document_reference (kind, project, id);
+
+    -- What could not be read; see `Health`.
+    CREATE TABLE problem (
+        number INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL, file TEXT NOT NULL,
+        rows INTEGER, since INTEGER, until INTEGER
+    ) STRICT;
+",
+];
 
 /// Brings the database to the newest version. One that is newer is refused, never touched.
 pub(super) fn migrate(connection: &Connection) -> Result<()> {

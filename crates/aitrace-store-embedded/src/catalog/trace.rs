@@ -1,9 +1,9 @@
 //! The line of each trace that has sealed rows.
 
-use aitrace_model::{SpanId, TraceId, TraceSummary};
+use aitrace_model::{LostRules, SpanId, Timestamp, TraceId, TraceStatus, TraceSummary};
 use aitrace_store::{Cursor, ErrorKind, ProjectScope, Result, Rollup, StoreError, TraceFilter};
 use rusqlite::types::Value;
-use rusqlite::{Row, params, params_from_iter};
+use rusqlite::{OptionalExtension, Row, ToSql, params, params_from_iter};
 
 use super::Catalog;
 use crate::faults;
@@ -31,6 +31,8 @@ pub(crate) struct Superseded {
 /// What to list.
 #[derive(Debug)]
 pub(crate) struct Page<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) lost: LostRules,
     pub(crate) filter: &'a TraceFilter,
     pub(crate) after: Option<&'a Cursor>,
     pub(crate) limit: usize,
@@ -39,9 +41,15 @@ pub(crate) struct Page<'a> {
 const COLUMNS: &str = "trace_id, project, rollup, segments";
 
 impl TraceRow {
-    /// Its line: everything sealed has ended.
-    pub(crate) fn summary(&self) -> TraceSummary {
-        self.rollup.summary(&self.project, self.trace_id, None)
+    /// Its line at a moment.
+    pub(crate) fn summary(&self, now: Timestamp, lost: &LostRules) -> TraceSummary {
+        self.rollup.summary(&self.project, self.trace_id, self.rollup.open_status(now, lost))
+    }
+
+    /// Ended spans, open spans and log records in it.
+    pub(crate) fn counts(&self) -> [i64; 3] {
+        let Rollup { spans, open, events, .. } = self.rollup;
+        [spans as i64 - open as i64, open as i64, events as i64]
     }
 
     fn read(row: &Row<'_>) -> Result<Self> {
@@ -62,24 +70,49 @@ impl Catalog {
     /// What is sealed of a trace.
     pub(crate) fn trace(&self, project: &str, trace_id: TraceId) -> Result<Option<TraceRow>> {
         let fail = faults::sqlite("reading a trace's line");
-        let sql =
-            "SELECT trace_id, project, rollup, segments FROM trace WHERE trace_id = ?1 AND project = ?2";
-        let mut select = self.connection.prepare_cached(sql).map_err(&fail)?;
+        let sql = format!("SELECT {COLUMNS} FROM trace WHERE trace_id = ?1 AND project = ?2");
+        let mut select = self.connection.prepare_cached(&sql).map_err(&fail)?;
         let mut rows = select.query(params![trace_id.to_bytes(), project]).map_err(&fail)?;
         rows.next().map_err(&fail)?.map(TraceRow::read).transpose()
     }
 
     /// What is sealed of a trace id, in each project.
     pub(crate) fn traces_with_id(&self, trace_id: TraceId) -> Result<Vec<TraceRow>> {
-        let fail = faults::sqlite("reading a trace's lines");
-        let sql = "SELECT trace_id, project, rollup, segments FROM trace WHERE trace_id = ?1";
-        let mut select = self.connection.prepare_cached(sql).map_err(&fail)?;
-        let mut rows = select.query(params![trace_id.to_bytes()]).map_err(&fail)?;
+        self.trace_rows("trace_id = ?1", params![trace_id.to_bytes()])
+    }
+
+    /// What is sealed of the traces of a session.
+    pub(crate) fn traces_of_session(&self, project: &str, session_id: &str) -> Result<Vec<TraceRow>> {
+        self.trace_rows("session_id = ?1 AND project = ?2", params![session_id, project])
+    }
+
+    /// What is sealed of the traces of a project.
+    pub(crate) fn traces_of_project(&self, project: &str) -> Result<Vec<TraceRow>> {
+        self.trace_rows("project = ?1", params![project])
+    }
+
+    fn trace_rows(&self, condition: &str, values: &[&dyn ToSql]) -> Result<Vec<TraceRow>> {
+        let fail = faults::sqlite("reading traces' lines");
+        let sql = format!("SELECT {COLUMNS} FROM trace WHERE {condition}");
+        let mut select = self.connection.prepare_cached(&sql).map_err(&fail)?;
+        let mut rows = select.query(values).map_err(&fail)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(&fail)? {
             found.push(TraceRow::read(row)?);
         }
         Ok(found)
+    }
+
+    /// All lines, one by one.
+    pub(crate) fn each_trace(&self, mut each: impl FnMut(TraceRow)) -> Result<()> {
+        let fail = faults::sqlite("reading traces' lines");
+        let sql = format!("SELECT {COLUMNS} FROM trace");
+        let mut select = self.connection.prepare(&sql).map_err(&fail)?;
+        let mut rows = select.query([]).map_err(&fail)?;
+        while let Some(row) = rows.next().map_err(&fail)? {
+            each(TraceRow::read(row)?);
+        }
+        Ok(())
     }
 
     /// Lines of a page in the order of lists, except those that `skip` names (by project and id).
@@ -96,7 +129,7 @@ impl Catalog {
         while let Some(row) = rows.next().map_err(&fail)? {
             let line = TraceRow::read(row)?;
             if !skip(&line.project, line.trace_id) {
-                found.push(line.summary());
+                found.push(line.summary(page.now, &page.lost));
                 if found.len() == page.limit {
                     break;
                 }
@@ -105,16 +138,18 @@ impl Catalog {
         Ok(found)
     }
 
-    /// Writes the line of a trace.
-    pub(crate) fn put_trace(&self, row: &TraceRow) -> Result<()> {
+    /// Writes the line of a trace, with totals and the place of its session. `before` is what the totals count of it.
+    pub(crate) fn put_trace(&self, row: &TraceRow, before: [i64; 3]) -> Result<()> {
         let fail = faults::sqlite("writing a trace's line");
-        let summary = row.summary();
+        // Which of running and lost it is depends on the time: the statement of a page decides that.
+        let summary = row.rollup.summary(&row.project, row.trace_id, None);
+        let was = self.session_of(&row.project, row.trace_id)?;
         let mut upsert = self
             .connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO trace
-                 (trace_id, project, start, session_id, status, folded, rollup, segments)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                 (trace_id, project, start, session_id, status, folded, rollup, segments, open, quiet, beat, heard)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )
             .map_err(&fail)?;
         let json = |what: serde_json::Result<String>| what.expect("plain data serialises");
@@ -128,9 +163,49 @@ impl Catalog {
                 summary.name.to_lowercase(),
                 json(serde_json::to_string(&row.rollup)),
                 json(serde_json::to_string(&row.segments)),
+                row.rollup.open as i64,
+                row.rollup.quiet as i64,
+                row.rollup.beat.map(Timestamp::nanos),
+                row.rollup.heard.map(Timestamp::nanos),
             ])
             .map_err(&fail)?;
+        self.count(before, row.counts())?;
+        if let Some(was) = was.filter(|was| Some(was) != summary.session_id.as_ref()) {
+            self.place_session(&row.project, &was)?;
+        }
+        summary.session_id.map_or(Ok(()), |session| self.place_session(&row.project, &session))
+    }
+
+    /// Removes the line of a trace, and what totals and its session have of it.
+    pub(crate) fn remove_trace(&self, row: &TraceRow) -> Result<()> {
+        let fail = faults::sqlite("removing a trace's line");
+        let was = self.session_of(&row.project, row.trace_id)?;
+        let sql = "DELETE FROM trace WHERE trace_id = ?1 AND project = ?2";
+        let mut delete = self.connection.prepare_cached(sql).map_err(&fail)?;
+        if delete.execute(params![row.trace_id.to_bytes(), row.project]).map_err(&fail)? > 0 {
+            self.count(row.counts(), [0; 3])?;
+        }
+        was.map_or(Ok(()), |session| self.place_session(&row.project, &session))
+    }
+
+    fn count(&self, before: [i64; 3], after: [i64; 3]) -> Result<()> {
+        for (name, change) in
+            ["spans", "open", "logs"].into_iter().zip(0..).map(|(name, at)| (name, after[at] - before[at]))
+        {
+            if change != 0 {
+                self.add_total(name, change)?;
+            }
+        }
         Ok(())
+    }
+
+    /// The session that the line of a trace names.
+    pub(crate) fn session_of(&self, project: &str, trace_id: TraceId) -> Result<Option<String>> {
+        let fail = faults::sqlite("reading a trace's session");
+        let sql = "SELECT session_id FROM trace WHERE trace_id = ?1 AND project = ?2";
+        let mut select = self.connection.prepare_cached(sql).map_err(&fail)?;
+        let known = select.query_row(params![trace_id.to_bytes(), project], |row| row.get(0)).optional();
+        Ok(known.map_err(&fail)?.flatten())
     }
 
     pub(crate) fn add_superseded(&self, old: &Superseded) -> Result<()> {
@@ -193,8 +268,22 @@ fn compile(page: &Page<'_>) -> (String, Vec<Value>) {
     if let Some(session) = session_id {
         add("session_id = ?", vec![session.clone().into()]);
     }
-    if let Some(status) = status {
-        add("status = ?", vec![status.as_str().to_owned().into()]);
+    // A trace with open spans runs while one of them was heard of lately.
+    let runs =
+        "(open > 0 AND (quiet > 0 AND ? - coalesce(heard, 0) < ? OR beat IS NOT NULL AND ? - beat < ?))";
+    let (now, lost) = (page.now.nanos(), page.lost);
+    let times = || vec![now.into(), lost.silent_ns.into(), now.into(), lost.heartbeat_ns.into()];
+    match status {
+        Some(TraceStatus::Running) => add(runs, times()),
+        Some(TraceStatus::Lost) => {
+            add("open > 0", Vec::new());
+            add(
+                "NOT (quiet > 0 AND ? - coalesce(heard, 0) < ? OR beat IS NOT NULL AND ? - beat < ?)",
+                times(),
+            );
+        }
+        Some(ended) => add("open = 0 AND status = ?", vec![ended.as_str().to_owned().into()]),
+        None => {}
     }
     if let Some(query) = query {
         let folded = query.to_lowercase();

@@ -13,13 +13,46 @@ pub(crate) enum HotSpan {
     /// Several messages, or none that ends it.
     Joined {
         /// The messages.
-        state: Box<SpanState>,
+        state: Arc<SpanState>,
         /// The merged span, with the status of a running one while it has not ended; `None` while
         /// it is only log records.
         shown: Option<Arc<StoredSpan>>,
         /// Whether sealed rows of it do not count any more.
         over: bool,
     },
+}
+
+/// What something weighs in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Weight {
+    /// Finished spans and log records.
+    pub(crate) rows: usize,
+    /// Spans that have not ended.
+    pub(crate) open: usize,
+    /// Estimated bytes.
+    pub(crate) bytes: usize,
+}
+
+impl Weight {
+    /// The sum, less what was there before.
+    pub(crate) fn changed(self, before: Self, after: Self) -> Self {
+        Self {
+            rows: self.rows + after.rows - before.rows,
+            open: self.open + after.open - before.open,
+            bytes: self.bytes + after.bytes - before.bytes,
+        }
+    }
+}
+
+/// What a seal took of a span.
+#[derive(Debug, Clone)]
+pub(crate) struct Taken {
+    /// The merged span.
+    pub(crate) stored: Arc<StoredSpan>,
+    /// Its messages, where they are more than the span itself.
+    pub(crate) state: Option<Arc<SpanState>>,
+    /// Whether sealed rows of it do not count any more.
+    pub(crate) over: bool,
 }
 
 impl HotSpan {
@@ -32,7 +65,7 @@ impl HotSpan {
 
     pub(crate) fn joined(state: SpanState, over: bool) -> Self {
         let shown = state.merged().map(|span| Arc::new(stored(span, state.is_ended())));
-        Self::Joined { state: Box::new(state), shown, over }
+        Self::Joined { state: Arc::new(state), shown, over }
     }
 
     /// Adds a message; whether anything is known that was not before.
@@ -60,6 +93,40 @@ impl HotSpan {
         }
     }
 
+    /// What a seal takes of it; `None` while it is only log records.
+    pub(crate) fn taken(&self) -> Option<Taken> {
+        match self {
+            Self::Whole(stored) => Some(Taken { stored: Arc::clone(stored), state: None, over: false }),
+            Self::Joined { state, shown, over } => {
+                let state = Some(Arc::clone(state));
+                Some(Taken { stored: Arc::clone(shown.as_ref()?), state, over: *over })
+            }
+        }
+    }
+
+    /// Its messages, where they are more than the span itself.
+    pub(crate) fn shared_state(&self) -> Option<Arc<SpanState>> {
+        match self {
+            Self::Whole(_) => None,
+            Self::Joined { state, .. } => Some(Arc::clone(state)),
+        }
+    }
+
+    /// Whether nothing was said of it since it was taken.
+    pub(crate) fn is_as_taken(&self, taken: &Taken) -> bool {
+        match self {
+            Self::Whole(stored) => Arc::ptr_eq(stored, &taken.stored),
+            Self::Joined { state, .. } => taken.state.as_ref().is_some_and(|taken| Arc::ptr_eq(state, taken)),
+        }
+    }
+
+    /// What was sealed of it does not count any more.
+    pub(crate) fn set_over(&mut self) {
+        if let Self::Joined { over, .. } = self {
+            *over = true;
+        }
+    }
+
     pub(crate) fn is_ended(&self) -> bool {
         self.state().is_none_or(SpanState::is_ended)
     }
@@ -73,9 +140,10 @@ impl HotSpan {
         self.state().is_none_or(|state| state.is_ended() && state.orphan_logs().next().is_none())
     }
 
-    /// Rows that it will be when sealed, and their estimated bytes in memory.
-    pub(crate) fn weight(&self) -> (usize, usize) {
-        if self.is_ended() { (1, self.bytes()) } else { (0, 0) }
+    /// What it weighs in memory.
+    pub(crate) fn weight(&self) -> Weight {
+        let ended = usize::from(self.is_ended());
+        Weight { rows: ended, open: 1 - ended, bytes: self.bytes() }
     }
 
     fn bytes(&self) -> usize {
@@ -93,7 +161,7 @@ impl HotSpan {
 pub(crate) fn state_of(span: &HotSpan) -> SpanState {
     match span {
         HotSpan::Whole(stored) => SpanState::new(stored.span.clone()),
-        HotSpan::Joined { state, .. } => (**state).clone(),
+        HotSpan::Joined { state, .. } => SpanState::clone(state),
     }
 }
 

@@ -3,23 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use aitrace_model::{LogRecord, Span, SpanId, SpanState, Timestamp, TraceId, TraceStatus, TraceSummary};
-use aitrace_store::{Change, Rollup, StoredSpan, worst_open};
+use aitrace_model::{LogRecord, Span, SpanId, SpanState, Timestamp, TraceId, TraceSummary};
+use aitrace_store::{Change, Rollup, StoredSpan, UsageTree};
 
 use super::Moment;
-use super::span::{HotSpan, state_of};
+use super::span::{HotSpan, Taken, Weight};
 
 /// What is sealed of a trace.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SealedPart {
     /// The sum over sealed rows that still count.
     pub(crate) rollup: Rollup,
-    /// Spans and log records in the catalog's line, superseded ones included.
-    pub(crate) counted: (u64, u64),
+    /// Ended spans, open spans and log records in the catalog's line, superseded ones included.
+    pub(crate) counted: [i64; 3],
     /// Files that hold rows of it.
     pub(crate) segments: Vec<i64>,
-    /// Ids of its sealed spans.
-    pub(crate) spans: Arc<HashSet<SpanId>>,
+    /// Its sealed spans.
+    pub(crate) spans: Arc<UsageTree>,
     /// Ids of its sealed log records.
     pub(crate) logs: Arc<HashSet<String>>,
 }
@@ -42,7 +42,15 @@ impl Prior {
         for log in &self.logs {
             rollup.add_log(log);
         }
+        rollup.set_usage(self.usage().total());
         rollup
+    }
+
+    /// Its spans as far as usage goes.
+    pub(crate) fn usage(&self) -> UsageTree {
+        let mut tree = UsageTree::default();
+        self.spans.values().filter_map(SpanState::merged).for_each(|span| tree.set(&span));
+        tree
     }
 }
 
@@ -62,8 +70,9 @@ pub(crate) struct HotTrace {
     settled: Rollup,
     // The line, where nothing in it depends on the time.
     line: Option<Arc<TraceSummary>>,
-    rows: usize,
-    bytes: usize,
+    weight: Weight,
+    /// All its spans, sealed ones too, as far as usage goes.
+    pub(crate) usage: UsageTree,
 }
 
 impl HotTrace {
@@ -71,6 +80,7 @@ impl HotTrace {
         Self {
             project: project.into(),
             trace_id,
+            usage: UsageTree::clone(&sealed.spans),
             sealed,
             spans: BTreeMap::new(),
             logs: BTreeMap::new(),
@@ -78,8 +88,7 @@ impl HotTrace {
             unsettled: BTreeSet::new(),
             settled: Rollup::default(),
             line: None,
-            rows: 0,
-            bytes: 0,
+            weight: Weight::default(),
         }
     }
 
@@ -87,9 +96,9 @@ impl HotTrace {
         self.spans.is_empty() && self.logs.is_empty()
     }
 
-    /// Finished spans and log records, and their estimated bytes.
-    pub(crate) fn size(&self) -> (usize, usize) {
-        (self.rows, self.bytes)
+    /// What it weighs.
+    pub(crate) fn weight(&self) -> Weight {
+        self.weight
     }
 
     /// Adds a message. `prior` must be given where the span is sealed and not here. Returns whether
@@ -103,7 +112,7 @@ impl HotTrace {
     ) -> (bool, Option<Change>) {
         let id = message.span_id;
         let tentative = message.tentative.clone().filter(|_| telling);
-        let weight = self.spans.get(&id).map_or((0, 0), HotSpan::weight);
+        let weight = self.spans.get(&id).map(HotSpan::weight).unwrap_or_default();
         let was = match self.spans.get_mut(&id) {
             Some(span) => {
                 let was = (span.shown().is_some(), span.is_ended(), span.is_settled());
@@ -140,10 +149,12 @@ impl HotTrace {
     }
 
     /// Updates sums after a span changed, which weighed `before` and was settled or not.
-    fn account(&mut self, id: SpanId, before: (usize, usize), was_settled: bool) {
+    fn account(&mut self, id: SpanId, before: Weight, was_settled: bool) {
         let span = &self.spans[&id];
-        let after = span.weight();
-        (self.rows, self.bytes) = (self.rows + after.0 - before.0, self.bytes + after.1 - before.1);
+        self.weight = self.weight.changed(before, span.weight());
+        if let Some(stored) = span.shown() {
+            self.usage.set(&stored.span);
+        }
         let settled = span.is_settled();
         if !settled {
             self.unsettled.insert(id);
@@ -165,9 +176,9 @@ impl HotTrace {
         for log in self.logs.values() {
             self.settled.add_log(log);
         }
-        let logs = self.logs.values().map(|log| (1, log_bytes(log)));
+        let logs = self.logs.values().map(|log| log_weight(log));
         let weights = self.spans.values().map(HotSpan::weight).chain(logs);
-        (self.rows, self.bytes) = weights.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        self.weight = weights.fold(Weight::default(), |sum, one| sum.changed(Weight::default(), one));
     }
 
     fn change(
@@ -196,7 +207,7 @@ impl HotTrace {
         }
         self.logs.insert(log.id.clone(), Arc::clone(log));
         self.settled.add_log(log);
-        (self.rows, self.bytes, self.line) = (self.rows + 1, self.bytes + log_bytes(log), None);
+        (self.weight, self.line) = (self.weight.changed(Weight::default(), log_weight(log)), None);
         true
     }
 
@@ -211,16 +222,15 @@ impl HotTrace {
         if let Some(line) = &self.line {
             return Arc::clone(line);
         }
-        let (mut rollup, mut open, heard) = (self.sealed.rollup.clone(), None, self.heard());
+        let mut rollup = self.sealed.rollup.clone();
         rollup.merge(&self.settled);
         for id in &self.unsettled {
             let span = &self.spans[id];
             add_state(&mut rollup, span.shown().map(|stored| &stored.span), span.state());
-            if let Some(state) = span.state().filter(|state| !state.is_ended() && span.shown().is_some()) {
-                let status: TraceStatus = state.status(moment.now, &moment.lost, heard);
-                open = worst_open(open, status);
-            }
         }
+        rollup.set_usage(self.usage.total());
+        rollup.heard = Some(self.heard());
+        let open = rollup.open_status(moment.now, &moment.lost);
         Arc::new(rollup.summary(&self.project, self.trace_id, open))
     }
 
@@ -228,25 +238,52 @@ impl HotTrace {
     pub(super) fn refresh(&mut self, moment: Moment) -> Arc<TraceSummary> {
         self.line = None;
         let line = self.summary(moment);
-        if self.unsettled.is_empty() {
+        if self.unsettled.is_empty() && self.sealed.rollup.open == 0 {
             self.line = Some(Arc::clone(&line));
         }
         line
     }
 
-    /// Forgets its finished spans and log records, which `part` has now. Whether anything is left.
-    pub(super) fn sealed_as(&mut self, part: SealedPart) -> bool {
+    /// Forgets what was sealed, which `part` has now. Spans of which something was said meanwhile stay, and
+    /// outrank their sealed rows. Whether such spans are here: then the sum in `part` counts too much.
+    pub(super) fn sealed_as(&mut self, part: SealedPart, taken: &[Taken], logs: &[Arc<LogRecord>]) -> bool {
         self.sealed = part;
-        self.spans.retain(|_, span| !span.is_ended());
-        self.unsettled.retain(|id| self.spans.contains_key(id));
-        self.logs.clear();
+        for taken in taken {
+            let id = taken.stored.span.span_id;
+            if self.spans.get(&id).is_some_and(|span| span.is_as_taken(taken)) {
+                self.spans.remove(&id);
+                self.unsettled.remove(&id);
+            } else if let Some(span) = self.spans.get_mut(&id) {
+                span.set_over();
+            }
+        }
+        for log in logs {
+            self.logs.remove(&log.id);
+        }
         self.resum();
-        !self.spans.is_empty()
+        self.line = None;
+        self.spans.values().any(HotSpan::is_over)
     }
 
-    /// What is left in the log of it when its finished part is sealed.
-    pub(crate) fn unfinished(&self) -> impl Iterator<Item = SpanState> + '_ {
-        self.spans.values().filter(|span| !span.is_ended()).map(state_of)
+    /// The sum over sealed rows anew, from the rows themselves.
+    pub(crate) fn set_prior(&mut self, prior: &Prior) {
+        self.sealed.rollup = prior.rollup(|id| self.spans.get(id).is_some_and(HotSpan::is_over));
+        self.line = None;
+    }
+
+    /// Replaces what is known of the sealed part.
+    pub(crate) fn set_sealed(&mut self, part: SealedPart, prior: &Prior) {
+        self.usage = UsageTree::clone(&part.spans);
+        self.sealed = part;
+        self.spans.values().filter_map(HotSpan::shown).for_each(|stored| self.usage.set(&stored.span));
+        self.set_prior(prior);
+    }
+
+    /// The ids of spans that have not ended, with when they were last heard of.
+    pub(crate) fn open(&self) -> impl Iterator<Item = (Timestamp, SpanId)> + '_ {
+        let open = self.unsettled.iter().filter_map(|id| Some((*id, self.spans[id].state()?)));
+        let open = open.filter(|(id, state)| !state.is_ended() && self.spans[id].shown().is_some());
+        open.map(|(id, state)| (state.last_seen(), id))
     }
 }
 
@@ -263,18 +300,22 @@ fn as_of(span: &HotSpan, moment: Moment, heard: Timestamp) -> Option<Arc<StoredS
     Some(Arc::new(StoredSpan { span: shown.span.clone(), status }))
 }
 
-/// Adds a span with the log records that its messages are besides.
+/// Adds a span with the log records that its messages are besides, and whether it is open.
 pub(crate) fn add_state(rollup: &mut Rollup, merged: Option<&Span>, state: Option<&SpanState>) {
     if let Some(merged) = merged {
         rollup.add_span(merged);
     }
     if let Some(state) = state {
         state.orphan_logs().for_each(|log| rollup.add_log(log));
+        if merged.is_some() && !state.is_ended() {
+            rollup.add_open(state);
+        }
         rollup.heard = rollup.heard.max(Some(state.last_seen()));
     }
 }
 
-/// Estimated bytes of a log record.
-pub(super) fn log_bytes(log: &LogRecord) -> usize {
-    size_of::<LogRecord>() + log.attrs.as_str().len() + log.event.len() + log.id.len() + 64
+/// What a log record weighs.
+pub(super) fn log_weight(log: &LogRecord) -> Weight {
+    let bytes = size_of::<LogRecord>() + log.attrs.as_str().len() + log.event.len() + log.id.len() + 64;
+    Weight { rows: 1, open: 0, bytes }
 }

@@ -1,88 +1,110 @@
-//! The rows of one trace out of a file.
+//! Rows out of a file.
 
-use std::fs::File;
-
-use aitrace_model::{LogRecord, Span, TraceId};
+use aitrace_model::{LogRecord, Span, SpanId, TraceId};
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter,
+    ArrowPredicateFn, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowFilter,
 };
 use parquet::errors::{ParquetError, Result};
-use parquet::file::metadata::{PageIndexPolicy, RowGroupMetaData};
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
 use super::{Segment, Segments};
 use crate::rows;
 
-/// Spans of a trace with their packed parts.
+/// Which rows of a trace, and which columns of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scan<'a> {
+    pub(crate) project: &'a str,
+    pub(crate) trace_id: TraceId,
+    /// Only this span.
+    pub(crate) span_id: Option<SpanId>,
+    /// Only these columns; all where it is empty.
+    pub(crate) columns: &'a [&'a str],
+}
+
+/// Spans of a trace with their packed parts. Cells of columns that are not read are empty.
 pub(crate) fn read_spans(
     segments: &Segments,
     segment: &Segment,
-    project: &str,
-    trace_id: TraceId,
+    scan: &Scan<'_>,
 ) -> Result<Vec<(Span, Option<Vec<u8>>)>> {
     let mut found = Vec::new();
-    for batch in batches(segments, segment, project, trace_id)? {
+    for batch in batches(segments, segment, scan)? {
         found.extend(rows::spans(&batch).ok_or_else(not_ours)?);
     }
     Ok(found)
 }
 
 /// Log records of a trace.
-pub(crate) fn read_logs(
-    segments: &Segments,
-    segment: &Segment,
-    project: &str,
-    trace_id: TraceId,
-) -> Result<Vec<LogRecord>> {
+pub(crate) fn read_logs(segments: &Segments, segment: &Segment, scan: &Scan<'_>) -> Result<Vec<LogRecord>> {
     let mut found = Vec::new();
-    for batch in batches(segments, segment, project, trace_id)? {
+    for batch in batches(segments, segment, scan)? {
         found.extend(rows::logs(&batch).ok_or_else(not_ours)?);
     }
     Ok(found)
+}
+
+/// All rows of a file with some of its columns (those that it has), in batches.
+pub(crate) fn scan(
+    segments: &Segments,
+    segment: &Segment,
+    columns: &[&str],
+    rows: usize,
+) -> Result<ParquetRecordBatchReader> {
+    let (file, footer) = segments.open(segment)?;
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer);
+    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+    builder.with_projection(mask).with_batch_size(rows).build()
 }
 
 fn not_ours() -> ParquetError {
     ParquetError::General("a cell does not hold what its column promises".to_owned())
 }
 
-/// Rows of a trace: row groups by their statistics, then pages by a filter on the two columns
+/// Rows of a trace: row groups by their statistics, then pages by a filter on the columns
 /// that are cheap to read. Planning a query would cost more than all of this.
-fn batches(
-    segments: &Segments,
-    segment: &Segment,
-    project: &str,
-    trace_id: TraceId,
-) -> Result<Vec<RecordBatch>> {
-    let file = File::open(&segment.path)?;
-    let footer = segments.footer(segment.id, || {
-        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
-        ArrowReaderMetadata::load(&file, options)
-    })?;
+fn batches(segments: &Segments, segment: &Segment, scan: &Scan<'_>) -> Result<Vec<RecordBatch>> {
+    let (file, footer) = segments.open(segment)?;
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer);
     let schema = builder.parquet_schema();
     let column = |name: &str| {
         (0..schema.num_columns()).find(|index| schema.column(*index).name() == name).ok_or_else(not_ours)
     };
-    let (trace_column, project_column) = (column("trace_id")?, column("project")?);
-    let hex = trace_id.to_hex();
+    let trace_column = column("trace_id")?;
+    let hex = scan.trace_id.to_hex();
     let groups = builder.metadata().row_groups().iter().enumerate();
     let groups = groups.filter(|(_, group)| may_hold(group, trace_column, &hex)).map(|(index, _)| index);
     let groups: Vec<usize> = groups.collect();
-    let mask = ProjectionMask::leaves(schema, [trace_column, project_column]);
-    let project = project.to_owned();
-    let keep = ArrowPredicateFn::new(mask, move |batch| {
+    let mut filters = vec![trace_column, column("project")?];
+    if scan.span_id.is_some() {
+        filters.push(column("span_id")?);
+    }
+    let (project, span) = (scan.project.to_owned(), scan.span_id.map(SpanId::to_hex));
+    let keep = ArrowPredicateFn::new(ProjectionMask::leaves(schema, filters), move |batch| {
         let text = |name| batch.column_by_name(name).and_then(|array| array.as_string_opt::<i32>());
         let (Some(projects), Some(traces)) = (text("project"), text("trace_id")) else {
             return Ok(BooleanArray::from(vec![false; batch.num_rows()]));
         };
-        let pairs = traces.iter().zip(projects.iter());
-        Ok(pairs.map(|(id, of)| Some(id == Some(&hex) && of == Some(&project))).collect())
+        let spans = text("span_id");
+        let is_span = |row: usize| match (&span, spans) {
+            (Some(span), Some(spans)) => spans.value(row) == span,
+            (wanted, _) => wanted.is_none(),
+        };
+        let pairs = traces.iter().zip(projects.iter()).enumerate();
+        let kept =
+            pairs.map(|(row, (id, of))| Some(id == Some(&hex) && of == Some(&project) && is_span(row)));
+        Ok(kept.collect())
     });
+    let mask = match scan.columns {
+        [] => ProjectionMask::all(),
+        columns => ProjectionMask::columns(schema, columns.iter().copied()),
+    };
     let reader = builder
         .with_row_groups(groups)
         .with_row_filter(RowFilter::new(vec![Box::new(keep)]))
+        .with_projection(mask)
         .with_batch_size(8192)
         .build()?;
     reader.map(|batch| Ok(batch?)).collect()

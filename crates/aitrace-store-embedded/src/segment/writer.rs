@@ -1,17 +1,20 @@
 //! Rows to a file.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aitrace_model::LogRecord;
+use aitrace_model::{LogRecord, Timestamp};
 use aitrace_store::{ErrorKind, Result, StoreError};
-use arrow::datatypes::SchemaRef;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute;
+use arrow::datatypes::{SchemaRef, TimestampNanosecondType};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
+use super::blocks::Summing;
 use crate::columns::{self, Column};
 use crate::faults;
 use crate::rows::{LOGS, SPANS, SpanRow};
@@ -61,9 +64,26 @@ const NO_STATISTICS: &[&str] = &[
     "attrs",
 ];
 
-/// Writes spans, sorted by project, trace, start, to a new file at `path`; durable when it returns
-/// except for its name. Returns its length.
-pub(crate) fn write_spans(path: &Path, rows: &mut [SpanRow], level: i32) -> Result<u64> {
+/// A file that was written; durable except for its name.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// Length.
+    pub(crate) bytes: u64,
+    /// Rows in it.
+    pub(crate) rows: u64,
+    /// Earliest and latest start (or time) of a row.
+    pub(crate) starts: Option<(Timestamp, Timestamp)>,
+    /// Sum of each block.
+    pub(crate) sums: Vec<u32>,
+}
+
+/// Day of receipt, since 1970.
+pub(crate) fn day_of(received: Timestamp) -> i64 {
+    received.nanos().div_euclid(86_400_000_000_000)
+}
+
+/// Writes spans, sorted by project, trace, start, to a new file at `path`.
+pub(crate) fn write_spans(path: &Path, rows: &mut [SpanRow], level: i32) -> Result<Written> {
     rows.sort_unstable_by(|a, b| {
         let key = |row: &SpanRow| {
             let span = &row.stored.span;
@@ -75,29 +95,70 @@ pub(crate) fn write_spans(path: &Path, rows: &mut [SpanRow], level: i32) -> Resu
 }
 
 /// Writes log records, sorted by project, trace, time.
-pub(crate) fn write_logs(path: &Path, rows: &mut [Arc<LogRecord>], level: i32) -> Result<u64> {
+pub(crate) fn write_logs(path: &Path, rows: &mut [Arc<LogRecord>], level: i32) -> Result<Written> {
     rows.sort_unstable_by(|a, b| {
         (&a.project, a.trace_id, a.time, &a.id).cmp(&(&b.project, b.trace_id, b.time, &b.id))
     });
     write(path, LOGS, rows, level)
 }
 
-fn write<T>(path: &Path, columns: &[(&str, Column<T>)], rows: &[T], level: i32) -> Result<u64> {
-    let fail = faults::io("writing", path);
+fn write<T>(path: &Path, columns: &[(&str, Column<T>)], rows: &[T], level: i32) -> Result<Written> {
     let schema = columns::schema(columns);
-    let file = File::create(path).map_err(&fail)?;
-    let properties = properties(&schema, rows.len(), level)?;
-    let parquet = |error: parquet::errors::ParquetError| {
-        let text = format!("writing {} failed: {error}", path.display());
-        StoreError::new(ErrorKind::Unavailable, text).with_source(error)
-    };
-    let mut writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties)).map_err(parquet)?;
+    let mut writer = FileWriter::create(path, &schema, rows.len(), level)?;
     for slice in rows.chunks(SLICE) {
-        writer.write(&columns::batch(&schema, columns, slice)?).map_err(parquet)?;
+        writer.write(&columns::batch(&schema, columns, slice)?)?;
     }
-    let file = writer.into_inner().map_err(parquet)?;
-    file.sync_all().map_err(&fail)?;
-    Ok(file.metadata().map_err(&fail)?.len())
+    writer.finish()
+}
+
+/// A file that is being written.
+pub(super) struct FileWriter {
+    path: PathBuf,
+    writer: ArrowWriter<Summing<File>>,
+    rows: u64,
+    starts: Option<(i64, i64)>,
+}
+
+impl FileWriter {
+    /// A new file for about so many rows.
+    pub(super) fn create(path: &Path, schema: &SchemaRef, rows: usize, level: i32) -> Result<Self> {
+        let file = File::create(path).map_err(faults::io("writing", path))?;
+        let properties = properties(schema, rows, level)?;
+        let writer = ArrowWriter::try_new(Summing::new(file), Arc::clone(schema), Some(properties));
+        let writer = writer.map_err(faults::parquet(path))?;
+        Ok(Self { path: path.to_owned(), writer, rows: 0, starts: None })
+    }
+
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Appends rows, which must be sorted.
+    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let start = batch.column_by_name("start").or_else(|| batch.column_by_name("time"));
+        let start = start.and_then(|column| column.as_primitive_opt::<TimestampNanosecondType>());
+        let (min, max) = (start.and_then(compute::min), start.and_then(compute::max));
+        if let Some((min, max)) = min.zip(max) {
+            let known = self.starts.unwrap_or((min, max));
+            self.starts = Some((known.0.min(min), known.1.max(max)));
+        }
+        self.rows += batch.num_rows() as u64;
+        self.writer.write(batch).map_err(faults::parquet(&self.path))
+    }
+
+    /// Syncs it.
+    pub(super) fn finish(self) -> Result<Written> {
+        let (file, sums) = self.writer.into_inner().map_err(faults::parquet(&self.path))?.finish();
+        let fail = faults::io("writing", &self.path);
+        file.sync_all().map_err(&fail)?;
+        let time = Timestamp::from_nanos;
+        Ok(Written {
+            bytes: file.metadata().map_err(&fail)?.len(),
+            rows: self.rows,
+            starts: self.starts.map(|(min, max)| (time(min), time(max))),
+            sums,
+        })
+    }
 }
 
 fn properties(schema: &SchemaRef, rows: usize, level: i32) -> Result<WriterProperties> {

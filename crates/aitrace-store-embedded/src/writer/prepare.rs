@@ -68,19 +68,19 @@ impl Writer {
     }
 
     /// What is sealed of a trace that is not hot.
-    fn sealed_part(&mut self, project: &str, trace_id: TraceId) -> Result<Option<SealedPart>> {
+    pub(super) fn sealed_part(&mut self, project: &str, trace_id: TraceId) -> Result<Option<SealedPart>> {
         let Some(mut row) = self.catalog.trace(project, trace_id)? else { return Ok(None) };
-        let counted = (row.rollup.spans, row.rollup.events);
+        let counted = row.counts();
         let ids = if let Some(ids) = self.cache.get(project, trace_id) {
             ids
         } else {
             let prior = self.prior(project, trace_id, &row.segments)?;
             // Where a file was lost, the line counts what is left.
             let rollup = prior.rollup(|_| false);
-            if (rollup.spans, rollup.events) != counted {
+            if (rollup.spans, rollup.events) != (row.rollup.spans, row.rollup.events) {
                 row.rollup = rollup;
             }
-            let spans: HashSet<SpanId> = prior.spans.keys().copied().collect();
+            let spans = prior.usage();
             let logs: HashSet<String> = prior.logs.into_iter().map(|log| log.id).collect();
             let ids = Ids { spans: Arc::new(spans), logs: Arc::new(logs) };
             self.cache.insert(&Arc::from(project), trace_id, ids.clone());
@@ -96,13 +96,14 @@ impl Writer {
     }
 
     /// Sealed rows of a trace. A file that cannot be read is set aside: its rows are gone.
-    fn prior(&mut self, project: &str, trace_id: TraceId, segments: &[i64]) -> Result<Prior> {
-        let (rows, damaged) = read::sealed(&self.shared.segments, segments, project, trace_id);
+    pub(super) fn prior(&mut self, project: &str, trace_id: TraceId, segments: &[i64]) -> Result<Prior> {
+        let files = self.shared.segments.resolve(segments);
+        let (rows, damaged) =
+            read::sealed(&self.shared.segments, &files, project, trace_id, read::Part::Whole);
         for (id, why) in damaged {
             self.quarantine(id, &why)?;
         }
-        let logs = rows.logs.into_values().collect();
-        Ok(Prior { spans: rows.spans.into_iter().map(|(id, row)| (id, row.1)).collect(), logs })
+        Ok(rows.into_prior())
     }
 
     /// Names of projects in the batches that are not remembered yet.

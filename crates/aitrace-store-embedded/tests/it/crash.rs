@@ -68,7 +68,7 @@ async fn write(store: Arc<EmbeddedStore>, writer: u64) {
 
 #[test]
 fn killed_writers_lose_nothing() {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = crate::place();
     File::create(dir.path().join(MARK)).expect("creates");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let (mut seed, mut acknowledged) = (0x5EED_u64, 0);

@@ -19,7 +19,10 @@ fn batch(trace: u64) -> Batch {
 fn segments(dir: &Path, suffix: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir.join("segments")).expect("reads");
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("reads").path()).collect();
-    paths.retain(|path| path.to_str().expect("text").ends_with(suffix));
+    paths.retain(|path| {
+        let name = path.to_str().expect("text");
+        name.ends_with(suffix) || (suffix.starts_with(".corrupt") && name.contains(suffix))
+    });
     paths.sort();
     paths
 }
@@ -41,7 +44,7 @@ async fn two_segments(dir: &Path) {
 #[tokio::test]
 async fn a_cut_file_is_set_aside_and_the_rest_served() {
     for cut in ["cut", "empty", "missing"] {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = crate::place();
         two_segments(dir.path()).await;
         let first = &segments(dir.path(), ".parquet")[0];
         let length = std::fs::metadata(first).expect("is there").len();
@@ -54,7 +57,7 @@ async fn a_cut_file_is_set_aside_and_the_rest_served() {
         }
         let store = open(dir.path());
         assert_eq!((spans(&store, 1).await, spans(&store, 2).await), (None, Some(2)), "{cut}");
-        assert_eq!(segments(dir.path(), ".corrupt-1").len(), usize::from(cut != "missing"), "{cut}");
+        assert_eq!(segments(dir.path(), ".corrupt-").len(), usize::from(cut != "missing"), "{cut}");
         // What was lost can be sent again.
         assert_eq!(store.append(batch(1)).await.expect("appends").stored, 2, "{cut}");
         assert_eq!(spans(&store, 1).await, Some(2), "{cut}");
@@ -63,7 +66,7 @@ async fn a_cut_file_is_set_aside_and_the_rest_served() {
 
 #[tokio::test]
 async fn flipped_bytes_never_stop_the_store() {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = crate::place();
     two_segments(dir.path()).await;
     let first = segments(dir.path(), ".parquet")[0].clone();
     let length = std::fs::metadata(&first).expect("is there").len();
@@ -81,10 +84,10 @@ async fn flipped_bytes_never_stop_the_store() {
         drop(store);
         if seen.is_none() {
             aside += 1;
-            assert_eq!(segments(dir.path(), ".corrupt-1").len(), 1, "byte {place}");
+            assert_eq!(segments(dir.path(), ".corrupt-").len(), 1, "byte {place}");
         }
         // Mend it for the next byte.
-        for corrupt in segments(dir.path(), ".corrupt-1") {
+        for corrupt in segments(dir.path(), ".corrupt-") {
             std::fs::remove_file(corrupt).expect("removes");
         }
         std::fs::write(&first, &good).expect("mends");
@@ -96,7 +99,7 @@ async fn flipped_bytes_never_stop_the_store() {
 
 #[tokio::test]
 async fn what_nobody_registered_is_removed() {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = crate::place();
     two_segments(dir.path()).await;
     let strangers = ["0000000099.spans.parquet", "0000000003.spans.part"];
     for name in strangers {
@@ -109,7 +112,7 @@ async fn what_nobody_registered_is_removed() {
 
 #[tokio::test]
 async fn a_damaged_row_of_the_log_is_set_aside() {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = crate::place();
     let store = open(dir.path());
     for trace in [1, 2] {
         store.append(batch(trace)).await.expect("appends");
@@ -120,5 +123,5 @@ async fn a_damaged_row_of_the_log_is_set_aside() {
     drop(database);
     let store = open(dir.path());
     assert_eq!((spans(&store, 1).await, spans(&store, 2).await), (None, Some(2)));
-    assert_eq!(segments(dir.path(), ".corrupt").len(), 1);
+    assert_eq!(segments(dir.path(), ".corrupt-").len(), 1);
 }

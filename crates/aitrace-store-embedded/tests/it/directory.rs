@@ -6,7 +6,7 @@ use aitrace_store_embedded::{EmbeddedStore, Options};
 
 #[tokio::test]
 async fn a_second_open_is_refused_until_the_first_is_gone() {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = crate::place();
     let store = EmbeddedStore::open(dir.path(), Options::default()).expect("opens");
     let refused = EmbeddedStore::open(dir.path(), Options::default()).expect_err("in use");
     assert_eq!(refused.kind(), ErrorKind::Conflict);
@@ -18,7 +18,7 @@ async fn a_second_open_is_refused_until_the_first_is_gone() {
 
 #[tokio::test]
 async fn a_newer_directory_is_refused_and_not_touched() {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = crate::place();
     drop(EmbeddedStore::open(dir.path(), Options::default()).expect("opens"));
     let database = rusqlite::Connection::open(dir.path().join("aitrace.db")).expect("opens");
     database.execute_batch("PRAGMA user_version = 999").expect("sets");
@@ -30,7 +30,7 @@ async fn a_newer_directory_is_refused_and_not_touched() {
 
 #[tokio::test]
 async fn a_shutdown_seals_and_clears_the_log() {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = crate::place();
     let store = EmbeddedStore::open(dir.path(), Options::default()).expect("opens");
     store.append(Batch { spans: vec![end("p", 1, 0)], logs: Vec::new() }).await.expect("appends");
     store.shutdown().await.expect("shuts down");

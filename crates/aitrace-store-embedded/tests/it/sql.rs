@@ -12,7 +12,7 @@ async fn text(store: &EmbeddedStore, sql: &str) -> String {
 
 #[tokio::test]
 async fn each_row_is_seen_once_wherever_it_is() {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = crate::place();
     let store = EmbeddedStore::open(dir.path(), Options::default()).expect("opens");
     let sql = "SELECT count(*) AS n, count(DISTINCT span_id) AS d, sum(cost) AS c FROM spans";
     assert!(text(&store, sql).await.contains("| 0 | 0 |"));
@@ -43,7 +43,7 @@ async fn each_row_is_seen_once_wherever_it_is() {
 
 #[tokio::test]
 async fn only_queries_are_answered() {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = crate::place();
     let store = EmbeddedStore::open(dir.path(), Options::default()).expect("opens");
     for sql in [
         "CREATE TABLE t (a INT)",

@@ -1,6 +1,6 @@
 //! What is asked of a store again and again.
 
-use aitrace_model::{SpanKind, TraceId, TraceStatus, TraceSummary};
+use aitrace_model::{Span, SpanId, SpanKind, TraceId, TraceStatus, TraceSummary};
 
 use crate::filter::{PageRequest, ProjectScope, TraceFilter};
 use crate::telemetry::{Batch, TelemetryStore, Trace};
@@ -80,11 +80,8 @@ pub(super) fn adds_up(trace: &Trace) {
     assert_eq!(Some(line.start), spans().map(|stored| stored.span.start).min());
     let end = spans().filter_map(|stored| stored.span.end).max();
     assert_eq!(line.end, end.filter(|_| status != TraceStatus::Running));
-    let calls = || {
-        spans()
-            .map(|stored| &stored.span)
-            .filter(|span| matches!(span.kind, SpanKind::Llm | SpanKind::Embedding))
-    };
+    let calls =
+        || spans().map(|stored| &stored.span).filter(|span| is_call(span) && !wraps(trace, span.span_id));
     assert_eq!(line.input_tokens.unwrap_or(0), calls().filter_map(|span| span.input_tokens).sum::<u64>());
     assert_eq!(line.output_tokens.unwrap_or(0), calls().filter_map(|span| span.output_tokens).sum::<u64>());
     let cost: f64 = calls().filter_map(|span| span.cost).sum();
@@ -93,4 +90,21 @@ pub(super) fn adds_up(trace: &Trace) {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), trace.spans.len(), "each span exactly once");
+}
+
+fn is_call(span: &Span) -> bool {
+    let model = matches!(span.kind, SpanKind::Llm | SpanKind::Embedding);
+    model && (span.input_tokens.is_some() || span.output_tokens.is_some() || span.cost.is_some())
+}
+
+/// Whether a call is below a span: its own figures repeat that.
+fn wraps(trace: &Trace, id: SpanId) -> bool {
+    let parent = |id: SpanId| {
+        let span = trace.spans.iter().find(|stored| stored.span.span_id == id)?;
+        span.span.parent_span_id.filter(|parent| *parent != id)
+    };
+    trace.spans.iter().filter(|stored| is_call(&stored.span)).any(|stored| {
+        let ups = std::iter::successors(parent(stored.span.span_id), |id| parent(*id));
+        ups.take(trace.spans.len()).any(|up| up == id)
+    })
 }

@@ -8,10 +8,14 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::build::{end, heartbeat, log, start, tentative, trace_id};
 use super::check::{list, trace};
-use super::{Bench, Factory};
+use super::queries::{all_sessions, hits, skeleton_agrees};
+use super::{Bench, Factory, Full, time};
 use crate::filter::{ProjectScope, TraceFilter};
 use crate::memory::MemoryStore;
+use crate::query::QueryStore;
+use crate::statistics::{Dimension, StatisticsQuery, StatisticsRow};
 use crate::telemetry::{Batch, TelemetryStore};
+use crate::upkeep::{Deleted, Target, Upkeep};
 
 const PROJECTS: [&str; 2] = ["a", "b"];
 
@@ -21,7 +25,13 @@ enum Step {
     /// Messages by their seeds; repeated seeds are repeated messages.
     Append(Vec<Seed>),
     Seal,
+    Compact,
     Crash,
+    Delete {
+        project: usize,
+        what: u8,
+        number: u64,
+    },
     Wait {
         seconds: i64,
     },
@@ -46,7 +56,10 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => proptest::collection::vec(seed, 1..12).prop_map(Step::Append),
         2 => Just(Step::Seal),
+        1 => Just(Step::Compact),
         1 => Just(Step::Crash),
+        1 => (0..2_usize, 0..6_u8, 0..4_u64)
+            .prop_map(|(project, what, number)| Step::Delete { project, what, number }),
         1 => (1..600_i64).prop_map(|seconds| Step::Wait { seconds }),
         1 => (1..9_usize).prop_map(|limit| Step::Read { limit }),
     ]
@@ -123,6 +136,19 @@ async fn run<F: Factory>(factory: &F, history: Vec<Step>) {
                 let expected = model.append(batch.clone()).await.expect("the model appends");
                 assert_eq!(bench.store().append(batch).await.expect("appends"), expected);
             }
+            Step::Delete { project, what, number } => {
+                let project = PROJECTS[project].to_owned();
+                let target = match what {
+                    0 => Target::Project(project),
+                    1 | 2 => Target::Session { project, session_id: format!("s{number}") },
+                    _ => Target::Trace { project, trace_id: trace_id(number) },
+                };
+                let expected = model.delete(target.clone()).await.expect("the model deletes");
+                assert_eq!(bench.store().delete(target.clone()).await.expect("deletes"), expected);
+                let again = bench.store().delete(target).await.expect("deletes");
+                assert_eq!(again, Deleted::default(), "again there is nothing");
+            }
+            Step::Compact => bench.store().compact().await.expect("compacts"),
             Step::Seal => bench.store().seal().await.expect("seals"),
             Step::Crash => bench.reopen().await,
             Step::Wait { seconds } => bench.clock.advance(seconds * 1_000_000_000),
@@ -132,18 +158,38 @@ async fn run<F: Factory>(factory: &F, history: Vec<Step>) {
     compare(bench.store(), &model, 3).await;
 }
 
-async fn compare(store: &impl TelemetryStore, model: &MemoryStore, limit: usize) {
+async fn compare(store: &impl Full, model: &MemoryStore, limit: usize) {
     for project in PROJECTS {
         let scope = ProjectScope::One(project.to_owned());
         let filter = TraceFilter { scope, ..TraceFilter::default() };
         assert_eq!(list(store, &filter, limit).await, list(model, &filter, limit).await);
         for number in 0..4 {
             let id = trace_id(number);
-            assert_eq!(trace(store, project, id).await, trace(model, project, id).await);
+            let whole = trace(store, project, id).await;
+            assert_eq!(whole, trace(model, project, id).await);
+            skeleton_agrees(store, project, whole, id).await;
         }
     }
     let all = TraceFilter::default();
     assert_eq!(list(store, &all, limit).await, list(model, &all, limit).await);
+    compare_answers(store, model, limit).await;
     let (one, other) = (store.stats().await.expect("figures"), model.stats().await.expect("figures"));
     assert_eq!((one.spans, one.open_spans, one.logs), (other.spans, other.open_spans, other.logs));
+}
+
+/// Sessions, search and statistics. Usage in statistics is what was known when a span was stored, and compared
+/// elsewhere.
+async fn compare_answers(store: &impl Full, model: &MemoryStore, limit: usize) {
+    assert_eq!(all_sessions(store, limit).await, all_sessions(model, limit).await);
+    for text in ["in 1/", "event", "span 2", "tentative"] {
+        assert_eq!(hits(store, text).await, hits(model, text).await, "search for {text:?}");
+    }
+    let mut query = StatisticsQuery::new(time(0), time(1_000));
+    (query.bucket_ns, query.by) = (Some(2_000_000_000), Some(Dimension::Project));
+    let figures = async |store: &dyn QueryStore| {
+        let rows = store.statistics(&query).await.expect("counts").rows.into_iter();
+        let without = |row| StatisticsRow { input_tokens: None, output_tokens: None, cost: None, ..row };
+        rows.map(without).collect::<Vec<_>>()
+    };
+    assert_eq!(figures(store).await, figures(model).await);
 }

@@ -95,7 +95,7 @@ pub async fn summaries_add_up<F: Factory>(factory: &F) {
     }
     let line = everything(bench.store(), "p").await.remove(0).summary;
     assert_eq!((line.name.as_str(), line.status, line.errors), ("span 0", TraceStatus::Ok, 6));
-    assert_eq!((line.input_tokens, line.output_tokens, line.cost), (Some(80), Some(40), Some(4.0)));
+    assert_eq!((line.input_tokens, line.output_tokens, line.cost), (Some(78), Some(39), Some(3.9)));
     assert_eq!(line.session_id.as_deref(), Some("five"));
 }
 

@@ -3,29 +3,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aitrace_model::{
-    LogRecord, LostRules, Span, SpanId, SpanState, Timestamp, TraceId, TraceStatus, TraceSummary,
-};
+use aitrace_model::{LogRecord, LostRules, Span, SpanId, SpanState, Timestamp, TraceId, TraceSummary};
 
 use crate::change::Change;
+use crate::correction::correct;
 use crate::document::{Session, SessionPatch};
 use crate::error::Result;
 use crate::filter::ProjectScope;
-use crate::rollup::{Rollup, worst_open};
+use crate::record::{Document, DocumentKind, DocumentWrite};
+use crate::rollup::Rollup;
 use crate::stored::StoredSpan;
 use crate::telemetry::{Appended, Batch, StoreStats, Trace};
 use crate::tree::in_tree_order;
+use crate::usage::UsageTree;
 
 /// Everything, keyed by project first.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    traces: BTreeMap<(String, TraceId), Traced>,
-    loose: BTreeMap<String, BTreeMap<String, LogRecord>>,
-    sessions: BTreeMap<(String, String), Session>,
+    pub(super) traces: BTreeMap<(String, TraceId), Traced>,
+    pub(super) loose: BTreeMap<String, BTreeMap<String, LogRecord>>,
+    pub(super) sessions: BTreeMap<(String, String), Session>,
+    pub(super) documents: BTreeMap<(DocumentKind, String, String), Document>,
 }
 
 #[derive(Debug, Default)]
-struct Traced {
+pub(super) struct Traced {
     spans: BTreeMap<SpanId, SpanState>,
     logs: BTreeMap<String, LogRecord>,
 }
@@ -85,7 +87,16 @@ impl State {
         lost: &LostRules,
     ) -> Option<Trace> {
         let held = self.traces.iter().filter(|((project, id), _)| *id == trace_id && scope.contains(project));
-        let read = held.map(|(key, trace)| trace.read(key, now, lost));
+        let read = held.map(|(key, trace)| {
+            let mut trace = trace.read(key, now, lost);
+            for stored in &mut trace.spans {
+                let id = (DocumentKind::Correction, key.0.clone(), stored.span.span_id.to_hex());
+                if let Some(correction) = self.documents.get(&id) {
+                    correct(&mut stored.span, correction);
+                }
+            }
+            trace
+        });
         read.max_by(|a, b| (a.summary.start, &a.summary.project).cmp(&(b.summary.start, &b.summary.project)))
     }
 
@@ -105,6 +116,19 @@ impl State {
         Ok(session)
     }
 
+    pub(super) fn put_documents(&mut self, writes: Vec<DocumentWrite>) -> Result<Vec<Document>> {
+        let mut written: BTreeMap<(DocumentKind, String, String), Document> = BTreeMap::new();
+        let mut answer = Vec::new();
+        for write in writes {
+            let key = (write.kind, write.project.clone(), write.id.clone());
+            let document = write.apply(written.get(&key).or_else(|| self.documents.get(&key)))?;
+            written.insert(key, document.clone());
+            answer.push(document);
+        }
+        self.documents.extend(written);
+        Ok(answer)
+    }
+
     pub(super) fn session(&self, project: &str, session_id: &str) -> Option<Session> {
         self.sessions.get(&(project.to_owned(), session_id.to_owned())).cloned()
     }
@@ -113,8 +137,13 @@ impl State {
         let traces = self.traces.keys().map(|(project, _)| project);
         let loose = self.loose.keys();
         let sessions = self.sessions.keys().map(|(project, _)| project);
-        let all: BTreeSet<&String> =
-            traces.chain(loose).chain(sessions).filter(|project| scope.contains(project)).collect();
+        let documents = self.documents.keys().map(|(_, project, _)| project);
+        let all: BTreeSet<&String> = traces
+            .chain(loose)
+            .chain(sessions)
+            .chain(documents)
+            .filter(|project| scope.contains(project))
+            .collect();
         all.into_iter().cloned().collect()
     }
 }
@@ -148,6 +177,17 @@ impl Traced {
         (true, change)
     }
 
+    /// Everything that search and statistics look at: each span with whether it wraps a call, log records.
+    pub(super) fn contents(&self) -> (Vec<(Span, bool)>, Vec<LogRecord>) {
+        let spans: Vec<Span> = self.spans.values().filter_map(SpanState::merged).collect();
+        let usage: UsageTree = spans.iter().collect();
+        let spans = spans.into_iter().map(|span| {
+            let wraps = usage.wraps(&span.span_id);
+            (span, wraps)
+        });
+        (spans.collect(), self.shown_logs())
+    }
+
     fn heard(&self) -> Timestamp {
         let spans = self.spans.values().map(SpanState::last_seen);
         spans.chain(self.logs.values().map(|log| log.received)).max().unwrap_or_default()
@@ -162,22 +202,25 @@ impl Traced {
         logs
     }
 
-    fn read(&self, key: &(String, TraceId), now: Timestamp, lost: &LostRules) -> Trace {
-        let (heard, mut rollup, mut open) = (self.heard(), Rollup::default(), None);
+    pub(super) fn read(&self, key: &(String, TraceId), now: Timestamp, lost: &LostRules) -> Trace {
+        let (heard, mut rollup) = (self.heard(), Rollup::default());
         let mut spans = Vec::new();
         for state in self.spans.values() {
             let Some(span) = state.merged() else { continue };
             let status = state.status(now, lost, heard);
-            if matches!(status, TraceStatus::Running | TraceStatus::Lost) {
-                open = worst_open(open, status);
-            }
             rollup.add_span(&span);
+            if !state.is_ended() {
+                rollup.add_open(state);
+            }
             spans.push(StoredSpan { span, status });
         }
+        rollup.set_usage(spans.iter().map(|stored| &stored.span).collect::<UsageTree>().total());
         let logs = self.shown_logs();
         for log in &logs {
             rollup.add_log(log);
         }
+        rollup.heard = Some(heard);
+        let open = rollup.open_status(now, lost);
         Trace { summary: rollup.summary(&key.0, key.1, open), spans: in_tree_order(spans), logs }
     }
 }

@@ -1,0 +1,99 @@
+//! Compaction: small files of one kind and day become one, and rows that do not count are left out.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use aitrace_store::Result;
+
+use crate::catalog::SegmentRow;
+use crate::seal::{part_name, publish, segment_row};
+use crate::segment::{Dead, Segment, Segments, merge};
+
+/// Files that are merged at once at most: a batch of each is in memory.
+const FILES: usize = 16;
+/// Bytes of files that are merged at once at most.
+const BYTES: u64 = 256 << 20;
+/// Files larger than this are not merged, only rewritten without what does not count.
+const LARGE: u64 = 64 << 20;
+/// So many small files of one kind and day are worth merging without being asked.
+const MANY: usize = 8;
+
+/// A file is rewritten without being asked once this share of its rows (one in so many) does not count.
+const SHARE: u64 = 8;
+
+/// Files to be made one, with their rows that do not count.
+pub(crate) type Inputs = Vec<(Arc<Segment>, Arc<Dead>)>;
+
+/// What was written, to be committed.
+#[derive(Debug)]
+pub(crate) struct Compacted {
+    pub(crate) inputs: Inputs,
+    /// The new file; `None` if no row counts any more.
+    pub(crate) file: Option<SegmentRow>,
+    /// Files that cannot be read, and why; then nothing was written.
+    pub(crate) damaged: Vec<(i64, String)>,
+}
+
+/// How much is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Zeal {
+    /// What is worth it.
+    Worth,
+    /// That, and whatever holds deleted rows.
+    Purge,
+    /// Any two files, and whatever holds rows that do not count.
+    All,
+}
+
+/// What to do next; `None` if all is tidy.
+pub(crate) fn plan(segments: &Segments, zeal: Zeal) -> Option<Inputs> {
+    let all = segments.all();
+    let mut groups: BTreeMap<(bool, i64), Inputs> = BTreeMap::new();
+    for (segment, dead) in &all {
+        if segment.bytes < LARGE {
+            let group = groups.entry((segment.spans, segment.day)).or_default();
+            group.push((Arc::clone(segment), Arc::clone(dead)));
+        }
+    }
+    let enough = if zeal == Zeal::All { 2 } else { MANY };
+    for group in groups.into_values().filter(|group| group.len() >= enough) {
+        let mut bytes = 0;
+        let inputs: Inputs = group
+            .into_iter()
+            .take_while(|(segment, _)| {
+                bytes += segment.bytes;
+                bytes <= BYTES
+            })
+            .take(FILES)
+            .collect();
+        if inputs.len() >= 2 {
+            return Some(inputs);
+        }
+    }
+    let rewrite = |(segment, dead): &(Arc<Segment>, Arc<Dead>)| match zeal {
+        Zeal::All => !dead.is_empty(),
+        Zeal::Purge if dead.has_deletions() => true,
+        _ => !dead.is_empty() && dead.len() as u64 >= segment.rows / SHARE,
+    };
+    all.into_iter().find(rewrite).map(|one| vec![one])
+}
+
+/// Writes the new file under number `id`.
+pub(crate) fn run(
+    folder: &Path,
+    segments: &Segments,
+    inputs: Inputs,
+    id: i64,
+    level: i32,
+) -> Result<Compacted> {
+    let Some((first, _)) = inputs.first() else {
+        return Ok(Compacted { inputs, file: None, damaged: Vec::new() });
+    };
+    let (kind, day) = (if first.spans { "spans" } else { "logs" }, first.day);
+    let file = format!("{id:010}.{kind}.parquet");
+    let merged = merge(&part_name(folder, &file), segments, &inputs, level)?;
+    let row = merged.file.map(|written| segment_row(id, kind, day, file, written));
+    publish(folder, row.as_slice())?;
+    Ok(Compacted { inputs, file: row, damaged: merged.damaged })
+}

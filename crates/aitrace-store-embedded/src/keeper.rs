@@ -1,0 +1,121 @@
+//! The thread beside the writer: whatever takes long and changes nothing until the writer commits it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use aitrace_store::{ErrorKind, Result, StoreError};
+use tokio::sync::mpsc as channel;
+
+use crate::compact::{self, Compacted, Inputs};
+use crate::faults;
+use crate::retire::{self, Leaving};
+use crate::seal::{Sealed, Snapshot};
+use crate::segment::Segment;
+use crate::shared::Shared;
+
+/// What it is given. Numbers of new files begin after the last one.
+#[derive(Debug)]
+pub(crate) enum Job {
+    Seal(Box<Snapshot>, i64),
+    Compact(Inputs, i64),
+    Retire(Vec<Arc<Segment>>),
+}
+
+/// What it made.
+#[derive(Debug)]
+pub(crate) enum Made {
+    Sealed(Result<Box<Sealed>>),
+    Compacted(Result<Compacted>),
+    Leaving(Result<Leaving>),
+}
+
+/// The thread. Dropping it ends the thread after the job that it has.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    jobs: Option<mpsc::SyncSender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    made: channel::Receiver<Made>,
+    busy: bool,
+}
+
+impl Keeper {
+    pub(crate) fn start(shared: Arc<Shared>) -> Result<Self> {
+        let (jobs, receiver) = mpsc::sync_channel::<Job>(1);
+        let (sender, made) = channel::channel(1);
+        let folder = shared.folder.clone();
+        let thread = std::thread::Builder::new()
+            .name("aitrace-store-keeper".to_owned())
+            .spawn(move || {
+                for job in receiver {
+                    if sender.blocking_send(run(&shared, &folder, job)).is_err() {
+                        return;
+                    }
+                }
+            })
+            .map_err(faults::io("starting a thread for", std::path::Path::new("the store")))?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), made, busy: false })
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    /// Gives it a job. It must not be busy.
+    pub(crate) fn give(&mut self, job: Job) -> Result<()> {
+        debug_assert!(!self.busy, "one job at a time");
+        let gone = || StoreError::new(ErrorKind::Internal, "the store's second thread ended");
+        self.jobs.as_ref().ok_or_else(gone)?.send(job).map_err(|_| gone())?;
+        self.busy = true;
+        Ok(())
+    }
+
+    /// What it made, if it is done.
+    pub(crate) fn poll(&mut self) -> Option<Made> {
+        let made = self.made.try_recv().ok();
+        self.busy &= made.is_none();
+        made
+    }
+
+    /// Waits until it is done.
+    pub(crate) async fn wait(&mut self) -> Option<Made> {
+        if !self.busy {
+            return std::future::pending().await;
+        }
+        let made = self.made.recv().await;
+        self.busy = false;
+        made
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.jobs = None;
+        self.made.close();
+        if let Some(thread) = self.thread.take() {
+            // A panic of a job was caught; there is nothing else to learn.
+            drop(thread.join());
+        }
+    }
+}
+
+fn run(shared: &Shared, folder: &PathBuf, job: Job) -> Made {
+    let level = shared.options.compression;
+    match job {
+        Job::Seal(snapshot, last) => {
+            Made::Sealed(guard(|| snapshot.write(folder, last, level).map(Box::new)))
+        }
+        Job::Compact(inputs, last) => {
+            Made::Compacted(guard(|| compact::run(folder, &shared.segments, inputs, last + 1, level)))
+        }
+        Job::Retire(files) => Made::Leaving(guard(|| Ok(retire::look(&shared.segments, files)))),
+    }
+}
+
+/// A job that panics (a footer that does not add up) must not take the thread with it.
+fn guard<T>(job: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(job))
+        .unwrap_or_else(|_| Err(StoreError::new(ErrorKind::Internal, "a job of the store broke off")))
+}

@@ -1,0 +1,235 @@
+//! Laws of questions.
+
+use std::collections::BTreeSet;
+
+use aitrace_model::{Json, SpanKind, Status, TraceId, TraceStatus};
+use tokio::sync::mpsc;
+
+use super::build::{end, log, span_id, start, time, trace_id};
+use super::check::{one, spans, trace};
+use super::{Bench, Factory};
+use crate::document::{DocumentStore, SessionPatch};
+use crate::filter::ProjectScope;
+use crate::query::QueryStore;
+use crate::search::{Hit, Search};
+use crate::session::{SessionFilter, SessionPageRequest, SessionSummary};
+use crate::skeleton::Bone;
+use crate::statistics::{Dimension, StatisticsQuery};
+use crate::telemetry::{TelemetryStore, Trace};
+
+/// All sessions, page by page.
+pub(super) async fn all_sessions(store: &impl QueryStore, limit: usize) -> Vec<SessionSummary> {
+    let (mut all, mut page) = (Vec::new(), SessionPageRequest { limit, cursor: None });
+    loop {
+        let answer = store.sessions(&SessionFilter::default(), &page).await.expect("lists");
+        assert!(answer.sessions.len() <= limit);
+        all.extend(answer.sessions);
+        page.cursor = answer.next;
+        if page.cursor.is_none() {
+            return all;
+        }
+    }
+}
+
+/// What a search finds, sorted.
+pub(super) async fn found(store: &impl QueryStore, search: &Search) -> Vec<Hit> {
+    let (sender, mut receiver) = mpsc::channel(1);
+    let collect = async {
+        let mut hits = Vec::new();
+        while let Some(hit) = receiver.recv().await {
+            hits.push(hit);
+        }
+        hits
+    };
+    let (searched, mut hits) = tokio::join!(store.search(search, sender), collect);
+    let searched = searched.expect("searches");
+    assert_eq!(searched.hits, hits.len());
+    assert!(hits.len() <= search.limit);
+    let key = |hit: &Hit| (hit.project.clone(), hit.trace_id, hit.span_id, hit.log_id.clone());
+    hits.sort_by_key(key);
+    assert_eq!(hits.iter().map(key).collect::<BTreeSet<_>>().len(), hits.len(), "each once");
+    hits
+}
+
+pub(super) async fn hits(store: &impl QueryStore, text: &str) -> Vec<Hit> {
+    found(store, &Search { limit: 1000, ..Search::new(text) }).await
+}
+
+/// The skeleton is the trace without its contents, and each span is found by its id.
+pub(super) async fn skeleton_agrees(
+    store: &impl QueryStore,
+    project: &str,
+    whole: Option<Trace>,
+    id: TraceId,
+) {
+    let skeleton = store.skeleton(&one(project), id).await.expect("reads");
+    let Some(whole) = whole else {
+        assert_eq!(skeleton, None);
+        return;
+    };
+    let skeleton = skeleton.expect("there");
+    assert_eq!(skeleton.summary, whole.summary);
+    assert_eq!(skeleton.spans, whole.spans.iter().map(Bone::from).collect::<Vec<_>>());
+    for stored in whole.spans.iter().take(3) {
+        let alone = store.span(&one(project), id, stored.span.span_id).await.expect("reads");
+        assert_eq!(alone.as_ref(), Some(stored));
+    }
+}
+
+/// Skeletons and single spans say what whole traces say, in all stages of storage.
+pub async fn skeletons_agree<F: Factory>(factory: &F) {
+    let mut bench = Bench::new(factory).await;
+    bench.store().append(spans((0..5).map(|id| end("p", 1, id)))).await.expect("appends");
+    for step in 0..4 {
+        let whole = trace(bench.store(), "p", trace_id(1)).await;
+        assert_eq!(whole.as_ref().map(|whole| whole.spans.len() as u64), Some(5 + step));
+        skeleton_agrees(bench.store(), "p", whole, trace_id(1)).await;
+        let other = bench.store().span(&one("q"), trace_id(1), span_id(0)).await.expect("reads");
+        assert_eq!(other, None, "another project");
+        if step % 2 == 0 {
+            bench.store().seal().await.expect("seals")
+        } else {
+            bench.reopen().await
+        }
+        bench.store().append(spans([start("p", 1, 5 + step)])).await.expect("appends");
+    }
+    assert_eq!(bench.store().skeleton(&ProjectScope::All, trace_id(9)).await.expect("reads"), None);
+}
+
+/// The line of a session is the sum of its traces, wherever they are; sessions without traces are listed too.
+pub async fn sessions_add_up<F: Factory>(factory: &F) {
+    let mut bench = Bench::new(factory).await;
+    for number in 0..9 {
+        let mut span = end(if number % 3 == 0 { "a" } else { "b" }, number, 0);
+        span.start = time(number as i64);
+        span.session_id = (number != 8).then(|| format!("s{}", number % 2));
+        span.status = (number == 4).then_some(Status::Error);
+        bench.store().append(spans([span])).await.expect("appends");
+    }
+    let patch = SessionPatch {
+        project: "b".into(),
+        session_id: "alone".into(),
+        name: Some("Just a name".into()),
+        at: time(99),
+        data: None,
+    };
+    bench.store().put_session(patch).await.expect("puts");
+    for step in 0..4 {
+        let all = all_sessions(bench.store(), 2).await;
+        let ids = all.iter().map(|line| (line.project.as_str(), line.session_id.as_str(), line.traces));
+        let expected = [("b", "alone", 0), ("a", "s1", 1), ("b", "s0", 2), ("b", "s1", 3), ("a", "s0", 2)];
+        assert_eq!(ids.collect::<Vec<_>>(), expected, "step {step}");
+        let line = bench.store().session_line(&one("b"), "s0").await.expect("reads").expect("there");
+        assert_eq!((line.status, line.errors, line.spans), (TraceStatus::Error, 1, 2));
+        assert_eq!((line.input_tokens, line.cost, line.start), (Some(4), Some(0.5), time(2)));
+        assert_eq!(bench.store().session_line(&one("a"), "alone").await.expect("reads"), None);
+        let filter = SessionFilter { query: Some("A NAME".into()), ..SessionFilter::default() };
+        let named = bench.store().sessions(&filter, &SessionPageRequest::default()).await.expect("lists");
+        assert_eq!(named.sessions.len(), 1);
+        if step % 2 == 0 { bench.store().seal().await.expect("seals") } else { bench.reopen().await }
+    }
+}
+
+/// A text is found wherever it stands, in any stage of storage, and nowhere else.
+pub async fn search_finds<F: Factory>(factory: &F) {
+    let mut bench = Bench::new(factory).await;
+    let (mut one_, mut two, three) = (end("p", 1, 1), end("p", 1, 2), end("q", 1, 1));
+    one_.outputs = Some(Json::string("Die STRASSE führt \"heim\"\nund zurück"));
+    two.attributes = Json::from_trusted(r#"{"k":"caf\u00e9 天気"}"#);
+    let mut batch = spans([one_, two, three]);
+    batch.logs = vec![log("p", Some(1), "führt", 1), log("p", None, "loose", 2)];
+    bench.store().append(batch).await.expect("appends");
+    for step in 0..4 {
+        for (text, fields) in [
+            ("führt", vec!["outputs", "event"]),
+            ("\"HEIM\"\nund", vec!["outputs"]),
+            ("CAFÉ", vec!["attributes"]),
+            ("天気", vec!["attributes"]),
+            ("in 1/1", vec!["inputs", "inputs"]),
+            ("loose", vec!["event"]),
+            ("nowhere", vec![]),
+            ("", vec![]),
+        ] {
+            let mut seen: Vec<_> = hits(bench.store(), text).await.iter().map(|hit| hit.field).collect();
+            seen.sort_unstable_by(|a, b| b.cmp(a));
+            assert_eq!(seen, fields, "step {step}: {text:?}");
+        }
+        let search = Search { scope: one("q"), ..Search::new("in 1/") };
+        assert_eq!(found(bench.store(), &search).await.len(), 1);
+        let search = Search { since: Some(time(2)), until: Some(time(3)), ..Search::new("1/2") };
+        assert_eq!(found(bench.store(), &search).await.len(), 1);
+        assert_eq!(found(bench.store(), &Search { limit: 1, ..Search::new("in 1/") }).await.len(), 1);
+        if step % 2 == 0 { bench.store().seal().await.expect("seals") } else { bench.reopen().await }
+    }
+}
+
+/// Figures are what a count by hand gives, in any stage of storage.
+pub async fn statistics_count<F: Factory>(factory: &F) {
+    let mut bench = Bench::new(factory).await;
+    for id in 1..=100_u64 {
+        let mut span = end("p", id % 3, id);
+        span.end = Some(span.start.saturating_add(id as i64 * 1_000_000));
+        span.model = (id % 4 != 0).then(|| format!("m{}", id % 4));
+        span.status = (id % 10 == 0).then_some(Status::Error);
+        span.kind = if id % 2 == 0 { SpanKind::Tool } else { SpanKind::Llm };
+        bench.store().append(spans([span])).await.expect("appends");
+        if id == 50 {
+            bench.store().seal().await.expect("seals");
+        }
+    }
+    bench.store().append(spans([start("p", 7, 1)])).await.expect("appends");
+    for step in 0..4 {
+        let mut query = StatisticsQuery::new(time(0), time(1000));
+        let all = bench.store().statistics(&query).await.expect("counts").rows;
+        assert_eq!((all.len(), all[0].count, all[0].errors), (1, 100, 10), "step {step}");
+        assert_eq!((all[0].input_tokens, all[0].cost), (Some(100), Some(12.5)));
+        for (seen, exact) in [(all[0].p50_ns, 50.0), (all[0].p95_ns, 95.0), (all[0].p99_ns, 99.0)] {
+            assert!((seen as f64 / exact / 1e6 - 1.0).abs() < 0.006, "{seen} for {exact} ms");
+        }
+        (query.by, query.kind) = (Some(Dimension::Model), Some(SpanKind::Llm));
+        let groups = bench.store().statistics(&query).await.expect("counts").rows;
+        let groups: Vec<_> = groups.iter().map(|row| (row.group.as_deref(), row.count)).collect();
+        assert_eq!(groups, [(Some("m1"), 25), (Some("m3"), 25)]);
+        (query.kind, query.groups, query.bucket_ns) = (None, 3, Some(40_000_000_000));
+        (query.since, query.until) = (time(21), time(101));
+        let buckets = bench.store().statistics(&query).await.expect("counts");
+        assert_eq!((buckets.groups_left_out, buckets.rows.len()), (1, 6));
+        assert!(buckets.rows.iter().all(|row| row.count == 10 && row.time >= time(21)));
+        if step % 2 == 0 { bench.store().seal().await.expect("seals") } else { bench.reopen().await }
+    }
+}
+
+/// A model call counts once, whatever wraps it and in whatever order and stage its parts come.
+pub async fn usage_counts_once<F: Factory>(factory: &F) {
+    let mut bench = Bench::new(factory).await;
+    // 0 wraps 1, which wraps 2 (no call), which wraps 3 and 4: only 3, 4 and 5 are calls.
+    let make = |id: u64, parent: Option<u64>, kind| {
+        let mut span = end("p", 1, id);
+        (span.parent_span_id, span.kind) = (parent.map(span_id), kind);
+        span
+    };
+    let all = [
+        make(3, Some(2), SpanKind::Llm),
+        make(0, None, SpanKind::Agent),
+        make(1, Some(0), SpanKind::Llm),
+        make(4, Some(2), SpanKind::Embedding),
+        make(5, Some(0), SpanKind::Llm),
+        make(2, Some(1), SpanKind::Chain),
+    ];
+    for (step, span) in all.into_iter().enumerate() {
+        bench.store().append(spans([span])).await.expect("appends");
+        match step % 3 {
+            0 => bench.store().seal().await.expect("seals"),
+            1 => bench.reopen().await,
+            _ => {}
+        }
+        // Checks the sum against a count by hand.
+        trace(bench.store(), "p", trace_id(1)).await.expect("there");
+    }
+    let line = trace(bench.store(), "p", trace_id(1)).await.expect("there").summary;
+    assert_eq!((line.input_tokens, line.output_tokens, line.cost), (Some(6), Some(3), Some(0.75)));
+    bench.store().seal().await.expect("seals");
+    let listed = all_sessions(bench.store(), 10).await;
+    assert!(listed.is_empty());
+    assert_eq!(trace(bench.store(), "p", trace_id(1)).await.expect("there").summary, line);
+}

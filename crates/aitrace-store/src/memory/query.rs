@@ -1,0 +1,111 @@
+//! Questions, answered by looking at everything.
+
+use std::collections::BTreeMap;
+
+use aitrace_model::{SpanId, TraceId, TraceSummary};
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+use super::MemoryStore;
+use crate::error::Result;
+use crate::filter::ProjectScope;
+use crate::query::QueryStore;
+use crate::search::{Hit, Needle, Search, Searched};
+use crate::session::{SessionFilter, SessionPage, SessionPageRequest, SessionSummary, session_page};
+use crate::skeleton::{Bone, Skeleton};
+use crate::statistics::{Counter, Facts, Statistics, StatisticsQuery};
+use crate::stored::StoredSpan;
+use crate::telemetry::TelemetryStore;
+
+impl MemoryStore {
+    fn session_lines(&self) -> Result<Vec<SessionSummary>> {
+        let now = self.clock.now();
+        self.with(|state| {
+            let mut traces: BTreeMap<(String, String), Vec<TraceSummary>> = BTreeMap::new();
+            for line in state.summaries(now, &self.lost) {
+                if let Some(session) = &line.session_id {
+                    traces.entry((line.project.clone(), session.clone())).or_default().push(line);
+                }
+            }
+            for key in state.sessions.keys() {
+                traces.entry(key.clone()).or_default();
+            }
+            let lines = traces.iter().map(|(key, lines)| SessionSummary::sum(state.sessions.get(key), lines));
+            lines.flatten().collect()
+        })
+    }
+}
+
+#[async_trait]
+impl QueryStore for MemoryStore {
+    async fn skeleton(&self, scope: &ProjectScope, trace_id: TraceId) -> Result<Option<Skeleton>> {
+        let trace = self.trace(scope, trace_id).await?;
+        Ok(trace.map(|trace| {
+            let spans = trace.spans.iter().map(Bone::from).collect();
+            Skeleton { summary: trace.summary, spans }
+        }))
+    }
+
+    async fn span(
+        &self,
+        scope: &ProjectScope,
+        trace_id: TraceId,
+        span_id: SpanId,
+    ) -> Result<Option<StoredSpan>> {
+        let trace = self.trace(scope, trace_id).await?;
+        Ok(trace.and_then(|trace| trace.spans.into_iter().find(|stored| stored.span.span_id == span_id)))
+    }
+
+    async fn sessions(&self, filter: &SessionFilter, page: &SessionPageRequest) -> Result<SessionPage> {
+        let mut lines = self.session_lines()?;
+        lines.retain(|line| filter.matches(line));
+        lines.retain(|line| page.cursor.as_ref().is_none_or(|cursor| cursor.precedes(line)));
+        Ok(session_page(lines, page.bounded_limit()))
+    }
+
+    async fn session_line(&self, scope: &ProjectScope, session_id: &str) -> Result<Option<SessionSummary>> {
+        let mut lines = self.session_lines()?;
+        lines.retain(|line| line.session_id == session_id && scope.contains(&line.project));
+        Ok(session_page(lines, 1).sessions.pop())
+    }
+
+    async fn search(&self, search: &Search, hits: mpsc::Sender<Hit>) -> Result<Searched> {
+        let Some(needle) = Needle::new(&search.text) else {
+            return Ok(Searched { hits: 0, complete: true });
+        };
+        let found: Vec<Hit> = self.with(|state| {
+            let mut found = Vec::new();
+            for trace in state.traces.values() {
+                let (spans, logs) = trace.contents();
+                found.extend(spans.iter().filter_map(|(span, _)| needle.span_hit(span)));
+                found.extend(logs.iter().filter_map(|log| needle.log_hit(log)));
+            }
+            let loose = state.loose.values().flat_map(BTreeMap::values);
+            found.extend(loose.filter_map(|log| needle.log_hit(log)));
+            found.retain(|hit| search.covers(&hit.project, hit.time));
+            found
+        })?;
+        let mut sent = 0;
+        for hit in found {
+            if sent == search.limit || hits.send(hit).await.is_err() {
+                return Ok(Searched { hits: sent, complete: false });
+            }
+            sent += 1;
+        }
+        Ok(Searched { hits: sent, complete: true })
+    }
+
+    async fn statistics(&self, query: &StatisticsQuery) -> Result<Statistics> {
+        let mut counter = Counter::new(query.clone())?;
+        self.with(|state| {
+            for trace in state.traces.values() {
+                for (span, wraps) in trace.contents().0 {
+                    if let Some(facts) = Facts::of(&span, wraps) {
+                        counter.add(&facts);
+                    }
+                }
+            }
+        })?;
+        Ok(counter.finish())
+    }
+}

@@ -1,0 +1,44 @@
+//! Reads beyond lists and whole traces.
+
+use aitrace_model::{SpanId, TraceId};
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+use crate::error::Result;
+use crate::filter::ProjectScope;
+use crate::search::{Hit, Search, Searched};
+use crate::session::{SessionFilter, SessionPage, SessionPageRequest, SessionSummary};
+use crate::skeleton::Skeleton;
+use crate::statistics::{Statistics, StatisticsQuery};
+use crate::stored::StoredSpan;
+use crate::telemetry::TelemetryStore;
+
+/// Answers questions about what a [`TelemetryStore`] keeps. Every answer sees all that was
+/// acknowledged before the question, and nothing that was deleted before it.
+#[async_trait]
+pub trait QueryStore: TelemetryStore {
+    /// The tree of a trace without contents; `None` where [`TelemetryStore::trace`] says so.
+    async fn skeleton(&self, scope: &ProjectScope, trace_id: TraceId) -> Result<Option<Skeleton>>;
+
+    /// One span with its contents, of the trace that [`TelemetryStore::trace`] would give.
+    async fn span(
+        &self,
+        scope: &ProjectScope,
+        trace_id: TraceId,
+        span_id: SpanId,
+    ) -> Result<Option<StoredSpan>>;
+
+    /// A page of sessions, newest start first.
+    async fn sessions(&self, filter: &SessionFilter, page: &SessionPageRequest) -> Result<SessionPage>;
+
+    /// The line of one session. Where several projects in scope hold the id, the one that started last.
+    async fn session_line(&self, scope: &ProjectScope, session_id: &str) -> Result<Option<SessionSummary>>;
+
+    /// Searches names, inputs, outputs, the other contents, attributes, events and log records, roughly
+    /// from the newest to the oldest; hits are sent as they are found. Ends early when the receiver is
+    /// dropped. The work is linear in the bytes searched: narrow it by project and time.
+    async fn search(&self, search: &Search, hits: mpsc::Sender<Hit>) -> Result<Searched>;
+
+    /// Figures over time.
+    async fn statistics(&self, query: &StatisticsQuery) -> Result<Statistics>;
+}

@@ -118,7 +118,7 @@ impl Writer {
                     let mut prepared = self.prepare(&std::iter::once(&batch))?;
                     self.apply(batch, &mut prepared);
                 }
-                Ok(Entry::Delete(targets)) => self.forget(&targets),
+                Ok(Entry::Delete(targets)) => self.forget(&targets)?,
                 Err(error) => self.set_log_row_aside(next, &body, &error)?,
             }
             self.applied = next;

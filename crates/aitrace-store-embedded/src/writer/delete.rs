@@ -36,8 +36,8 @@ impl Writer {
         let done = self.catalog.transaction_holding(
             |catalog| {
                 tombs.iter().try_for_each(|tomb| catalog.add_tombstone(tomb))?;
-                let rows = gone.values().filter_map(|(.., row)| row.as_ref());
-                rows.into_iter().try_for_each(|row| catalog.remove_trace(row))?;
+                let mut rows = gone.values().filter_map(|(.., row)| row.as_ref());
+                rows.try_for_each(|row| catalog.remove_trace(row))?;
                 match target {
                     Target::Trace { .. } => {}
                     Target::Session { session_id, .. } => {
@@ -118,25 +118,35 @@ impl Writer {
         files.map(|(segment, trace_id)| tomb(segment, Some(trace_id))).collect()
     }
 
-    /// Forgets what a row of the log deletes; the catalog has done so with the same transaction.
-    pub(super) fn forget(&mut self, targets: &[(String, Option<TraceId>)]) {
-        let mut hot = self.shared.hot.write();
+    /// Forgets again what a row of the log deletes. The catalog did so with the same transaction, but batches
+    /// before it in the log may have been sealed anew on the way here, where memory is small.
+    pub(super) fn forget(&mut self, targets: &[(String, Option<TraceId>)]) -> Result<()> {
         for (project, trace_id) in targets {
-            if let Some(trace_id) = trace_id {
-                hot.remove(project, *trace_id);
-                self.cache.remove(project, *trace_id);
-                continue;
+            let target = match trace_id {
+                Some(trace_id) => Target::Trace { project: project.clone(), trace_id: *trace_id },
+                None => Target::Project(project.clone()),
+            };
+            let gone = self.traces_of(&target)?;
+            let whole = trace_id.is_none();
+            if whole || gone.values().any(|(.., row)| row.is_some()) {
+                let tombs = self.tombs(project, &gone, whole);
+                self.catalog.transaction(|catalog| {
+                    tombs.iter().try_for_each(|tomb| catalog.add_tombstone(tomb))?;
+                    let mut rows = gone.values().filter_map(|(.., row)| row.as_ref());
+                    rows.try_for_each(|row| catalog.remove_trace(row))?;
+                    if whole { catalog.remove_loose_logs(project).map(drop) } else { Ok(()) }
+                })?;
+                tombs.into_iter().for_each(|tomb| self.shared.segments.bury(tomb));
             }
-            let traces: Vec<TraceId> = hot
-                .newest_first()
-                .filter(|trace| &*trace.project == project.as_str())
-                .map(|trace| trace.trace_id)
-                .collect();
-            for trace_id in traces {
-                hot.remove(project, trace_id);
-                self.cache.remove(project, trace_id);
+            let mut hot = self.shared.hot.write();
+            for id in gone.keys() {
+                hot.remove(project, *id);
+                self.cache.remove(project, *id);
             }
-            hot.remove_loose(project);
+            if whole {
+                hot.remove_loose(project);
+            }
         }
+        Ok(())
     }
 }

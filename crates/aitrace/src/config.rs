@@ -126,7 +126,9 @@ fn parse_yaml(text: &str) -> Result<Value, String> {
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         return Ok(Value::Null);
     }
-    serde_saphyr::from_str(text).map_err(|error| error.to_string())
+    // What follows the first line shows the place as a picture.
+    serde_saphyr::from_str(text)
+        .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())
 }
 
 fn one_line(text: &str) -> String {

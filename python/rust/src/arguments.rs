@@ -23,15 +23,6 @@ pub(crate) struct Arguments<'a, 'py> {
 }
 
 impl Arguments<'_, '_> {
-    /// With the user's own id of the event.
-    pub(crate) fn read_with(&self, event_id: Option<&Bound<'_, PyAny>>) -> Enrich {
-        let enrich = self.read();
-        match event_id {
-            Some(id) => enrich.event_id(text_of(id)),
-            None => enrich,
-        }
-    }
-
     pub(crate) fn read(&self) -> Enrich {
         let mut enrich = Enrich::new();
         for (group, value) in [

@@ -1,17 +1,25 @@
 //! Enrichment: to whose span it goes, and what Python gets back.
 
-use aitrace::Enrich;
+use aitrace::{Enrich, Text};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::classes::{Span, Tracer};
+use crate::convert::text_of;
 use crate::here::Here;
 
-/// What an enrichment did: true where a span took it, and usable with `with`.
+/// What an enrichment did: true where it was recorded, and usable with `with`.
 #[pyclass(frozen, module = "aitrace._native")]
 pub(crate) struct Enrichment {
     span: Option<Py<Span>>,
     done: bool,
+}
+
+impl Enrichment {
+    /// Of a session: recorded or not.
+    pub(crate) fn of_session(done: bool) -> Self {
+        Self { span: None, done }
+    }
 }
 
 #[pymethods]
@@ -20,7 +28,7 @@ impl Enrichment {
         self.done
     }
 
-    /// The current span, None where there is none.
+    /// The span that took it, None where there is none here.
     fn __enter__<'py>(&self, py: Python<'py>) -> Option<Bound<'py, Span>> {
         self.span.as_ref().map(|span| span.bind(py).clone())
     }
@@ -32,18 +40,46 @@ impl Enrichment {
     }
 
     fn __repr__(&self) -> &'static str {
-        if self.done { "<Enrichment: done>" } else { "<Enrichment: no span of this tracer here>" }
+        if self.done { "<Enrichment: done>" } else { "<Enrichment: nothing to add to here>" }
     }
 }
 
-/// Adds to the innermost span of `tracer` that is current, never to another tracer's.
+/// What `event_id=` names: one of our spans, or an event by its id.
+fn named<'py>(event: &Bound<'py, PyAny>) -> (Option<Bound<'py, Span>>, Text) {
+    match event.cast_exact::<Span>() {
+        Ok(span) => {
+            let id = span.get().handle.context().map_or(String::new(), |ids| ids.span_id.to_hex());
+            (Some(span.clone()), Text::from(id))
+        }
+        Err(_) => (None, text_of(event)),
+    }
+}
+
+/// Adds to the innermost span of `tracer` that is current, never to another tracer's. With an `event`, to that
+/// one: at once where it is open here, else as a late correction.
 pub(crate) fn apply(
     py: Python<'_>,
     tracer: Option<&Tracer>,
     enrich: Enrich,
+    event: Option<&Bound<'_, PyAny>>,
     here: Here<'_>,
 ) -> PyResult<Py<Enrichment>> {
-    let done = tracer.is_some_and(|tracer| tracer.core.enrich_span_in(&here.context, enrich));
-    let span = here.span.map(Bound::unbind).filter(|_| done);
-    Py::new(py, Enrichment { span, done })
+    let Some(tracer) = tracer else { return Py::new(py, Enrichment { span: None, done: false }) };
+    let Some(event) = event.filter(|event| !event.is_none()) else {
+        let done = tracer.core.enrich_span_in(&here.context, enrich);
+        let span = here.span.map(Bound::unbind).filter(|_| done);
+        return Py::new(py, Enrichment { span, done });
+    };
+    let (span, id) = named(event);
+    let id_of = |tracer: &Tracer| tracer.core.identity().tracer_id.clone();
+    let ours = |span: &Bound<'_, Span>| id_of(span.get().tracer.bind(py).get()) == id_of(tracer);
+    let is_it =
+        |span: &Bound<'_, Span>| span.get().handle.context().is_some_and(|ids| *ids.span_id.to_hex() == *id);
+    let open = span.or_else(|| here.span.filter(is_it));
+    if let Some(span) = open.filter(|span| ours(span) && span.get().handle.is_recording()) {
+        span.get().handle.enrich(enrich);
+        return Py::new(py, Enrichment { span: Some(span.unbind()), done: true });
+    }
+    let done = !id.is_empty() && tracer.core.update_event(id.as_str(), enrich);
+    Py::new(py, Enrichment { span: None, done })
 }

@@ -35,7 +35,7 @@ pub(crate) fn enrich_span(
         Arguments { metadata, metrics, feedback, inputs, outputs, config, error, user_properties, kwargs };
     let here = Here::look(py);
     let tracer = tracer.or_else(|| here.tracer(py));
-    enrich::apply(py, tracer.as_ref().map(Bound::get), arguments.read_with(event_id), here)
+    enrich::apply(py, tracer.as_ref().map(Bound::get), arguments.read(), event_id, here)
 }
 
 /// The current span, whichever tracer's; None where there is none of this process.

@@ -12,6 +12,7 @@
 mod arguments;
 mod capture;
 mod classes;
+mod config;
 mod convert;
 mod enrich;
 mod exporter;
@@ -26,6 +27,7 @@ mod signature;
 mod slot;
 mod span;
 mod stage;
+mod testing;
 mod traced;
 mod tracer;
 
@@ -56,6 +58,8 @@ mod _native {
     #[pymodule_export]
     use crate::classes::{Scope, Span, Tracer};
     #[pymodule_export]
+    use crate::config::{compat_mode, config_current, config_folder, config_reload, set_compat_mode};
+    #[pymodule_export]
     use crate::enrich::Enrichment;
     #[pymodule_export]
     use crate::exporter::forget_interpreter;
@@ -71,6 +75,8 @@ mod _native {
     use crate::registry::{register, set_default_tracer, tracers, unregister};
     #[pymodule_export]
     use crate::stage::{Items, Stage};
+    #[pymodule_export]
+    use crate::testing::{Clock, tick, tree};
     #[pymodule_export]
     use crate::to_json;
     #[pymodule_export]

@@ -13,6 +13,10 @@ impl SpanRecord {
     pub(crate) fn new(span: ModelSpan) -> Self {
         Self(Box::new(span))
     }
+
+    pub(crate) fn inner(&self) -> &ModelSpan {
+        &self.0
+    }
 }
 
 /// A finished span as the server would show it: what instrumentors wrote is normalised here, when it is read,

@@ -1,7 +1,7 @@
 //! The handle of a span in Python.
 
 use aitrace::{SpanData, SpanId, SpanStatus, Text, Timestamp, Value};
-use aitrace_model::key;
+use aitrace_model::{key, record};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -323,6 +323,21 @@ impl Span {
     #[pyo3(signature = (end_time = None))]
     fn end(slf: &Bound<'_, Self>, end_time: Option<i64>) {
         Self::finish(slf, end_time.map(Timestamp::from_nanos));
+    }
+
+    /// The trace record of its start.
+    fn _start_line(&self, py: Python<'_>) -> Option<String> {
+        let span = self.read(py)?.to_span();
+        Some(record::start_record(&span).to_line(aitrace::config::compat_mode()))
+    }
+
+    /// Ends it; the trace record of that, None where it had ended before.
+    fn _end_line(&self, py: Python<'_>) -> Option<String> {
+        let mut span = self.read(py)?.to_span();
+        let end = self.tracer.bind(py).get().core.now();
+        span.end = Some(end);
+        self.finish(py, Some(end));
+        Some(record::end_record(&span)?.to_line(aitrace::config::compat_mode()))
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {

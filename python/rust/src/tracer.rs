@@ -1,7 +1,9 @@
 //! The native half of a tracer: what is fast or waits. `aitrace.Tracer` is its subclass.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use aitrace::testing::SequentialIds;
 use aitrace::{
     CodeLocation, Context, Enrich, Json, Level, Log, LogSpan, NewEvent, Parent, SpanOptions, Text, Timestamp,
 };
@@ -21,6 +23,7 @@ use crate::here::Here;
 use crate::process;
 use crate::record::{SpanRecord, normalised};
 use crate::slot;
+use crate::testing::Clock;
 
 /// A file, a line from 1 and a function.
 pub(crate) type Place = (String, u32, String);
@@ -61,6 +64,19 @@ impl Tracer {
     }
 }
 
+impl Tracer {
+    fn log_records(&self, py: Python<'_>) -> Vec<LogAndPlace> {
+        let logs = py.detach(|| self.core.logs());
+        let tuple = |log: aitrace::LogRecord| {
+            let ids = (log.trace_id.map(aitrace::TraceId::to_hex), log.span_id.map(aitrace::SpanId::to_hex));
+            let place = log.code.map(|code| (code.file, code.line, code.function));
+            let attrs = log.attrs.as_str().to_owned();
+            ((log.event, log.level.as_str(), ids.0, ids.1, log.logger, attrs), log.time.nanos(), place)
+        };
+        logs.into_iter().map(tuple).collect()
+    }
+}
+
 /// A duration from seconds; what is no duration is none.
 pub(crate) fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
@@ -73,7 +89,7 @@ fn string(dict: &Bound<'_, PyDict>, key: &str) -> PyResult<Option<String>> {
 #[pymethods]
 impl Tracer {
     /// `settings` are checked by the caller: strings or None by the names of the recorder's builder, and
-    /// `exporter`, `test`.
+    /// `exporter`, `clock`, `sequential_ids`, `verbose`.
     #[new]
     #[pyo3(signature = (settings))]
     fn new(settings: &Bound<'_, PyDict>) -> PyResult<Self> {
@@ -98,6 +114,15 @@ impl Tracer {
             target,
             server_url
         );
+        if let Some(clock) = settings.get_item("clock")?.filter(|clock| !clock.is_none()) {
+            builder = builder.clock(clock.cast::<Clock>()?.get().inner.clone());
+        }
+        if settings.get_item("sequential_ids")?.is_some_and(|wanted| wanted.is_truthy().unwrap_or(false)) {
+            builder = builder.id_generator(Arc::new(SequentialIds::default()));
+        }
+        if settings.get_item("verbose")?.is_some_and(|wanted| wanted.is_truthy().unwrap_or(false)) {
+            builder = builder.verbose(true);
+        }
         if let Some(exporter) = settings.get_item("exporter")?.filter(|exporter| !exporter.is_none()) {
             builder = builder.exporter(exporter::read(&exporter)?);
         }
@@ -251,7 +276,7 @@ impl Tracer {
             user_properties,
             kwargs,
         };
-        enrich::apply(py, Some(self), arguments.read_with(event_id), Here::look(py))
+        enrich::apply(py, Some(self), arguments.read(), event_id, Here::look(py))
     }
 
     /// Adds to this tracer's session: a log record `session.updated`.
@@ -269,7 +294,7 @@ impl Tracer {
         error: Option<&Bound<'_, PyAny>>,
         user_properties: Option<&Bound<'_, PyAny>>,
         kwargs: Option<&Bound<'_, PyDict>>,
-    ) {
+    ) -> Enrichment {
         let arguments = Arguments {
             metadata,
             metrics,
@@ -281,7 +306,7 @@ impl Tracer {
             user_properties,
             kwargs,
         };
-        self.core.enrich_session(arguments.read());
+        Enrichment::of_session(self.core.enrich_session(arguments.read()))
     }
 
     /// Begins a new session, which all spans of this tracer belong to from now on; its id.
@@ -455,12 +480,23 @@ impl Tracer {
 
     /// The log records of a tracer with the target `memory`: event, level, trace id, span id, logger, data.
     fn _logs(&self, py: Python<'_>) -> Vec<LogTuple> {
-        let logs = py.detach(|| self.core.logs());
-        let tuple = |log: aitrace::LogRecord| {
-            let ids = (log.trace_id.map(aitrace::TraceId::to_hex), log.span_id.map(aitrace::SpanId::to_hex));
-            (log.event, log.level.as_str(), ids.0, ids.1, log.logger, log.attrs.as_str().to_owned())
-        };
-        logs.into_iter().map(tuple).collect()
+        let tuple = |(log, _, _): LogAndPlace| log;
+        self.log_records(py).into_iter().map(tuple).collect()
+    }
+
+    /// The same with nanoseconds since 1970 and place.
+    fn _log_records(&self, py: Python<'_>) -> Vec<LogAndPlace> {
+        self.log_records(py)
+    }
+
+    /// Whether it writes trace records to standard output.
+    fn _writes_stdout(&self) -> bool {
+        *self.core.target() == aitrace::Target::Stdout
+    }
+
+    /// Forgets what the target `memory` holds.
+    fn _clear(&self, py: Python<'_>) {
+        py.detach(|| self.core.clear());
     }
 
     fn __repr__(&self) -> String {
@@ -472,6 +508,7 @@ impl Tracer {
 /// ok, sent, remaining, spooled, dropped.
 pub(crate) type Flushed = (bool, u64, u64, u64, Vec<(String, u64)>);
 type LogTuple = (String, &'static str, Option<String>, Option<String>, Option<String>, String);
+type LogAndPlace = (LogTuple, i64, Option<Place>);
 
 pub(crate) fn report(result: aitrace::FlushResult) -> Flushed {
     (result.ok, result.sent, result.remaining, result.spooled, result.dropped.into_iter().collect())

@@ -61,18 +61,40 @@ def trace(
     """
 
     def wrap(function: Any) -> Any:
-        spec = _native.Spec(
-            name or _name(function),
-            tracer=tracer,
-            event_type=None if event_type is None else str(event_type),
+        spec = spec_of(
+            function,
+            name,
+            event_type=event_type,
             kind=kind,
-            place=_place.of_function(function),
-            parameters=_parameters(function) if capture_inputs else None,
-            outputs=capture_outputs,
+            tracer=tracer,
+            capture_inputs=capture_inputs,
+            capture_outputs=capture_outputs,
         )
         return wrap_function(function, spec)
 
     return wrap if func is None else wrap(func)
+
+
+def spec_of(
+    function: Any,
+    name: str | None = None,
+    *,
+    event_type: EventType | EventTypeName | None = None,
+    kind: str | None = None,
+    tracer: _native.Tracer | None = None,
+    capture_inputs: bool = True,
+    capture_outputs: bool = True,
+) -> _native.Spec:
+    """How the spans of a function are made."""
+    return _native.Spec(
+        name or _name(function),
+        tracer=tracer,
+        event_type=None if event_type is None else str(event_type),
+        kind=kind,
+        place=_place.of_function(function),
+        parameters=_parameters(function) if capture_inputs else None,
+        outputs=capture_outputs,
+    )
 
 
 atrace = trace

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aitrace._values import loads
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from aitrace import _native
 
 
@@ -123,3 +125,16 @@ class FinishedSpan:
     def links(self) -> list[Link]:
         """Links to other spans."""
         return [Link(trace, span, loads(attributes)) for trace, span, attributes in self._data.links]
+
+
+class FinishedLog(NamedTuple):
+    """One log record of a tracer with the target ``memory``: the fields of the API's ``L``; ``ts`` is UTC."""
+
+    trace_id: str | None
+    span_id: str | None
+    ts: datetime
+    event: str
+    level: str
+    logger: str | None
+    code: Code | None
+    attrs: dict[str, Any]

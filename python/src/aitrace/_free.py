@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from aitrace import _native
@@ -21,24 +22,63 @@ def set_default_tracer(tracer: Tracer | None) -> None:
     _native.set_default_tracer(tracer)
 
 
+class Nothing:
+    """What an enrichment that found no tracer is: false, and usable with ``with``."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+
 def enrich_session(
     session_id: str | None = None,
-    metadata: dict[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
     *,
     tracer: Tracer | None = None,
     **groups: Any,
-) -> bool:
-    """Adds to the session of the tracer that is found here; False where there is none.
+) -> _native.Enrichment | Nothing:
+    """Adds to the session of the tracer that is found here; false where there is none.
 
-    ``session_id`` names another session than the tracer's. Groups are those of ``enrich_span``.
+    ``session_id`` names another session than the tracer's. Groups are those of ``enrich_span``:
+    ``metrics``, ``feedback``, ``inputs``, ``outputs``, ``config``, ``user_properties``; other names are
+    metadata. A mapping in first place is taken for metadata.
     """
     found = discover_tracer(tracer)
     if found is None:
-        return False
+        return Nothing()
+    first: Any = session_id
+    if isinstance(first, Mapping):
+        metadata, session_id = {**first, **(metadata or {})}, None
     if session_id is not None:
         groups["session_id"] = session_id
-    found.enrich_session(metadata=metadata, **groups)
-    return True
+    return found.enrich_session(metadata=metadata, **groups)
+
+
+def create_session(
+    session_name: str | None = None, *, tracer: Tracer | None = None, **settings: Any
+) -> str | None:
+    """Begins a new session of the tracer that is found here; its id, None where there is none.
+
+    ``settings`` are those of ``Tracer.create_session``: ``session_id``, ``inputs``, ``metadata``,
+    ``user_properties``.
+    """
+    found = discover_tracer(tracer)
+    return None if found is None else found.create_session(session_name, **settings)
+
+
+def create_event(name: str, *, tracer: Tracer | None = None, **about: Any) -> str | None:
+    """Records an event by the tracer that is found here; its id, None where nothing is recorded.
+
+    ``about`` is that of ``Tracer.create_event``: ``event_type``, ``inputs``, ``outputs``, ``error``,
+    ``duration`` (milliseconds), ``metadata``, ``config``, ``feedback``, ``metrics``.
+    """
+    found = discover_tracer(tracer)
+    return None if found is None else found.create_event(name, **about)
 
 
 def flush(tracer: Tracer | None = None, timeout: float = 10.0) -> FlushResult:

@@ -17,12 +17,27 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
 
 
-def trace_generator(function: Callable[..., Any], spec: _native.Spec) -> Any:
+class Ends:
+    """How spans of functions begin and end; others than the plain ones tell of it."""
+
+    def start(self, spec: _native.Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _native.Span | None:
+        """Starts a span that is not current; None where nothing is recorded."""
+        return spec.start(args, kwargs)
+
+    def end(self, span: _native.Span) -> None:
+        """Ends it."""
+        span.end()
+
+
+PLAIN = Ends()
+
+
+def trace_generator(function: Callable[..., Any], spec: _native.Spec, ends: Ends = PLAIN) -> Any:
     """The traced form of a generator function; send, throw, close and the returned value pass through."""
 
     @functools.wraps(function)
     def traced(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        span = spec.start(args, kwargs)
+        span = ends.start(spec, args, kwargs)
         if span is None:
             return (yield from function(*args, **kwargs))
         stage = _native.Stage(span)
@@ -52,17 +67,17 @@ def trace_generator(function: Callable[..., Any], spec: _native.Spec) -> Any:
             span.fail(error)
             raise
         finally:
-            span.end()
+            ends.end(span)
 
     return traced
 
 
-def trace_async_generator(function: Callable[..., Any], spec: _native.Spec) -> Any:
+def trace_async_generator(function: Callable[..., Any], spec: _native.Spec, ends: Ends = PLAIN) -> Any:
     """The traced form of an async generator function; asend, athrow and aclose pass through."""
 
     @functools.wraps(function)
     async def traced(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        span = spec.start(args, kwargs)
+        span = ends.start(spec, args, kwargs)
         stage = None if span is None else _native.Stage(span)
         items = _native.Items(spec)
         generator = function(*args, **kwargs)
@@ -96,7 +111,7 @@ def trace_async_generator(function: Callable[..., Any], spec: _native.Spec) -> A
             raise
         finally:
             if span is not None:
-                span.end()
+                ends.end(span)
 
     return traced
 

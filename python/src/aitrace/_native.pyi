@@ -1,15 +1,21 @@
 import contextvars
+import os
+import pathlib
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 from typing_extensions import Self, disjoint_base
 
+from aitrace._types import EventType, EventTypeName
+
 _Place = tuple[str, int, str]
 _Flushed = tuple[bool, int, int, int, list[tuple[str, int]]]
 _Log = tuple[str, str, str | None, str | None, str | None, str]
+_Loaded = tuple[str, list[pathlib.Path], list[str]]
 
 __all__ = [
+    "Clock",
     "Enrichment",
     "Items",
     "Scope",
@@ -21,18 +27,25 @@ __all__ = [
     "Tracer",
     "attach",
     "check_rules",
+    "compat_mode",
+    "config_current",
+    "config_folder",
+    "config_reload",
     "current_span",
     "detach",
     "discover_tracer",
     "enrich_span",
     "forget_interpreter",
     "register",
+    "set_compat_mode",
     "set_default_tracer",
     "set_otel_hook",
     "shutdown_leaving",
     "slot",
+    "tick",
     "to_json",
     "tracers",
+    "tree",
     "unregister",
 ]
 
@@ -75,54 +88,54 @@ class Tracer:
     ) -> Span: ...
     def enrich_span(
         self,
-        metadata: Any | None = None,
+        metadata: Mapping[str, Any] | None = None,
         *,
-        metrics: Any | None = None,
-        feedback: Any | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        feedback: Mapping[str, Any] | None = None,
         inputs: Any | None = None,
         outputs: Any | None = None,
-        config: Any | None = None,
+        config: Mapping[str, Any] | None = None,
         error: Any | None = None,
-        user_properties: Any | None = None,
-        event_id: Any | None = None,
+        user_properties: Mapping[str, Any] | None = None,
+        event_id: str | Span | None = None,
         **kwargs: Any,
     ) -> Enrichment: ...
     def enrich_session(
         self,
-        metadata: Any | None = None,
+        metadata: Mapping[str, Any] | None = None,
         *,
-        metrics: Any | None = None,
-        feedback: Any | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        feedback: Mapping[str, Any] | None = None,
         inputs: Any | None = None,
         outputs: Any | None = None,
-        config: Any | None = None,
+        config: Mapping[str, Any] | None = None,
         error: Any | None = None,
-        user_properties: Any | None = None,
+        user_properties: Mapping[str, Any] | None = None,
         **kwargs: Any,
-    ) -> None: ...
+    ) -> Enrichment: ...
     def create_session(
         self,
-        session_name: Any | None = None,
+        session_name: str | None = None,
         *,
-        session_id: Any | None = None,
+        session_id: str | None = None,
         inputs: Any | None = None,
-        metadata: Any | None = None,
-        user_properties: Any | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        user_properties: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> str: ...
     def create_event(
         self,
         name: Any,
         *,
-        event_type: Any | None = None,
+        event_type: EventType | EventTypeName | None = None,
         inputs: Any | None = None,
         outputs: Any | None = None,
         error: Any | None = None,
         duration: float | None = None,
-        metadata: Any | None = None,
-        config: Any | None = None,
-        feedback: Any | None = None,
-        metrics: Any | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
+        feedback: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> str | None: ...
     def _log(
@@ -140,6 +153,9 @@ class Tracer:
     def _shutdown(self, timeout: float) -> _Flushed: ...
     def _spans(self) -> list[SpanRecord]: ...
     def _logs(self) -> list[_Log]: ...
+    def _log_records(self) -> list[tuple[_Log, int, _Place | None]]: ...
+    def _writes_stdout(self) -> bool: ...
+    def _clear(self) -> None: ...
 
 @final
 class Span:
@@ -168,21 +184,23 @@ class Span:
     def add_link(self, trace_id: str, span_id: str, attributes: Any | None = None) -> None: ...
     def enrich(
         self,
-        metadata: Any | None = None,
+        metadata: Mapping[str, Any] | None = None,
         *,
-        metrics: Any | None = None,
-        feedback: Any | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        feedback: Mapping[str, Any] | None = None,
         inputs: Any | None = None,
         outputs: Any | None = None,
-        config: Any | None = None,
+        config: Mapping[str, Any] | None = None,
         error: Any | None = None,
-        user_properties: Any | None = None,
+        user_properties: Mapping[str, Any] | None = None,
         event_type: Any | None = None,
         kind: Any | None = None,
         **kwargs: Any,
     ) -> bool: ...
     def fail(self, error: Any) -> None: ...
     def end(self, end_time: int | None = None) -> None: ...
+    def _start_line(self) -> str | None: ...
+    def _end_line(self) -> str | None: ...
     def __enter__(self) -> Span: ...
     def __exit__(
         self,
@@ -197,6 +215,13 @@ class Enrichment:
     def __bool__(self) -> bool: ...
     def __enter__(self) -> Span | None: ...
     def __exit__(self, *_error: object) -> bool: ...
+
+@final
+class Clock:
+    def __new__(cls, now_ns: int | None = None) -> Clock: ...
+    @property
+    def now_ns(self) -> int: ...
+    def advance(self, nanos: int) -> None: ...
 
 @final
 class Scope: ...
@@ -312,28 +337,35 @@ class Items:
 
 def attach(scope: Any) -> tuple[contextvars.Token[Any], Any]: ...
 def detach(token: tuple[contextvars.Token[Any], Any]) -> None: ...
+def compat_mode() -> bool: ...
+def config_current() -> _Loaded: ...
+def config_folder() -> pathlib.Path | None: ...
+def config_reload(paths: Sequence[str | os.PathLike[str]] | None = None) -> _Loaded: ...
 def current_span() -> Span | None: ...
 def discover_tracer(tracer: Tracer | None = None) -> Tracer | None: ...
 def enrich_span(
-    metadata: Any | None = None,
+    metadata: Mapping[str, Any] | None = None,
     *,
-    metrics: Any | None = None,
-    feedback: Any | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    feedback: Mapping[str, Any] | None = None,
     inputs: Any | None = None,
     outputs: Any | None = None,
-    config: Any | None = None,
+    config: Mapping[str, Any] | None = None,
     error: Any | None = None,
-    user_properties: Any | None = None,
-    event_id: Any | None = None,
+    user_properties: Mapping[str, Any] | None = None,
+    event_id: str | Span | None = None,
     tracer: Tracer | None = None,
     **kwargs: Any,
 ) -> Enrichment: ...
 def forget_interpreter() -> None: ...
 def register(tracer: Tracer, keep: bool) -> None: ...
+def set_compat_mode(mode: bool | None) -> None: ...
 def set_default_tracer(tracer: Tracer | None) -> None: ...
 def check_rules(kind: str, source: str, place: str) -> None: ...
 def set_otel_hook(hook: Any) -> None: ...
 def shutdown_leaving(timeout: float) -> list[tuple[str, _Flushed]]: ...
+def tick(tracer: Tracer, timeout: float) -> bool: ...
+def tree(spans: Sequence[SpanRecord]) -> str: ...
 def to_json(value: Any) -> str: ...
 def tracers() -> list[Tracer]: ...
 def unregister(tracer: Tracer) -> None: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import sys
@@ -25,10 +26,32 @@ class Place(NamedTuple):
     function: str
 
 
-@lru_cache(maxsize=1)
+def set_workspace_root(path: str | os.PathLike[str] | None) -> None:
+    """Sets the folder that paths of source code are relative to, from now on; None: it is found again."""
+    forget_root()
+    _chosen.clear()
+    if path is not None:
+        _chosen.append(os.path.abspath(os.path.expanduser(os.fspath(path))))
+
+
+_chosen: list[str] = []
+
+
+def forget_root() -> None:
+    """Has the workspace root looked for again."""
+    _found_root.cache_clear()
+    relative.cache_clear()
+    _of_code.cache_clear()
+
+
 def workspace_root() -> str:
-    """``AITRACE_WORKSPACE_ROOT``, else the nearest project folder from the working directory up."""
-    given = _settings.variable("AITRACE_WORKSPACE_ROOT")
+    """What was set, else what environment and configuration file say, else the nearest project's folder."""
+    return _chosen[0] if _chosen else _found_root()
+
+
+@lru_cache(maxsize=1)
+def _found_root() -> str:
+    given = _settings.setting("AITRACE_WORKSPACE_ROOT", "workspace-root")
     if given:
         return os.path.abspath(os.path.expanduser(given))
     try:
@@ -52,8 +75,13 @@ def relative(path: str) -> str:
     """A path relative to the workspace root; as it is where it lies elsewhere."""
     if path.startswith("<"):  # no file: <stdin>, <string>
         return path
-    absolute = os.path.abspath(path)
     root = workspace_root().rstrip(os.sep) + os.sep
+    absolute = os.path.abspath(path)
+    if not absolute.startswith(root):
+        # One of both may go through a link.
+        real = os.path.realpath(absolute)
+        base = os.path.realpath(root).rstrip(os.sep) + os.sep
+        absolute, root = (real, base) if real.startswith(base) else (absolute, root)
     inside = absolute[len(root) :] if absolute.startswith(root) else absolute
     return inside.replace(os.sep, "/")
 
@@ -66,11 +94,30 @@ def _of_code(code: CodeType) -> tuple[str, str]:
 
 def of_function(function: Any) -> Place | None:
     """The place of a function's definition, None for one that is not written in Python."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    if not isinstance(code, CodeType):
+    code = _code_of(function)
+    if code is None:
         return None
     file, name = _of_code(code)
     return Place(file, code.co_firstlineno, name)
+
+
+def _code_of(function: Any) -> CodeType | None:
+    """The code of what a callable is about: through decorators, methods, partials and callable objects."""
+    for _ in range(_MOST_FRAMES):
+        try:
+            function = inspect.unwrap(function)
+        except ValueError:  # wrapped in itself
+            return None
+        code = getattr(function, "__code__", None)
+        if isinstance(code, CodeType):
+            return code
+        inner = getattr(function, "__func__", None) or getattr(function, "func", None)
+        if inner is None and not isinstance(function, type):
+            inner = vars(type(function)).get("__call__")
+        if inner is None or inner is function:
+            return None
+        function = inner
+    return None
 
 
 def of_caller(depth: int = 1) -> Place | None:
@@ -79,7 +126,7 @@ def of_caller(depth: int = 1) -> Place | None:
         frame: FrameType | None = sys._getframe(depth + 1)
     except ValueError:
         return None
-    while frame is not None and _is_ours(frame):
+    while frame is not None and (_is_ours(frame) or frame.f_code.co_filename == contextlib.__file__):
         frame = frame.f_back
     return None if frame is None else of_frame(frame)
 
@@ -102,8 +149,11 @@ def _is_library(path: str) -> bool:
 
 
 def of_frame(frame: FrameType) -> Place:
-    """The place where a frame is now."""
+    """The place where a frame is now; in a notebook the notebook's own path, where the editor tells it."""
     file, name = _of_code(frame.f_code)
+    notebook = frame.f_globals.get("__vsc_ipynb_file__")
+    if isinstance(notebook, str) and frame.f_globals.get("__name__") == "__main__":
+        file = relative(notebook)
     return Place(file, frame.f_lineno, name)
 
 

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from aitrace import _native, _settings
+from aitrace import _native
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,12 +14,20 @@ if TYPE_CHECKING:
     from aitrace._place import Place
 
 VERSION = "2.1"
+LEVELS = {
+    "debug": "debug",
+    "info": "info",
+    "warn": "warning",
+    "warning": "warning",
+    "error": "error",
+    "exception": "error",
+    "critical": "error",
+    "fatal": "error",
+}
 
 
-def log_line(
-    event: str, *, level: str, fields: Mapping[str, Any], place: Place | None, logger: str | None = None
-) -> str:
-    """One log record as a line of JSON, with the ids of the current span where there is one."""
+def meta_of(event: str, *, level: str, place: Place | None, logger: str | None = None) -> dict[str, Any]:
+    """``__tracer_meta__`` of a log record that is written now, with the current span's ids."""
     meta: dict[str, Any] = {
         "timestamp": datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "event": event,
@@ -34,15 +42,22 @@ def log_line(
         meta["span_id"] = span.span_id
         if span.parent_span_id is not None:
             meta["parent_span_id"] = span.parent_span_id
-        if isinstance(span.tracer, _native.Tracer):
-            meta["project"] = span.tracer.project_name
-            meta["source"] = span.tracer.source
-            meta["session_id"] = span.tracer.session_id
+        meta["project"] = span.tracer.project_name
+        meta["source"] = span.tracer.source
+        meta["session_id"] = span.tracer.session_id
     if place is not None:
         meta["file"], meta["line"], meta["function"] = place
     if logger is not None:
         meta["logger"] = logger
+    return meta
+
+
+def log_line(
+    event: str, *, level: str, fields: Mapping[str, Any], place: Place | None, logger: str | None = None
+) -> str:
+    """One log record as a line of JSON, with the ids of the current span where there is one."""
+    meta = meta_of(event, level=level, place=place, logger=logger)
     record = {key: value for key, value in fields.items() if key != "__tracer_meta__"}
-    if _settings.flag("AITRACE_COMPAT_MODE"):
+    if _native.compat_mode():
         record["timestamp"] = meta["timestamp"]
     return _native.to_json({"__tracer_meta__": meta, **record})

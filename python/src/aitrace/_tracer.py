@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from aitrace import _decorators, _native, _place, _processors
 from aitrace._errors import ConfigurationError
 from aitrace._exporter import adapt
-from aitrace._finished import FinishedSpan
+from aitrace._finished import Code, FinishedLog, FinishedSpan
 from aitrace._types import EventType, EventTypeName, FlushResult, LevelName
+from aitrace._values import loads
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
@@ -40,6 +41,10 @@ class Tracer(_native.Tracer):
     - ``processors``: functions that take a span that is about to end and return it, or None to leave it out.
     - ``mask``: whether secrets are masked; default ``AITRACE_MASK``, else what the rules say, else yes.
     - ``test_mode``: nothing is sent; without a target of its own the spans are kept in memory.
+    - ``verbose``: one line on stderr when the tracer is made, and one for each batch that was sent or not.
+    - ``clock``, ``sequential_ids``: for tests, see ``aitrace.testing``.
+
+    What is not given comes from ``AITRACE_*``, then from the configuration file (``aitrace.config``).
 
     Raises ConfigurationError for arguments that cannot be right, and nothing afterwards.
     """
@@ -65,6 +70,8 @@ class Tracer(_native.Tracer):
         rules: _processors.RulesArgument | None = None,
         processors: Sequence[_processors.Processor] = (),
         mask: bool | None = None,
+        clock: _native.Clock | None = None,
+        sequential_ids: bool = False,
     ) -> Self:
         """Makes a tracer; connects to nothing yet."""
         texts = {
@@ -83,10 +90,14 @@ class Tracer(_native.Tracer):
         settings["target"] = _target(target, server_url, test_mode=test_mode)
         settings["exporter"] = None if exporter is None else adapt(exporter)
         settings.update(_processors.settings(rules, processors, mask))
+        settings["verbose"] = verbose
+        settings["clock"], settings["sequential_ids"] = clock, sequential_ids
         self = super().__new__(cls, settings)
         self.test_mode = test_mode
         self.verbose = verbose
         self.is_evaluation = is_evaluation
+        if verbose:
+            print(f"aitrace: {self.project_name}: session {self.session_id}", file=sys.stderr)
         # A run's own tracer must not take the place of one that the user did not keep.
         _native.register(self, keep=not is_evaluation)
         if session_name is not None:
@@ -207,6 +218,18 @@ class Tracer(_native.Tracer):
         """The finished spans of a tracer with the target ``memory``, in the order they ended; else none."""
         return [FinishedSpan(record) for record in self._spans()]
 
+    def logs(self) -> list[FinishedLog]:
+        """The log records of a tracer with the target ``memory``; else none."""
+        from datetime import datetime, timedelta, timezone
+
+        epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
+        logs = []
+        for (event, level, trace_id, span_id, logger, attrs), nanos, place in self._log_records():
+            code = None if place is None else Code(*place)
+            ts = epoch + timedelta(microseconds=nanos // 1000)
+            logs.append(FinishedLog(trace_id, span_id, ts, event, level, logger, code, loads(attrs)))
+        return logs
+
     @functools.cached_property
     def provider(self) -> TracerProvider:
         """An OpenTelemetry TracerProvider over this tracer, for any instrumentor.
@@ -269,6 +292,9 @@ def _result(parts: tuple[bool, int, int, int, list[tuple[str, int]]]) -> FlushRe
 def shutdown_all() -> None:
     """At exit: sends what there is, within two seconds for all tracers, and says what was not sent."""
     deadline = time.monotonic() + _EXIT_SECONDS
+    buffered = sys.modules.get("aitrace._buffered")
+    if buffered is not None:
+        buffered.flush_all(deadline)
     for tracer in _native.tracers():
         result = _result(tracer._shutdown(_left(deadline)))
         if not getattr(tracer, "test_mode", False):

@@ -34,3 +34,8 @@ def server_url() -> str:
 def api_key() -> str | None:
     """``AITRACE_API_KEY``, else the configuration file's."""
     return setting("AITRACE_API_KEY", "api-key")
+
+
+def flag(name: str) -> bool:
+    """Whether an environment variable says yes."""
+    return (variable(name) or "").lower() in {"1", "true", "yes", "on"}

@@ -400,7 +400,7 @@ def test_the_real_server_gives_back_what_a_tracer_sent(tmp_path):
                 detail = client.trace(ids[1])
                 assert (detail.trace.project, detail.spans[0].inputs) == ("real", {"n": 1})
                 assert (detail.spans[0].status, detail.logs[0].event) == ("ok", "hello")
-                assert detail.spans[0].code.file.endswith("test_client.py")
+                assert detail.spans[0].code.file.endswith("test_api_client.py")
                 with pytest.raises(APIError) as caught:
                     client.trace("f" * 32)
                 assert (caught.value.status, caught.value.kind) == (404, "not_found")

@@ -114,6 +114,7 @@ mod ids;
 mod instant;
 #[cfg(feature = "tracing")]
 mod layer;
+mod line;
 mod local;
 mod lock;
 mod log;
@@ -166,6 +167,7 @@ pub use identity::{Identity, Session};
 pub use ids::IdGenerator;
 #[cfg(feature = "tracing")]
 pub use layer::{Events, Layer, layer};
+pub use line::masked_line;
 pub use log::{Log, LogSpan, NewEvent};
 pub use problem::Problem;
 pub use process::{Rules, RulesError, RulesFormat};

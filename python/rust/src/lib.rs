@@ -51,6 +51,12 @@ fn to_json(value: &Bound<'_, PyAny>) -> String {
     capture::to_json(value)
 }
 
+/// A line of JSON with its secrets masked; None for what is no object.
+#[pyfunction]
+fn masked_line(line: &str) -> Option<String> {
+    aitrace::masked_line(line)
+}
+
 #[pymodule(gil_used = false)]
 mod _native {
     use pyo3::prelude::*;
@@ -65,6 +71,8 @@ mod _native {
     use crate::exporter::forget_interpreter;
     #[pymodule_export]
     use crate::free::{attach, current_span, detach, discover_tracer, enrich_span, shutdown_leaving};
+    #[pymodule_export]
+    use crate::masked_line;
     #[pymodule_export]
     use crate::otel::set_otel_hook;
     #[pymodule_export]

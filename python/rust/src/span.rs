@@ -328,16 +328,20 @@ impl Span {
     /// The trace record of its start.
     fn _start_line(&self, py: Python<'_>) -> Option<String> {
         let span = self.read(py)?.to_span();
-        Some(record::start_record(&span).to_line(aitrace::config::compat_mode()))
+        aitrace::masked_line(&record::start_record(&span).to_line(aitrace::config::compat_mode()))
     }
 
-    /// Ends it; the trace record of that, None where it had ended before.
-    fn _end_line(&self, py: Python<'_>) -> Option<String> {
-        let mut span = self.read(py)?.to_span();
-        let end = self.tracer.bind(py).get().core.now();
+    /// Ends it; the trace record of that, None where it had ended before or a processor left it out.
+    fn _end_line(slf: &Bound<'_, Self>) -> Option<String> {
+        let (py, this) = (slf.py(), slf.get());
+        if !this.handle.is_recording() {
+            return None;
+        }
+        let end = this.tracer.bind(py).get().core.now();
+        Self::finish(slf, Some(end));
+        let mut span = this.state.lock().last.as_ref()?.to_span();
         span.end = Some(end);
-        self.finish(py, Some(end));
-        Some(record::end_record(&span)?.to_line(aitrace::config::compat_mode()))
+        aitrace::masked_line(&record::end_record(&span)?.to_line(aitrace::config::compat_mode()))
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {

@@ -60,4 +60,6 @@ def log_line(
     record = {key: value for key, value in fields.items() if key != "__tracer_meta__"}
     if _native.compat_mode():
         record["timestamp"] = meta["timestamp"]
-    return _native.to_json({"__tracer_meta__": meta, **record})
+    line = _native.masked_line(_native.to_json({"__tracer_meta__": meta, **record}))
+    # What cannot be masked is not shown; that there was something is.
+    return line or _native.to_json({"__tracer_meta__": meta})

@@ -127,7 +127,8 @@ pub(crate) fn within(bits: u64, ratio: f64) -> bool {
     ((bits >> 3) as f64) < ratio * (1_u64 << 53) as f64
 }
 
-fn mask_plan(mask: Mask) -> Option<MaskPlan> {
+/// What is masked everywhere; `None`: nothing.
+pub(crate) fn mask_plan(mask: Mask) -> Option<MaskPlan> {
     if mask.enabled == Some(false) {
         return None;
     }

@@ -224,3 +224,207 @@ def test_control_c_in_a_repr_is_not_lost():
         for _ in range(1000):
             pass
     assert raised
+
+
+class Counted:
+    """Counts how often code of the user runs."""
+
+    def __init__(self):
+        object.__setattr__(self, "runs", 0)
+
+    def __getattr__(self, name):
+        object.__setattr__(self, "runs", self.runs + 1)
+        return self
+
+    def __call__(self, *args, **kwargs):
+        return self.__getattr__("call")
+
+    __iter__ = __len__ = __bool__ = __eq__ = __index__ = __float__ = __call__
+    __hash__ = None
+
+    def __repr__(self):
+        return "counted"
+
+
+def test_an_object_that_has_everything_is_asked_for_its_repr_alone():
+    value = Counted()
+    capture([value, {"a": value}])
+    assert value.runs == 0
+
+
+def test_descriptors_with_effects_do_not_run():
+    runs = []
+
+    class Lazy:
+        @property
+        def rows(self):
+            runs.append("rows")
+            raise RuntimeError("no connection")
+
+        @property
+        def dtype(self):
+            runs.append("dtype")
+
+        def __getattr__(self, name):
+            runs.append(name)
+            raise AttributeError(name)
+
+    @dataclass
+    class Row:
+        id: int
+
+        @property
+        def owner(self):
+            runs.append("owner")
+
+    assert "Lazy" in capture(Lazy())
+    assert capture(Row(1)) == {"id": 1}
+    assert runs == []
+
+
+def test_what_lies_about_itself():
+    class Endless:
+        def __iter__(self):
+            while True:
+                yield 1
+
+        def __len__(self):
+            return 1 << 62
+
+    class Liar(list):
+        def __len__(self):
+            return 1 << 40
+
+    class Pretender:
+        @property
+        def __class__(self):
+            return dict
+
+        def __repr__(self):
+            return "pretends"
+
+    class Mapping:
+        def keys(self):
+            return Endless()
+
+        def __getitem__(self, key):
+            return key
+
+    assert "Endless" in capture(Endless())
+    assert capture(Liar([1, 2])) == [1, 2]
+    assert capture(Pretender()) == "pretends"
+    assert "Mapping" in capture(Mapping())
+
+
+def test_a_repr_without_end():
+    class Recursive:
+        def __repr__(self):
+            return repr(self)
+
+    class Huge:
+        def __repr__(self):
+            return "x" * 100_000_000
+
+    assert "Recursive" in capture(Recursive())
+    assert len(capture(Huge())) < 2_100
+
+
+def test_mocks_and_what_is_like_them():
+    from unittest import mock
+
+    for made in (mock.Mock(), mock.MagicMock(), mock.NonCallableMagicMock(), mock.Mock(spec=dict)):
+        began = time.perf_counter()
+        assert "Mock" in str(capture({"client": made}))
+        assert time.perf_counter() - began < 1
+        assert made.mock_calls == []
+
+
+def test_handles_locks_and_threads_are_told_by_their_type(tmp_path):
+    import asyncio
+    import socket
+    import threading
+
+    path = tmp_path / "f"
+    path.write_text("a\nb\n")
+
+    async def work():
+        pass
+
+    coroutine = work()
+    with path.open() as handle, socket.socket() as connection:
+        values = [
+            handle,
+            connection,
+            threading.Lock(),
+            threading.current_thread(),
+            asyncio.Event(),
+            coroutine,
+            iter([1]),
+        ]
+        for value in values:
+            assert isinstance(capture(value), str), value
+        assert handle.read() == "a\nb\n"
+    coroutine.close()
+
+
+def test_strings_and_numbers_beyond_measure():
+    began = time.perf_counter()
+    text = capture("x" * 100_000_000)
+    assert len(text) < (1 << 20) + 100
+    assert time.perf_counter() - began < 2
+    assert capture(2**100_000) == "<int beyond the limit of digits>"
+    assert capture(-(2**63)) == -(2**63)
+    assert capture(b"\x00" * 10_000_000) == "<10000000 bytes>"
+
+
+def test_arrays_of_other_libraries_are_told_by_shape_and_never_copied():
+    copied = []
+
+    class Tensor:
+        dtype = "float32"
+        shape = (1000, 1000)
+
+        def __array__(self, *args, **kwargs):
+            copied.append(True)
+            raise AssertionError("copied from the device")
+
+        tolist = __iter__ = __len__ = __array__
+
+    class Frame(Tensor):
+        shape = property(lambda self: (_ for _ in ()).throw(RuntimeError("lost")))
+
+    assert capture(Tensor())["shape"] == "(1000, 1000)"
+    assert "Frame" in str(capture(Frame()))
+    assert copied == []
+
+
+def test_user_code_runs_once_for_one_call():
+    runs = []
+
+    class Shown:
+        def __repr__(self):
+            runs.append(1)
+            return "shown"
+
+    from aitrace import Tracer
+
+    tracer = Tracer(target="memory")
+
+    @tracer.trace
+    def call(value):
+        return 1
+
+    call(Shown())
+    assert tracer.spans()[0].inputs == {"value": "shown"}
+    assert runs == [1]
+
+
+def test_one_slow_text_ends_the_capture():
+    class Slow:
+        def __repr__(self):
+            time.sleep(0.011)
+            return "slow"
+
+    asked = capture([Slow() for _ in range(20)])
+    assert sum(item == "slow" for item in asked) <= 2
+    assert len(asked) <= 3

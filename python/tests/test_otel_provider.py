@@ -246,6 +246,19 @@ def test_a_tracer_that_was_shut_down_does_not_stand_in_the_way(tracer, other):
     assert spans["inner"].parent_span_id == spans["outer"].span_id
 
 
+def test_a_tracer_that_was_shut_down_does_not_cut_others_in_two(tracer):
+    exporter = InMemorySpanExporter()
+    sdk = SdkProvider()
+    sdk.add_span_processor(SimpleSpanProcessor(exporter))
+    web = sdk.get_tracer("web")
+    assert tracer.provider
+    tracer.shutdown()
+    with web.start_as_current_span("request"), tracer.start_span("nothing"):
+        web.start_span("query").end()
+    query, request = exporter.get_finished_spans()
+    assert query.parent is not None and query.parent.span_id == request.context.span_id
+
+
 def test_contexts_closed_elsewhere_are_no_error(tracer, caplog):
     library = tracer.provider.get_tracer("library")
 

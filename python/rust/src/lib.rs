@@ -23,6 +23,7 @@ mod outside;
 mod process;
 mod record;
 mod registry;
+mod settings;
 mod signature;
 mod slot;
 mod span;

@@ -1,9 +1,7 @@
 //! The native half of a tracer: what is fast or waits. `aitrace.Tracer` is its subclass.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use aitrace::testing::SequentialIds;
 use aitrace::{
     CodeLocation, Context, Enrich, Json, Level, Log, LogSpan, NewEvent, Parent, SpanOptions, Text, Timestamp,
 };
@@ -18,12 +16,11 @@ use crate::capture::to_json;
 use crate::classes::{Scope, Span, State, Tracer};
 use crate::convert::{pairs, text_of};
 use crate::enrich::{self, Enrichment};
-use crate::exporter;
 use crate::here::Here;
 use crate::process;
 use crate::record::{SpanRecord, normalised};
+use crate::settings;
 use crate::slot;
-use crate::testing::Clock;
 
 /// A file, a line from 1 and a function.
 pub(crate) type Place = (String, u32, String);
@@ -82,10 +79,6 @@ pub(crate) fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
 }
 
-fn string(dict: &Bound<'_, PyDict>, key: &str) -> PyResult<Option<String>> {
-    dict.get_item(key)?.filter(|value| !value.is_none()).map(|value| value.extract()).transpose()
-}
-
 #[pymethods]
 impl Tracer {
     /// `settings` are checked by the caller: strings or None by the names of the recorder's builder, and
@@ -93,39 +86,7 @@ impl Tracer {
     #[new]
     #[pyo3(signature = (settings))]
     fn new(settings: &Bound<'_, PyDict>) -> PyResult<Self> {
-        let mut builder = aitrace::Tracer::builder().language("python");
-        macro_rules! set {
-            ($($name:ident),+) => { $(
-                if let Some(value) = string(settings, stringify!($name))? {
-                    builder = builder.$name(value);
-                }
-            )+ };
-        }
-        set!(
-            project,
-            source,
-            session_id,
-            session_name,
-            run_id,
-            dataset_id,
-            datapoint_id,
-            service,
-            api_key,
-            target,
-            server_url
-        );
-        if let Some(clock) = settings.get_item("clock")?.filter(|clock| !clock.is_none()) {
-            builder = builder.clock(clock.cast::<Clock>()?.get().inner.clone());
-        }
-        if settings.get_item("sequential_ids")?.is_some_and(|wanted| wanted.is_truthy().unwrap_or(false)) {
-            builder = builder.id_generator(Arc::new(SequentialIds::default()));
-        }
-        if settings.get_item("verbose")?.is_some_and(|wanted| wanted.is_truthy().unwrap_or(false)) {
-            builder = builder.verbose(true);
-        }
-        if let Some(exporter) = settings.get_item("exporter")?.filter(|exporter| !exporter.is_none()) {
-            builder = builder.exporter(exporter::read(&exporter)?);
-        }
+        let builder = settings::builder(settings)?;
         let (builder, processors) = process::read(settings, builder)?;
         Ok(Self { core: builder.build(), processors })
     }

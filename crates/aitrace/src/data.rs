@@ -172,6 +172,8 @@ pub(crate) struct Cell {
     pub(crate) weight: u32,
 }
 
+/// Bytes that a cell takes beside its own: its item in a chunk, and what an allocator adds.
+const CELL_OVERHEAD: usize = 48;
 /// Attributes for which a cell keeps room when its span has gone.
 const KEPT_ATTRIBUTES: usize = 8;
 
@@ -198,7 +200,9 @@ impl Cell {
     /// Bytes that it takes, estimated.
     #[inline]
     pub(crate) fn weigh(&self) -> usize {
-        self.body.weight() + attributes_heap(&self.attributes)
+        // With the room that is kept beside what is used, and the cell's place in the chunk.
+        let room = (self.attributes.capacity() - self.attributes.len()) * size_of::<Attribute>();
+        self.body.weight() + attributes_heap(&self.attributes) + room + CELL_OVERHEAD
     }
 }
 

@@ -169,9 +169,10 @@ impl SpanHandle {
     #[inline]
     pub fn set_attribute(&self, key: impl Into<Text>, value: impl Into<Value>) {
         let Some(place) = self.place() else { return };
-        let (key, value) = (key.into(), value.into());
+        // Lent, not moved: each move on the way would be a copy.
+        let (mut key, mut value) = (key.into(), value.into());
         local::at(place, |_, inner| {
-            inner.change(place, |body, attributes| set(&mut body.extra, attributes, key, value))
+            inner.change(place, |body, attributes| set(&mut body.extra, attributes, &mut key, &mut value))
         });
     }
 
@@ -183,8 +184,8 @@ impl SpanHandle {
         let values: Vec<Attribute> =
             attributes.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
         self.change(|body, attributes| {
-            for (key, value) in values {
-                set(&mut body.extra, attributes, key, value);
+            for (mut key, mut value) in values {
+                set(&mut body.extra, attributes, &mut key, &mut value);
             }
         });
     }
@@ -346,23 +347,28 @@ pub(crate) fn apply(body: &mut Body, attributes: &mut Vec<Attribute>, enrich: En
         body.status = SpanStatus::Error;
         body.extra().error.get_or_insert_default().message = message;
     }
-    for (key, value) in more {
-        set(&mut body.extra, attributes, key, value);
+    for (mut key, mut value) in more {
+        set(&mut body.extra, attributes, &mut key, &mut value);
     }
     body.extra().fields.merge(fields);
 }
 
-/// Sets an attribute within the limit.
+/// Sets an attribute within the limit. Key and value are taken.
 #[inline(always)]
 #[expect(
     clippy::inline_always,
     reason = "a call would pass what it works with through memory, which costs more"
 )]
-pub(crate) fn set(extra: &mut Option<Box<Extra>>, attributes: &mut Vec<Attribute>, key: Text, value: Value) {
-    if let Some((_, known)) = attributes.iter_mut().find(|(known, _)| *known == key) {
-        *known = value;
+pub(crate) fn set(
+    extra: &mut Option<Box<Extra>>,
+    attributes: &mut Vec<Attribute>,
+    key: &mut Text,
+    value: &mut Value,
+) {
+    if let Some((_, known)) = attributes.iter_mut().find(|(known, _)| known == key) {
+        *known = std::mem::take(value);
     } else if attributes.len() < MAX_ATTRIBUTES {
-        attributes.push((key, value));
+        attributes.push((std::mem::take(key), std::mem::take(value)));
     } else {
         grow(extra).dropped += 1;
     }

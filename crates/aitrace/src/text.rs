@@ -13,6 +13,9 @@ pub enum Text {
     Shared(Arc<str>),
 }
 
+/// Bytes that a shared text takes beside its own: two counts, and what an allocator adds.
+pub(crate) const SHARED_OVERHEAD: usize = 32;
+
 impl Text {
     /// The text.
     #[inline]
@@ -28,7 +31,7 @@ impl Text {
     pub(crate) fn heap(&self) -> usize {
         match self {
             Self::Static(_) => 0,
-            Self::Shared(text) => text.len(),
+            Self::Shared(text) => text.len() + SHARED_OVERHEAD,
         }
     }
 }

@@ -373,8 +373,8 @@ fn start(core: &Arc<Core>, local: &mut Local, options: SpanOptions) -> SpanRef {
         (extra.scope, extra.otel_kind) = (options.scope, options.otel_kind);
     }
     let mut attributes = Vec::new();
-    for (key, value) in given {
-        span::set(&mut extra, &mut attributes, key, value);
+    for (mut key, mut value) in given {
+        span::set(&mut extra, &mut attributes, &mut key, &mut value);
     }
     for link in links {
         span::push_link(&mut extra, link, Vec::new());

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use aitrace_model::{AnyValue, Json};
 
+use crate::text::SHARED_OVERHEAD;
+
 /// Longest text of one value, in bytes.
 pub(crate) const MAX_TEXT: usize = 1 << 20;
 
@@ -45,9 +47,16 @@ impl Value {
     pub(crate) fn heap(&self) -> usize {
         match self {
             Self::Bool(_) | Self::Int(_) | Self::Double(_) | Self::Short(_) => 0,
-            Self::Text(text) => text.len(),
+            Self::Text(text) => text.len() + SHARED_OVERHEAD,
             Self::Any(value) => heap_of(value, 0),
         }
+    }
+}
+
+impl Default for Value {
+    #[inline]
+    fn default() -> Self {
+        Self::Bool(false)
     }
 }
 

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::capture::{bounded, error_parts, json_of, to_json};
-use crate::convert::text_of;
+use crate::convert::{name_of, text_of};
 
 /// The groups of values.
 #[derive(Default, Clone, Copy)]
@@ -57,7 +57,7 @@ fn others(mut enrich: Enrich, kwargs: &Bound<'_, PyDict>) -> Enrich {
         if value.is_none() {
             continue;
         }
-        let key = text_of(&key);
+        let key = name_of(&key);
         enrich = match (key.as_str(), event_type_of(&value), kind_of(&value)) {
             ("event_type", Some(event_type), _) => enrich.event_type(event_type),
             ("kind", _, Some(kind)) => enrich.kind(kind),
@@ -78,7 +78,7 @@ fn members(value: &Bound<'_, PyAny>) -> Vec<(Text, Json)> {
     let mut plain = true;
     for (key, value) in items {
         plain &= key.is_exact_instance_of::<PyString>();
-        let member = (text_of(&key), json_of(&value));
+        let member = (name_of(&key), json_of(&value));
         // Keys that are no strings may come out the same: the last one counts.
         let known = if plain { None } else { members.iter_mut().find(|(known, _)| *known == member.0) };
         match known {

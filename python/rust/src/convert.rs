@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
 
 use crate::capture::{bounded, error_parts, json_of, to_json};
+use crate::intern;
 
 /// Bytes of a name or a key that are kept.
 const TEXT: usize = 1 << 16;
@@ -24,6 +25,12 @@ fn stacktrace(error: &Bound<'_, PyAny>) -> Option<String> {
     let lines = module.call_method1(intern!(py, "format_exception"), (error,)).ok()?;
     let text = PyString::new(py, "").call_method1(intern!(py, "join"), (lines,)).ok()?;
     Some(bounded(text.cast::<PyString>().ok()?, STACK))
+}
+
+/// A name or a key: as [`text_of`], kept for the next use where it is a string.
+pub(crate) fn name_of(value: &Bound<'_, PyAny>) -> Text {
+    let string = value.cast::<PyString>().ok().and_then(|string| string.to_str().ok());
+    string.filter(|text| text.len() <= intern::LONGEST).map_or_else(|| text_of(value), intern::text)
 }
 
 /// A string, or what a value's text is.
@@ -74,7 +81,7 @@ pub(crate) fn pairs(attributes: &Bound<'_, PyAny>) -> Vec<(Text, Value)> {
     items
         .map_while(Result::ok)
         .filter_map(|item| item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>().ok())
-        .map(|(key, value)| (text_of(&key), attribute(&value)))
+        .map(|(key, value)| (name_of(&key), attribute(&value)))
         .collect()
 }
 

@@ -18,6 +18,7 @@ mod enrich;
 mod exporter;
 mod free;
 mod here;
+mod intern;
 mod otel;
 mod outside;
 mod process;
@@ -31,6 +32,11 @@ mod stage;
 mod testing;
 mod traced;
 mod tracer;
+
+/// Spans are made by the program's threads and freed by the worker: the system's allocator makes such threads
+/// wait for each other.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;

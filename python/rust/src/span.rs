@@ -8,7 +8,7 @@ use pyo3::types::PyDict;
 
 use crate::arguments::{Arguments, event_type_of, kind_of};
 use crate::classes::{Span, Tracer};
-use crate::convert::{attribute, error_info, pairs, text_of};
+use crate::convert::{attribute, error_info, name_of, pairs, text_of};
 use crate::record::SpanRecord;
 use crate::slot;
 use crate::{NO_SPAN_ID, NO_TRACE_ID, otel, process};
@@ -151,7 +151,7 @@ impl Span {
     /// Sets an attribute; the last value of a key counts.
     fn set_attribute(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) {
         if self.handle.is_recording() {
-            self.handle.set_attribute(text_of(key), attribute(value));
+            self.handle.set_attribute(name_of(key), attribute(value));
         }
     }
 

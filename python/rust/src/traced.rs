@@ -11,6 +11,7 @@ use crate::arguments::{event_type_of, kind_of};
 use crate::classes::{Span, Tracer};
 use crate::convert::outputs;
 use crate::here::Here;
+use crate::intern;
 use crate::outside;
 use crate::signature::Signature;
 use crate::tracer::{Place, location};
@@ -87,7 +88,7 @@ impl Spec {
             None => Signature::default(),
         };
         Ok(Self {
-            name: Text::from(name),
+            name: intern::text(&name),
             tracer,
             event_type: event_type.and_then(event_type_of),
             kind: kind.and_then(kind_of),

@@ -14,7 +14,7 @@ use pyo3::types::PyDict;
 use crate::arguments::{Arguments, event_type_of, kind_of};
 use crate::capture::to_json;
 use crate::classes::{Scope, Span, State, Tracer};
-use crate::convert::{pairs, text_of};
+use crate::convert::{name_of, pairs, text_of};
 use crate::enrich::{self, Enrichment};
 use crate::here::Here;
 use crate::process;
@@ -180,7 +180,7 @@ impl Tracer {
             None => Here::look(slf.py()),
         };
         Self::begin(slf, here, |under| {
-            let mut options = SpanOptions::new(text_of(name)).parent(under);
+            let mut options = SpanOptions::new(name_of(name)).parent(under);
             options.event_type = event_type.and_then(event_type_of);
             options.kind = kind.and_then(kind_of);
             options.attributes = attributes.map(pairs).unwrap_or_default();

@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from aitrace._children import watch as _watch
 from aitrace._decorators import atrace, trace, trace_class
 from aitrace._errors import AitraceError, APIError, AuthenticationError, ConfigurationError, RateLimitError
-from aitrace._exporter import Exporter
-from aitrace._finished import FinishedLog, FinishedSpan
 from aitrace._free import (
     create_event,
     create_session,
@@ -36,6 +34,8 @@ if _TYPE_CHECKING:
     from aitrace import client, config, testing
     from aitrace._auto import auto_span, trace_context
     from aitrace._buffered import BufferedLogger
+    from aitrace._exporter import Exporter
+    from aitrace._finished import FinishedLog, FinishedSpan
     from aitrace._logs import LogHandler, add_tracer_meta, setup_logging, setup_tracing
     from aitrace.client import Client
     from aitrace.evaluation import evaluate, evaluator
@@ -87,6 +87,9 @@ _watch()
 _LAZY = {
     "BufferedLogger": "_buffered",
     "Client": "client",
+    "Exporter": "_exporter",
+    "FinishedLog": "_finished",
+    "FinishedSpan": "_finished",
     "LogHandler": "_logs",
     "add_tracer_meta": "_logs",
     "auto_span": "_auto",

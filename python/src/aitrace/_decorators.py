@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
@@ -105,6 +104,8 @@ def wrap_function(function: Any, spec: _native.Spec) -> Any:
     """The traced form of a callable or of a static, class or bound method's descriptor."""
     if isinstance(function, (staticmethod, classmethod)):
         return type(function)(wrap_function(function.__func__, spec))
+    import inspect  # takes a third of what the package takes, so it comes with the first traced function
+
     if inspect.iscoroutinefunction(function):
         return _trace_coroutine(function, spec)
     if inspect.isasyncgenfunction(function):
@@ -146,6 +147,8 @@ def _name(function: Any) -> str:
 
 def _parameters(function: Any) -> tuple[tuple[str, int, Any], ...] | None:
     """Name, kind and default of the parameters; a leading ``self`` or ``cls`` is marked by kind 5."""
+    import inspect
+
     inner = getattr(function, "__func__", function)
     try:
         parameters = list(inspect.signature(inner).parameters.values())
@@ -178,6 +181,8 @@ def trace_class(cls: Any = None, /, **options: Any) -> Any:
     """
 
     def wrap(target: C) -> C:
+        import inspect
+
         for name, member in list(vars(target).items()):
             plain = inspect.isfunction(member) or isinstance(member, (staticmethod, classmethod))
             if plain and not name.startswith("_"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
 import sys
 from functools import lru_cache
@@ -105,6 +104,8 @@ def _code_of(function: Any) -> CodeType | None:
     """The code of what a callable is about: through decorators, methods, partials and callable objects."""
     for _ in range(_MOST_FRAMES):
         try:
+            import inspect  # takes long to load, and is needed with the first traced function only
+
             function = inspect.unwrap(function)
         except ValueError:  # wrapped in itself
             return None

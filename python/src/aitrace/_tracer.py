@@ -286,7 +286,7 @@ def _headers(carrier: Mapping[str, Any]) -> dict[str, str]:
 
 def _result(parts: tuple[bool, int, int, int, list[tuple[str, int]]]) -> FlushResult:
     ok, sent, remaining, spooled, dropped = parts
-    return FlushResult(ok, sent, remaining, spooled, dict(dropped))
+    return FlushResult(ok, sent, remaining, spooled=spooled, dropped=dict(dropped))
 
 
 def shutdown_all() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,7 +13,11 @@ _DEPTH = 16
 
 def loads(text: str | None) -> Any:
     """The value of a JSON text; None for None. Non-finite floats and bytes come back as such."""
-    return None if text is None else json.loads(text, object_hook=_typed)
+    if text is None:
+        return None
+    import json  # a program that only records never comes here
+
+    return json.loads(text, object_hook=_typed)
 
 
 def _typed(members: dict[str, Any]) -> Any:
@@ -25,6 +27,8 @@ def _typed(members: dict[str, Any]) -> Any:
             return _DOUBLES[double]
         encoded = members.get("$bytes")
         if isinstance(encoded, str):
+            import base64
+
             try:
                 return base64.b64decode(encoded, validate=True)
             except ValueError:

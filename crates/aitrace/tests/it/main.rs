@@ -5,6 +5,7 @@ mod evaluate;
 mod fork;
 mod isolation;
 mod leaving;
+mod limits;
 mod live;
 mod macro_shapes;
 mod macros;

@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Import(Import),
     /// Turn trace records of format 1 into format 2
     Convert(Convert),
+    /// Write a page that shows trace records and needs nothing else
+    Html(Html),
     /// List traces, newest first
     Traces(Traces),
     /// Show one trace as a tree
@@ -138,6 +140,21 @@ pub(crate) struct Convert {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) compat: Compat,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct Html {
+    /// File of trace records (- is stdin), or the id of a trace on the server, or the beginning of it
+    #[arg(value_name = "FILE|TRACE_ID")]
+    pub(crate) what: PathBuf,
+    /// File to write; - is stdout
+    #[arg(short, long, default_value = "-", value_name = "OUT")]
+    pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// Say what was shown as JSON: on stdout with -o, else on stderr
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Arguments)]

@@ -24,7 +24,7 @@ pub use lines::{JsonlParser, LineSplitter, read_lines};
 pub use make::{end_record, log_record, records_of_span, start_record};
 pub use meta::{Lifecycle, Meta, Record, Role};
 pub use read::{Limits, read};
-pub use seal::{seal, unseal};
+pub use seal::{is_sealed, seal, unseal};
 
 /// The key that holds a record's metadata.
 pub const META_KEY: &str = "__tracer_meta__";

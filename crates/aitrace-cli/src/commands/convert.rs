@@ -93,7 +93,7 @@ fn convert(
 
 /// Where the records go.
 #[derive(Debug)]
-enum Sink {
+pub(super) enum Sink {
     Stdout(Output),
     /// A file beside the wanted one, which it replaces when all is written: a run that breaks off leaves
     /// neither half a file nor, where input and output are the same, none.
@@ -105,7 +105,7 @@ enum Sink {
 }
 
 impl Sink {
-    fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path) -> Result<Self> {
         if path.as_os_str() == "-" {
             return Ok(Self::Stdout(Output::stdout()));
         }
@@ -120,7 +120,7 @@ impl Sink {
         Ok(Self::File { file: BufWriter::new(file), temporary, wanted: path.to_owned() })
     }
 
-    fn write(&mut self, lines: &str) -> Result<()> {
+    pub(super) fn write(&mut self, lines: &str) -> Result<()> {
         match self {
             Self::Stdout(out) => {
                 out.text(lines)?;

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
-use aitrace_model::record::{Limits, LineSplitter};
+use aitrace_model::record::{self, Limits, LineSplitter};
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
@@ -112,15 +112,26 @@ impl Batches<'_> {
         }
     }
 
-    fn take(&mut self, number: u64, line: Result<&[u8], aitrace_model::record::RecordError>) {
-        match line {
-            Ok(line) => {
-                self.lines.extend_from_slice(line);
-                self.lines.push(b'\n');
-                self.numbers.push(number);
+    fn take(&mut self, number: u64, line: Result<&[u8], record::RecordError>) {
+        // What a recorder put aside carries checksums: they are the file's, not the records'.
+        let text = line.as_ref().ok().and_then(|line| std::str::from_utf8(line).ok());
+        if let Some(sealed) = text.filter(|text| record::is_sealed(text)) {
+            match record::unseal(sealed) {
+                Some(line) => self.take_line(number, line.as_bytes()),
+                None => self.report.reject(&self.name, number, "its checksum does not fit: it was damaged"),
             }
+            return;
+        }
+        match line {
+            Ok(line) => self.take_line(number, line),
             Err(error) => self.report.reject(&self.name, number, &error.to_string()),
         }
+    }
+
+    fn take_line(&mut self, number: u64, line: &[u8]) {
+        self.lines.extend_from_slice(line);
+        self.lines.push(b'\n');
+        self.numbers.push(number);
     }
 
     fn send(&mut self) -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod convert;
 mod demo;
+mod html;
 mod import;
 mod run;
 mod serve;
@@ -22,6 +23,7 @@ pub(crate) fn dispatch(args: Args) -> Result<ExitCode> {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Html(args) => html::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Traces(args) => traces::run(&args),
         Command::Trace(args) => trace::run(&args),

@@ -39,7 +39,7 @@ pub(super) fn run(args: &args::Trace) -> Result<ExitCode> {
 }
 
 /// The whole id of which the beginning was typed.
-fn find(client: &Client, typed: &str) -> Result<String> {
+pub(super) fn find(client: &Client, typed: &str) -> Result<String> {
     #[derive(Deserialize)]
     struct Page {
         traces: Vec<TraceLine>,

@@ -1,9 +1,11 @@
 //! The command `aitrace` as its users run it: the real binary, in a folder of its own.
 
 mod cli_help;
+mod cli_html;
 mod cli_import;
 mod cli_live;
 mod cli_read;
 mod cli_serve;
+mod cli_spool;
 mod ledger;
 mod support;

@@ -83,7 +83,12 @@ impl Home {
 
     /// A server over the data of this folder.
     pub(crate) fn serve(&self) -> Server {
-        let mut child = self.command(&["serve", "--port", "0"]).stdout(Stdio::piped()).spawn().unwrap();
+        self.serve_at("0")
+    }
+
+    /// The same on this port.
+    pub(crate) fn serve_at(&self, port: &str) -> Server {
+        let mut child = self.command(&["serve", "--port", port]).stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut url = String::new();
         stdout.read_line(&mut url).unwrap();

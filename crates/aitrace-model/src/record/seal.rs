@@ -20,6 +20,12 @@ pub fn seal(line: &mut String) {
     line.push_str(TAIL);
 }
 
+/// Whether a line ends as [`seal`] ends one, with whatever checksum.
+pub fn is_sealed(line: &str) -> bool {
+    let rest = line.strip_suffix(TAIL).and_then(|rest| rest.get(..rest.len().checked_sub(DIGITS)?));
+    rest.is_some_and(|rest| rest.ends_with(HEAD))
+}
+
 /// The line as it was before [`seal`]; `None` where it carries no checksum or another one than its own.
 pub fn unseal(line: &str) -> Option<String> {
     let rest = line.strip_suffix(TAIL)?;
@@ -60,7 +66,8 @@ mod tests {
             let changed = format!("{torn}{other}{}", &whole[at + char.len_utf8()..]);
             assert_eq!(unseal(&changed), None, "{changed}");
         }
-        assert_eq!(unseal(LINE), None);
+        assert_eq!((unseal(LINE), is_sealed(LINE), is_sealed(&whole)), (None, false, true));
+        assert!(is_sealed(&whole.replacen('g', "x", 1)), "a wrong checksum is one");
         assert_eq!(unseal("ü\"}}"), None);
     }
 }

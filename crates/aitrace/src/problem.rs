@@ -78,6 +78,11 @@ impl Problems {
         Self { handler, told: Mutex::default() }
     }
 
+    /// Whether the user has a handler.
+    pub(crate) fn has_own_handler(&self) -> bool {
+        self.handler.0.is_some()
+    }
+
     /// Tells of a problem, unless its cause was told of a moment ago. No lock is held while telling.
     pub(crate) fn report(&self, cause: &str, message: impl FnOnce() -> String, now: Instant) {
         let repeated = {

@@ -311,10 +311,15 @@ def _left(deadline: float) -> float:
 def _tell(project: str, result: FlushResult) -> None:
     if result.ok:
         return
-    lost = sum(result.dropped.values())
-    reasons = ", ".join(f"{reason} {count}" for reason, count in result.dropped.items())
-    detail = f"{lost} lost ({reasons})" if lost else f"{result.remaining} not sent in time"
+    details = [f"{result.sent} sent"]
+    if result.spooled:
+        details.append(f"{result.spooled} put aside on disk for the next start")
+    if result.remaining:
+        details.append(f"{result.remaining} not sent in time")
+    if result.dropped:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in result.dropped.items())
+        details.append(f"{sum(result.dropped.values())} lost ({reasons})")
     # Without a stderr, `print` would take stdout; one that is closed raises.
     if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):
-            print(f"aitrace: {project}: {result.sent} sent, {detail}", file=sys.stderr)
+            print(f"aitrace: {project}: {', '.join(details)}", file=sys.stderr)

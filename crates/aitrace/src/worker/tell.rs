@@ -8,6 +8,10 @@ use crate::export::Exported;
 
 impl Worker {
     fn tell(&self, core: &Core, cause: &str, message: &dyn std::fmt::Display) {
+        // At the end one line says it all.
+        if core.is_off() && !self.hub.problems.has_own_handler() {
+            return;
+        }
         let text = || format!("{}: {message}", core.identity.project);
         self.hub.problems.report(cause, text, self.hub.now());
     }

@@ -133,7 +133,7 @@ impl Sink {
     }
 
     /// Puts a file in its place; whether there is one.
-    fn finish(&mut self) -> Result<bool> {
+    pub(super) fn finish(&mut self) -> Result<bool> {
         let Self::File { file, temporary, wanted } = self else { return Ok(false) };
         file.flush()
             .and_then(|()| file.get_ref().sync_all())

@@ -91,3 +91,31 @@ pub struct RawSpan {
     /// The scope of the batch.
     pub scope: Arc<Scope>,
 }
+
+/// A log record as received over OTLP.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawLog {
+    /// Its trace; `None` outside of any.
+    pub trace_id: Option<TraceId>,
+    /// Its span; `None` outside of any.
+    pub span_id: Option<SpanId>,
+    /// When it happened; `None` where the sender does not know.
+    pub time: Option<Timestamp>,
+    /// When it was first seen; `None` where the sender does not say.
+    pub observed: Option<Timestamp>,
+    /// OTLP's severity number: 1 to 4 trace, 5 to 8 debug, 9 to 12 info, 13 to 16 warning, 17 to 20 error, 21 to 24
+    /// fatal, 0 unknown.
+    pub severity: i32,
+    /// The severity in the sender's words, usually empty.
+    pub severity_text: String,
+    /// Name of the event, empty on an ordinary log record.
+    pub event_name: String,
+    /// The body: a message, or an event's contents.
+    pub body: AnyValue,
+    /// Attributes in the order received.
+    pub attributes: Vec<(String, AnyValue)>,
+    /// The resource of the batch.
+    pub resource: Arc<Resource>,
+    /// The scope of the batch.
+    pub scope: Arc<Scope>,
+}

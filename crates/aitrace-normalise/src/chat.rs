@@ -106,11 +106,16 @@ fn parts(role: &str, content: &Json, members: &Members) -> Vec<Json> {
         let id = get(members, "tool_call_id").cloned().unwrap_or_else(|| Json::from_trusted("null"));
         return vec![part("tool_call_response", &[("id", id), ("response", content.clone())])];
     }
-    match items(content) {
-        Some(items) => items.iter().map(|item| block(item).unwrap_or_else(|| item.clone())).collect(),
+    match blocks(content) {
+        Some(parts) => parts,
         None if content.as_str() == "\"\"" => Vec::new(),
         None => vec![part("text", &[("content", content.clone())])],
     }
+}
+
+/// The parts of a content that is a list.
+pub(crate) fn blocks(content: &Json) -> Option<Vec<Json>> {
+    Some(items(content)?.iter().map(|item| block(item).unwrap_or_else(|| item.clone())).collect())
 }
 
 /// A part of a content, by its type.

@@ -102,8 +102,13 @@ pub(crate) fn read<'a>(draft: &mut Draft<'a>, attributes: &'a [(String, AnyValue
 /// Reads the events whose attributes count as the span's.
 pub(crate) fn read_events<'a>(draft: &mut Draft<'a>, events: &'a [RawEvent]) {
     for event in events {
-        if DIALECTS.iter().any(|dialect| dialect.events.contains(&event.name.as_str())) {
+        if is_event(&event.name) {
             read(draft, &event.attributes);
         }
     }
+}
+
+/// Whether the attributes of an event of this name count as the span's.
+pub(crate) fn is_event(name: &str) -> bool {
+    DIALECTS.iter().any(|dialect| dialect.events.contains(&name))
 }

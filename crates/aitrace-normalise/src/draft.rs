@@ -140,6 +140,11 @@ pub(crate) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
+    /// Takes it for a call of a model, whatever was told.
+    pub(crate) fn model_call(&mut self) {
+        self.kind = Some((0, SpanKind::Llm));
+    }
+
     /// Applies one row to one value. A value that the row cannot use leaves its place to others.
     pub(crate) fn take(&mut self, rank: Rank, take: Take, value: &'a AnyValue) {
         match take {

@@ -1,6 +1,6 @@
 //! Dialects of trace data to the trace model.
 //!
-//! Stage: normalise. In: [`aitrace_model::RawSpan`] from a decoder, or [`aitrace_model::record::Record`].
+//! Stage: normalise. In: [`aitrace_model::RawSpan`] and [`aitrace_model::RawLog`] from a decoder, or [`aitrace_model::record::Record`].
 //! Out: [`aitrace_model::Span`] or [`aitrace_model::LogRecord`].
 //!
 //! A dialect is a table: which attribute key says what, in one file of the `dialect` module with
@@ -14,6 +14,7 @@ mod draft;
 mod embed;
 mod failure;
 mod kind;
+mod log;
 mod messages;
 mod nest;
 mod parts;
@@ -25,6 +26,7 @@ mod span;
 
 use aitrace_model::{LogRecord, Span, Timestamp};
 
+pub use log::{Contents, contents_of_logs, normalise_log, tells_contents};
 pub use record::normalise_record;
 pub use session::{SessionUpdate, session_update};
 pub use span::{normalise_priced, normalise_span, usage_of};

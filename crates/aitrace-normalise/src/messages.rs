@@ -143,7 +143,10 @@ fn content_parts(role: &str, content: Option<&AnyValue>, call: Option<&AnyValue>
         Some(text) => {
             typed_parts(text).unwrap_or_else(|| vec![part("text", &[("content", content.to_json())])])
         }
-        None => vec![part("text", &[("content", content.to_json())])],
+        None => {
+            let content = content.to_json();
+            chat::blocks(&content).unwrap_or_else(|| vec![part("text", &[("content", content)])])
+        }
     }
 }
 
@@ -203,14 +206,25 @@ pub(crate) fn from_events(events: &[RawEvent], side: Side) -> Option<Json> {
     (!messages.is_empty()).then(|| array(messages))
 }
 
-fn event_message(event: &RawEvent, side: Side) -> Option<Json> {
-    let role = match (event.name.as_str(), side) {
-        ("gen_ai.system.message", Side::Input) => "system",
-        ("gen_ai.user.message", Side::Input) => "user",
-        ("gen_ai.assistant.message", Side::Input) | ("gen_ai.choice", Side::Output) => "assistant",
-        ("gen_ai.tool.message", Side::Input) => "tool",
+/// Side and role of the message that an event of this name is.
+fn spoken_in(event: &str) -> Option<(Side, &'static str)> {
+    Some(match event {
+        "gen_ai.system.message" => (Side::Input, "system"),
+        "gen_ai.user.message" => (Side::Input, "user"),
+        "gen_ai.assistant.message" => (Side::Input, "assistant"),
+        "gen_ai.tool.message" => (Side::Input, "tool"),
+        "gen_ai.choice" => (Side::Output, "assistant"),
         _ => return None,
-    };
+    })
+}
+
+/// Whether an event of this name is a message.
+pub(crate) fn is_message(event: &str) -> bool {
+    spoken_in(event).is_some()
+}
+
+fn event_message(event: &RawEvent, side: Side) -> Option<Json> {
+    let (_, role) = spoken_in(&event.name).filter(|(own, _)| *own == side)?;
     let find =
         |name: &str| event.attributes.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value);
     // A choice holds its message in a member, as JSON text; the older form has the members beside it.

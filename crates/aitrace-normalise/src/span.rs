@@ -22,8 +22,7 @@ pub fn normalise_priced(mut raw: RawSpan, context: &Context, price: &dyn Fn(&Usa
     dialect::read(&mut draft, &raw.attributes);
     dialect::read_events(&mut draft, &raw.events);
     let resource = |name: &str| resource_word(&raw.resource, name);
-    let project = draft.word(Word::Project).or_else(|| resource(key::PROJECT));
-    let project = project.or_else(|| resource("openinference.project.name"));
+    let project = project(&draft, &raw.resource);
     let mut span = Span::new(&context.project(project), raw.trace_id, raw.span_id, &raw.name, raw.start);
     set_life(&mut span, draft.word(Word::Lifecycle), &raw);
     if pending {
@@ -52,6 +51,12 @@ pub fn normalise_priced(mut raw: RawSpan, context: &Context, price: &dyn Fn(&Usa
     span.events = events(&raw.events);
     span.links = raw.links.iter().map(link).collect();
     span
+}
+
+/// The project that the data names.
+pub(crate) fn project<'a>(draft: &Draft<'a>, resource: &'a Resource) -> Option<&'a str> {
+    let project = draft.word(Word::Project).or_else(|| resource_word(resource, key::PROJECT));
+    project.or_else(|| resource_word(resource, "openinference.project.name"))
 }
 
 fn set_life(span: &mut Span, lifecycle: Option<&str>, raw: &RawSpan) {
@@ -138,7 +143,7 @@ fn input_tokens(draft: &Draft<'_>) -> Option<u64> {
     Some(if cached > input { input.saturating_add(cached) } else { input })
 }
 
-fn code(draft: &Draft<'_>) -> Option<CodeLocation> {
+pub(crate) fn code(draft: &Draft<'_>) -> Option<CodeLocation> {
     let (file, function) = (draft.word(Word::CodeFile), draft.word(Word::CodeFunction));
     if file.is_none() && function.is_none() {
         return None;

@@ -1,6 +1,6 @@
 //! What comes out of a request.
 
-use aitrace_model::RawSpan;
+use aitrace_model::{RawLog, RawSpan};
 
 /// A decoded request: what was kept and what was refused.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -15,17 +15,30 @@ pub struct Decoded {
     pub salvaged: Salvaged,
 }
 
-/// A span that was refused.
+/// A decoded request of log records: what was kept and what was refused.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct DecodedLogs {
+    /// The log records that are kept, in the order of the request.
+    pub logs: Vec<RawLog>,
+    /// The log records that were refused, as [`Decoded::rejected`].
+    pub rejected: Vec<Rejected>,
+    /// How many were refused, also those beyond the list: `partial_success.rejected_log_records`.
+    pub rejected_count: u64,
+    /// What was replaced or left out in order to keep log records.
+    pub salvaged: Salvaged,
+}
+
+/// A span or log record that was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
-    /// Position of the span in the request, counted from 0 over all resources and scopes. A part of
-    /// the request in which the spans cannot be told apart counts as one.
+    /// Position of the item in the request, counted from 0 over all resources and scopes. A part of
+    /// the request in which the items cannot be told apart counts as one.
     pub index: usize,
     /// What was wrong, and in which field.
     pub reason: String,
 }
 
-/// What was changed in spans that were kept.
+/// What was changed in spans and log records that were kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Salvaged {
     /// Texts in which invalid sequences became U+FFFD.
@@ -34,4 +47,6 @@ pub struct Salvaged {
     pub values: u64,
     /// Links that were left out because their ids are no ids.
     pub links: u64,
+    /// Ids of log records that are no ids: the record is kept without.
+    pub ids: u64,
 }

@@ -1,9 +1,9 @@
-//! Spans and links while their fields come in.
+//! Spans, links and log records while their fields come in.
 
 use std::sync::Arc;
 
 use aitrace_model::{
-    AnyValue, RawEvent, RawLink, RawSpan, RawStatus, Resource, Scope, SpanId, Timestamp, TraceId,
+    AnyValue, RawEvent, RawLink, RawLog, RawSpan, RawStatus, Resource, Scope, SpanId, Timestamp, TraceId,
 };
 
 use crate::fault::Fault;
@@ -86,5 +86,55 @@ impl LinkDraft {
     /// The link, `None` where it leads nowhere: its ids are missing, malformed or zero.
     pub(crate) fn finish(self) -> Option<RawLink> {
         Some(RawLink { trace_id: self.trace_id?, span_id: self.span_id?, attributes: self.attributes })
+    }
+}
+
+/// A log record whose fields are being read; unset fields have protobuf's defaults.
+#[derive(Debug)]
+pub(crate) struct LogDraft {
+    pub(crate) trace_id: Option<TraceId>,
+    pub(crate) span_id: Option<SpanId>,
+    pub(crate) time: u64,
+    pub(crate) observed: u64,
+    pub(crate) severity: i32,
+    pub(crate) severity_text: String,
+    pub(crate) event_name: String,
+    pub(crate) body: AnyValue,
+    pub(crate) attributes: Attributes,
+}
+
+impl Default for LogDraft {
+    fn default() -> Self {
+        Self {
+            trace_id: None,
+            span_id: None,
+            time: 0,
+            observed: 0,
+            severity: 0,
+            severity_text: String::new(),
+            event_name: String::new(),
+            body: AnyValue::Null,
+            attributes: Attributes::new(),
+        }
+    }
+}
+
+impl LogDraft {
+    /// The log record: every one that can be read is one.
+    pub(crate) fn finish(self, origin: &Origin) -> RawLog {
+        let time = |nanos: u64| (nanos != 0).then(|| Timestamp::from_unix_nanos(nanos));
+        RawLog {
+            trace_id: self.trace_id,
+            span_id: self.span_id,
+            time: time(self.time),
+            observed: time(self.observed),
+            severity: self.severity,
+            severity_text: self.severity_text,
+            event_name: self.event_name,
+            body: self.body,
+            attributes: self.attributes,
+            resource: Arc::clone(&origin.resource),
+            scope: Arc::clone(&origin.scope),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! OTLP trace requests to raw spans, and raw spans to OTLP.
+//! OTLP requests to raw spans and log records, and raw spans to OTLP.
 //!
 //! ```text
 //! start → context → enrich → end → batch → export ⇒ ingest → decode → normalise → store → query → view
@@ -6,9 +6,10 @@
 //! ```
 //!
 //! Stage: decode, and the encoding half of export.
-//! In: the body of an OTLP/HTTP or gRPC export request, decompressed ([`decode_traces`]);
+//! In: the body of an OTLP/HTTP or gRPC export request, decompressed
+//! ([`decode_traces`], [`decode_logs`]);
 //! raw spans ([`encode_traces`], [`encode_traces_json`]).
-//! Out: [`Decoded`], every span that can be read and the reason for every span that cannot; bytes.
+//! Out: [`Decoded`] and [`DecodedLogs`], every span or log record that can be read and the reason for every span that cannot; bytes.
 //!
 //! # What happens to bad input
 //!
@@ -18,7 +19,8 @@
 //!   kept ([`Salvaged::strings`]).
 //! - A value nested deeper than [`Limits::max_depth`] becomes the text [`TOO_DEEP`] ([`Salvaged::values`]).
 //! - A link whose ids are no ids is left out ([`Salvaged::links`]).
-//! - A parent id of zeros or no bytes means no parent.
+//! - A parent id of zeros or no bytes means no parent. An id of a log record that is none is left out, as the
+//!   specification says ([`Salvaged::ids`]).
 //! - Everything else that is wrong within a span (an id that is none, a value of a wrong type, broken framing,
 //!   more or larger content than [`Limits`] allow) refuses this span, with the reason, in [`Decoded::rejected`].
 //! - What is wrong in a resource or scope refuses the spans that belong to it.
@@ -39,13 +41,16 @@ mod response;
 mod tally;
 mod wire;
 
-pub use decoded::{Decoded, Rejected, Salvaged};
+pub use decoded::{Decoded, DecodedLogs, Rejected, Salvaged};
 pub use encoding::Encoding;
 pub use error::{DecodeError, WireError};
 pub use json::encode_traces_json;
 pub use limits::{Limits, TOO_DEEP};
 pub use pb::encode_traces;
-pub use response::{PartialSuccess, decode_response, encode_response, encode_status};
+pub use response::{
+    PartialSuccess, decode_response, encode_logs_response, encode_response, encode_retry_status,
+    encode_status,
+};
 
 /// Reads an `ExportTraceServiceRequest`.
 ///
@@ -60,5 +65,18 @@ pub fn decode_traces(body: &[u8], encoding: Encoding, limits: &Limits) -> Result
     match encoding {
         Encoding::Protobuf => pb::decode_traces(body, limits),
         Encoding::Json => json::decode_traces(body, limits),
+    }
+}
+
+/// Reads an `ExportLogsServiceRequest`, as [`decode_traces`] reads one of spans: what is said there of spans holds
+/// for log records, [`Limits::max_span_bytes`] included.
+///
+/// # Errors
+///
+/// Only where the outer message is unreadable: truncated, not protobuf, not JSON.
+pub fn decode_logs(body: &[u8], encoding: Encoding, limits: &Limits) -> Result<DecodedLogs, DecodeError> {
+    match encoding {
+        Encoding::Protobuf => pb::decode_logs(body, limits),
+        Encoding::Json => json::decode_logs(body, limits),
     }
 }

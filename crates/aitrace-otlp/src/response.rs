@@ -20,6 +20,16 @@ pub struct PartialSuccess {
 /// Writes an `ExportTraceServiceResponse`; `partial_success` is unset when nothing was refused and
 /// `message` is empty.
 pub fn encode_response(rejected: u64, message: &str, encoding: Encoding) -> Vec<u8> {
+    encode(rejected, message, encoding, "rejectedSpans")
+}
+
+/// Writes an `ExportLogsServiceResponse`, as [`encode_response`] writes one for spans.
+pub fn encode_logs_response(rejected: u64, message: &str, encoding: Encoding) -> Vec<u8> {
+    encode(rejected, message, encoding, "rejectedLogRecords")
+}
+
+/// In protobuf both answers are the same.
+fn encode(rejected: u64, message: &str, encoding: Encoding, name: &str) -> Vec<u8> {
     let unset = rejected == 0 && message.is_empty();
     match encoding {
         Encoding::Protobuf if unset => Vec::new(),
@@ -34,7 +44,7 @@ pub fn encode_response(rejected: u64, message: &str, encoding: Encoding) -> Vec<
         Encoding::Json if unset => b"{}".to_vec(),
         Encoding::Json => {
             let rejected = rejected.to_string();
-            let partial = json!({ "rejectedSpans": rejected, "errorMessage": message });
+            let partial = json!({ name: rejected, "errorMessage": message });
             json!({ "partialSuccess": partial }).to_string().into_bytes()
         }
     }
@@ -113,6 +123,21 @@ pub fn encode_status(code: i32, message: &str, encoding: Encoding) -> Vec<u8> {
         }
         Encoding::Json => json!({ "code": code, "message": message }).to_string().into_bytes(),
     }
+}
+
+/// Writes a `google.rpc.Status` in protobuf that holds a `google.rpc.RetryInfo`: the sender is to try again
+/// after so many seconds. OTLP over gRPC takes a passing fault for one only with it.
+pub fn encode_retry_status(code: i32, message: &str, seconds: u32) -> Vec<u8> {
+    const RETRY_INFO: &[u8] = b"type.googleapis.com/google.rpc.RetryInfo";
+    let mut writer = Writer::default();
+    writer.varint_unless_zero(1, i64::from(code) as u64);
+    writer.bytes_unless_empty(2, message.as_bytes());
+    writer.message(3, RETRY_INFO.len() + 16, |any| {
+        any.bytes(1, RETRY_INFO);
+        // A RetryInfo holds a Duration, which holds the seconds.
+        any.message(2, 8, |info| info.message(1, 6, |delay| delay.varint_unless_zero(1, seconds.into())));
+    });
+    writer.into_bytes()
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::mem::size_of;
 
-use aitrace_model::{AnyValue, RawEvent, RawLink, RawSpan};
+use aitrace_model::{AnyValue, RawEvent, RawLink, RawLog, RawSpan};
 
-use crate::decoded::{Decoded, Rejected};
+use crate::decoded::{Decoded, DecodedLogs, Rejected};
 use crate::fault::Fault;
 use crate::limits::{Limits, TOO_DEEP};
 
@@ -19,51 +19,70 @@ const MAX_REASON: usize = 400;
 pub(crate) struct Tally<'l> {
     pub(crate) limits: &'l Limits,
     decoded: Decoded,
-    /// Index of the next span.
+    logs: Vec<RawLog>,
+    /// Index of the next span or log record.
     next: usize,
-    /// Values of the current part, a span, resource or scope.
+    /// Values of the current part, a span, log record, resource or scope.
     values: usize,
     memory: usize,
-    /// Attributes of the last span: the next one has probably as many.
+    /// Attributes of the last item: the next one has probably as many.
     pub(crate) usual_attributes: usize,
 }
 
 impl<'l> Tally<'l> {
     pub(crate) fn new(limits: &'l Limits) -> Self {
-        Self { limits, decoded: Decoded::default(), next: 0, values: 0, memory: 0, usual_attributes: 0 }
+        Self {
+            limits,
+            decoded: Decoded::default(),
+            logs: Vec::new(),
+            next: 0,
+            values: 0,
+            memory: 0,
+            usual_attributes: 0,
+        }
     }
 
-    /// The result.
+    /// The result of a request of spans.
     pub(crate) fn finish(self) -> Decoded {
         self.decoded
     }
 
-    /// Reads the next span, which takes `size` bytes in the request, or notes why it is refused.
-    pub(crate) fn span<E: std::fmt::Display>(
+    /// The result of a request of log records.
+    pub(crate) fn finish_logs(self) -> DecodedLogs {
+        let Decoded { rejected, rejected_count, salvaged, .. } = self.decoded;
+        DecodedLogs { logs: self.logs, rejected, rejected_count, salvaged }
+    }
+
+    /// Reads the next item, which takes `size` bytes in the request, or notes why it is refused.
+    pub(crate) fn item<T: Item, E: std::fmt::Display>(
         &mut self,
         size: usize,
-        read: impl FnOnce(&mut Self) -> Result<RawSpan, E>,
+        read: impl FnOnce(&mut Self) -> Result<T, E>,
     ) {
         let limits = self.limits;
         if size > limits.max_span_bytes {
-            return self
-                .refuse(&format_args!("span of {size} bytes; at most {} are taken", limits.max_span_bytes));
+            return self.refuse(&format_args!(
+                "{} of {size} bytes; at most {} are taken",
+                T::NAME,
+                limits.max_span_bytes
+            ));
         }
         let before = self.decoded.salvaged;
         self.values = 0;
         match read(self) {
-            Ok(span) => {
-                let memory = self.memory + size + self.values * VALUE_MEMORY + shell(&span);
+            Ok(item) => {
+                let memory = self.memory + size + self.values * VALUE_MEMORY + item.shell();
                 if memory > limits.max_memory {
                     self.decoded.salvaged = before;
                     return self.refuse(&format_args!(
-                        "the spans before it take the {} bytes of memory that a request may take",
+                        "the {}s before it take the {} bytes of memory that a request may take",
+                        T::NAME,
                         limits.max_memory
                     ));
                 }
                 self.memory = memory;
-                self.usual_attributes = span.attributes.len();
-                self.decoded.spans.push(span);
+                self.usual_attributes = item.attributes();
+                item.keep(self);
                 self.next += 1;
             }
             Err(reason) => {
@@ -73,7 +92,7 @@ impl<'l> Tally<'l> {
         }
     }
 
-    /// Reads a resource or scope, whose spans will share it.
+    /// Reads a resource or scope, whose items will share it.
     pub(crate) fn shared<T>(&mut self, size: usize, read: impl FnOnce(&mut Self) -> T) -> T {
         self.values = 0;
         let part = read(self);
@@ -81,7 +100,7 @@ impl<'l> Tally<'l> {
         part
     }
 
-    /// Refuses the next span, or a part of the request whose spans cannot be told apart.
+    /// Refuses the next item, or a part of the request whose items cannot be told apart.
     pub(crate) fn refuse(&mut self, reason: &dyn std::fmt::Display) {
         if self.decoded.rejected.len() < self.limits.max_reported {
             let mut reason = reason.to_string();
@@ -139,13 +158,68 @@ impl<'l> Tally<'l> {
         self.decoded.salvaged.links += 1;
     }
 
-    /// Makes room for spans that are about to come in `bytes` bytes, few of which are smaller than 32.
-    pub(crate) fn expect_spans(&mut self, count: usize, bytes: usize) {
-        self.decoded.spans.reserve(count.min(bytes / 32));
+    /// Counts an id that is none.
+    pub(crate) fn salvaged_id(&mut self) {
+        self.decoded.salvaged.ids += 1;
     }
 }
 
-/// Memory of a span without its texts and attributes.
-fn shell(span: &RawSpan) -> usize {
-    size_of::<RawSpan>() + span.events.len() * size_of::<RawEvent>() + span.links.len() * size_of::<RawLink>()
+/// What a request holds many of.
+pub(crate) trait Item: Sized {
+    /// What to call it.
+    const NAME: &'static str;
+
+    /// Memory of it without its texts and attributes.
+    fn shell(&self) -> usize;
+
+    /// How many attributes it has.
+    fn attributes(&self) -> usize;
+
+    /// Makes room for items that are about to come in `bytes` bytes, few of which are smaller than 32.
+    fn expect(count: usize, bytes: usize, tally: &mut Tally<'_>);
+
+    /// Appends it to the results.
+    fn keep(self, tally: &mut Tally<'_>);
+}
+
+impl Item for RawSpan {
+    const NAME: &'static str = "span";
+
+    fn shell(&self) -> usize {
+        size_of::<Self>()
+            + self.events.len() * size_of::<RawEvent>()
+            + self.links.len() * size_of::<RawLink>()
+    }
+
+    fn attributes(&self) -> usize {
+        self.attributes.len()
+    }
+
+    fn expect(count: usize, bytes: usize, tally: &mut Tally<'_>) {
+        tally.decoded.spans.reserve(count.min(bytes / 32));
+    }
+
+    fn keep(self, tally: &mut Tally<'_>) {
+        tally.decoded.spans.push(self);
+    }
+}
+
+impl Item for RawLog {
+    const NAME: &'static str = "log record";
+
+    fn shell(&self) -> usize {
+        size_of::<Self>()
+    }
+
+    fn attributes(&self) -> usize {
+        self.attributes.len()
+    }
+
+    fn expect(count: usize, bytes: usize, tally: &mut Tally<'_>) {
+        tally.logs.reserve(count.min(bytes / 32));
+    }
+
+    fn keep(self, tally: &mut Tally<'_>) {
+        tally.logs.push(self);
+    }
 }

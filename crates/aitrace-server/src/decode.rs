@@ -1,7 +1,8 @@
 //! Stage: decode. In: the bytes of a body. Out: what could be read, and why the rest could not.
 
 use aitrace_model::record::{self, Record, RecordError};
-use aitrace_otlp::{Decoded, Encoding, Salvaged};
+use aitrace_model::{RawLog, RawSpan};
+use aitrace_otlp::{DecodeError, Encoding, Salvaged};
 
 use crate::error::{ApiError, Kind, Result};
 use crate::limits::Limits;
@@ -72,36 +73,62 @@ fn first_byte(body: &[u8]) -> Option<u8> {
     body.iter().copied().find(|byte| !byte.is_ascii_whitespace())
 }
 
-/// Reads an OTLP trace request.
-pub(crate) fn otlp(body: &[u8], encoding: Encoding) -> Result<Decoded> {
-    let limits = aitrace_otlp::Limits { max_memory: spans_memory(body.len()), ..Default::default() };
-    aitrace_otlp::decode_traces(body, encoding, &limits)
-        .map_err(|error| ApiError::new(Kind::BadRequest, error.to_string(), ""))
+/// What an OTLP request holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    Traces,
+    Logs,
 }
 
-/// Bytes that decoded spans may take: ordinary spans stay far below, floods of empty ones do not.
-fn spans_memory(body: usize) -> usize {
+/// Items of an OTLP request.
+#[derive(Debug)]
+pub(crate) enum Exported {
+    Spans(Vec<RawSpan>),
+    Logs(Vec<RawLog>),
+}
+
+/// Reads an OTLP request: what could be read, how much was refused, and what the sender is told of it.
+pub(crate) fn otlp(body: &[u8], signal: Signal, encoding: Encoding) -> Result<(Exported, u64, String)> {
+    let limits = aitrace_otlp::Limits { max_memory: items_memory(body.len()), ..Default::default() };
+    let unreadable = |error: DecodeError| ApiError::new(Kind::BadRequest, error.to_string(), "");
+    Ok(match signal {
+        Signal::Traces => {
+            let decoded = aitrace_otlp::decode_traces(body, encoding, &limits).map_err(unreadable)?;
+            let message = otlp_message("span", &decoded.rejected, decoded.rejected_count, decoded.salvaged);
+            (Exported::Spans(decoded.spans), decoded.rejected_count, message)
+        }
+        Signal::Logs => {
+            let decoded = aitrace_otlp::decode_logs(body, encoding, &limits).map_err(unreadable)?;
+            let message =
+                otlp_message("log record", &decoded.rejected, decoded.rejected_count, decoded.salvaged);
+            (Exported::Logs(decoded.logs), decoded.rejected_count, message)
+        }
+    })
+}
+
+/// Bytes that decoded items may take: ordinary ones stay far below, floods of empty ones do not.
+fn items_memory(body: usize) -> usize {
     (32 << 20) + body.saturating_mul(4)
 }
 
 /// What a sender of OTLP is told of what was refused or changed; empty where there is nothing to say.
-pub(crate) fn otlp_message(decoded: &Decoded) -> String {
+fn otlp_message(item: &str, rejected: &[aitrace_otlp::Rejected], count: u64, salvaged: Salvaged) -> String {
     const SHOWN: usize = 10;
-    let mut parts: Vec<String> = decoded
-        .rejected
+    let mut parts: Vec<String> = rejected
         .iter()
         .take(SHOWN)
-        .map(|rejected| format!("span {}: {}", rejected.index, rejected.reason))
+        .map(|rejected| format!("{item} {}: {}", rejected.index, rejected.reason))
         .collect();
-    let rest = decoded.rejected_count.saturating_sub(parts.len() as u64);
+    let rest = count.saturating_sub(parts.len() as u64);
     if rest > 0 {
         parts.push(format!("{rest} more refused"));
     }
-    let Salvaged { strings, values, links } = decoded.salvaged;
+    let Salvaged { strings, values, links, ids } = salvaged;
     for (count, what) in [
         (strings, "texts were not UTF-8: bad bytes were replaced"),
         (values, "values were nested too deeply: replaced"),
         (links, "links had ids that are none: left out"),
+        (ids, "ids were none: kept without"),
     ] {
         if count > 0 {
             parts.push(format!("{count} {what}"));
@@ -148,14 +175,13 @@ mod tests {
 
     #[test]
     fn what_was_refused_or_changed_is_said() {
-        let mut decoded = Decoded::default();
-        assert_eq!(otlp_message(&decoded), "");
-        decoded.rejected_count = 12;
-        decoded.rejected =
+        assert_eq!(otlp_message("span", &[], 0, Salvaged::default()), "");
+        let rejected: Vec<_> =
             (0..11).map(|index| aitrace_otlp::Rejected { index, reason: "bad".to_owned() }).collect();
-        decoded.salvaged.strings = 2;
-        let message = otlp_message(&decoded);
+        let salvaged = Salvaged { strings: 2, ids: 1, ..Salvaged::default() };
+        let message = otlp_message("span", &rejected, 12, salvaged);
         assert!(message.starts_with("span 0: bad; span 1: bad"), "{message}");
         assert!(message.contains("2 more refused; 2 texts"), "{message}");
+        assert!(message.ends_with("1 ids were none: kept without"), "{message}");
     }
 }

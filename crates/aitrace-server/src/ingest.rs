@@ -8,10 +8,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::app::App;
 use crate::error::{ApiError, Kind, Result};
-use crate::gunzip::gunzip;
 use crate::limits::Limits;
-use crate::media::{Media, is_gzip};
+use crate::media::{Media, Packing, packing};
 use crate::memory::Reservation;
+use crate::unpack::unpack;
 
 /// Bytes of memory that one byte of a decoded body may need until it is stored: itself, the decoded spans, and
 /// the batch that the store makes of them.
@@ -22,7 +22,7 @@ const WEIGHT: usize = 4;
 pub(crate) struct Upload {
     pub(crate) media: Media,
     bytes: Bytes,
-    gzip: bool,
+    packing: Packing,
     limit: usize,
     reservation: Reservation,
 }
@@ -30,13 +30,16 @@ pub(crate) struct Upload {
 impl Upload {
     /// About how many bytes [`Upload::open`] and a decoder will go through.
     pub(crate) fn size(&self) -> usize {
-        if self.gzip { self.bytes.len().saturating_mul(32) } else { self.bytes.len() }
+        match self.packing {
+            Packing::None => self.bytes.len(),
+            Packing::Gzip | Packing::Zstd => self.bytes.len().saturating_mul(32),
+        }
     }
 
     /// The plain body, and the reservation to hold until it is stored. Long work: see [`App::work`].
     pub(crate) fn open(mut self) -> Result<(Bytes, Reservation)> {
-        if self.gzip {
-            let plain = gunzip(&self.bytes, self.limit, WEIGHT, &mut self.reservation)?;
+        if self.packing != Packing::None {
+            let plain = unpack(self.packing, &self.bytes, self.limit, WEIGHT, &mut self.reservation)?;
             return Ok((plain.into(), self.reservation));
         }
         if self.bytes.len() > self.limit {
@@ -55,8 +58,8 @@ pub(crate) async fn receive(app: &App, request: Request) -> Result<Upload> {
         .ok_or_else(|| ApiError::new(Kind::UnsupportedMediaType, "the body's type is missing", ""))?;
     let mut reader = Reader { body: body.into_data_stream(), deadline: Instant::now() + limits.body_timeout };
     match read(app, &head.headers, &mut reader).await {
-        Ok((bytes, gzip, reservation)) => {
-            Ok(Upload { media, bytes, gzip, limit: limits.decoded_bytes, reservation })
+        Ok((bytes, packing, reservation)) => {
+            Ok(Upload { media, bytes, packing, limit: limits.decoded_bytes, reservation })
         }
         Err(error) => {
             if error.kind() != Kind::Timeout {
@@ -74,22 +77,22 @@ pub(crate) async fn drain(body: Body, limits: &Limits) {
     Reader { body: body.into_data_stream(), deadline }.drain(limits).await;
 }
 
-async fn read(app: &App, headers: &HeaderMap, reader: &mut Reader) -> Result<(Bytes, bool, Reservation)> {
+async fn read(app: &App, headers: &HeaderMap, reader: &mut Reader) -> Result<(Bytes, Packing, Reservation)> {
     /// What a sender may claim to send is reserved at once up to here, the rest when it has come.
     const TRUSTED: usize = 1 << 20;
     let limits = &app.options.limits;
-    let gzip = is_gzip(headers)?;
+    let packing = packing(headers)?;
     let announced = announced(headers).unwrap_or(0);
     if announced > limits.body_bytes as u64 {
         return Err(too_large(limits.body_bytes));
     }
     let announced = announced as usize;
     let mut reservation = app.memory.reserve(announced.min(TRUSTED))?;
-    let Some(first) = reader.next(limits).await? else { return Ok((Bytes::new(), gzip, reservation)) };
+    let Some(first) = reader.next(limits).await? else { return Ok((Bytes::new(), packing, reservation)) };
     let Some(second) = reader.next(limits).await? else {
         check(first.len(), limits)?;
         reservation.grow(first.len())?;
-        return Ok((first, gzip, reservation));
+        return Ok((first, packing, reservation));
     };
     let mut all = Vec::with_capacity(announced.min(TRUSTED).max(first.len() + second.len()));
     all.extend_from_slice(&first);
@@ -107,7 +110,7 @@ async fn read(app: &App, headers: &HeaderMap, reader: &mut Reader) -> Result<(By
         next = reader.next(limits).await?;
     }
     reservation.grow(all.len())?;
-    Ok((all.into(), gzip, reservation))
+    Ok((all.into(), packing, reservation))
 }
 
 fn check(length: usize, limits: &Limits) -> Result<()> {

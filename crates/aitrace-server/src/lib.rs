@@ -23,7 +23,6 @@ mod closing;
 mod decode;
 mod error;
 mod guard;
-mod gunzip;
 mod handle;
 mod ingest;
 mod limits;
@@ -37,6 +36,7 @@ mod query;
 mod route;
 mod server;
 mod stall;
+mod unpack;
 mod view;
 
 pub use limits::Limits;

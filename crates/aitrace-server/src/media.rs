@@ -41,23 +41,38 @@ impl Media {
     }
 }
 
-/// Whether the body is gzip; an error for any other encoding but none.
-pub(crate) fn is_gzip(headers: &HeaderMap) -> Result<bool> {
-    let mut gzip = false;
-    for (index, value) in headers.get_all(header::CONTENT_ENCODING).iter().enumerate() {
-        gzip = match value.as_bytes().trim_ascii().to_ascii_lowercase().as_slice() {
-            b"" | b"identity" if index == 0 => false,
-            b"gzip" | b"x-gzip" if index == 0 => true,
-            _ => {
-                return Err(ApiError::new(
-                    Kind::UnsupportedMediaType,
-                    "the body's Content-Encoding is not one that is read here",
-                    "Send identity or gzip.",
-                ));
-            }
-        };
+/// How a body is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packing {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl Packing {
+    /// The packing of this name, in any case; `None` for one that is not read here.
+    pub(crate) fn of_name(name: &[u8]) -> Option<Self> {
+        match name.trim_ascii().to_ascii_lowercase().as_slice() {
+            b"" | b"identity" => Some(Self::None),
+            b"gzip" | b"x-gzip" => Some(Self::Gzip),
+            b"zstd" => Some(Self::Zstd),
+            _ => None,
+        }
     }
-    Ok(gzip)
+}
+
+/// How the body is compressed; an error for an encoding that is not read here, and for more than one.
+pub(crate) fn packing(headers: &HeaderMap) -> Result<Packing> {
+    let mut values = headers.get_all(header::CONTENT_ENCODING).iter();
+    let name = values.next().map_or(&b""[..], |value| value.as_bytes());
+    match (Packing::of_name(name), values.next()) {
+        (Some(packing), None) => Ok(packing),
+        _ => Err(ApiError::new(
+            Kind::UnsupportedMediaType,
+            "the body's Content-Encoding is not one that is read here",
+            "Send identity, gzip or zstd.",
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -87,14 +102,15 @@ mod tests {
     }
 
     #[test]
-    fn one_gzip_or_nothing() {
-        let gzip = |values: &[&str]| is_gzip(&headers(&header::CONTENT_ENCODING, values)).ok();
-        assert_eq!(gzip(&[]), Some(false));
-        assert_eq!(gzip(&["identity"]), Some(false));
-        assert_eq!(gzip(&["GZIP "]), Some(true));
-        assert_eq!(gzip(&["gzip", "gzip"]), None);
-        for bad in ["gzip, gzip", "deflate", "br", "zstd", "gzip;q=1"] {
-            assert_eq!(gzip(&[bad]), None, "{bad}");
+    fn one_packing_or_nothing() {
+        let packing = |values: &[&str]| packing(&headers(&header::CONTENT_ENCODING, values)).ok();
+        assert_eq!(packing(&[]), Some(Packing::None));
+        assert_eq!(packing(&["identity"]), Some(Packing::None));
+        assert_eq!(packing(&["GZIP "]), Some(Packing::Gzip));
+        assert_eq!(packing(&["zstd"]), Some(Packing::Zstd));
+        assert_eq!(packing(&["gzip", "gzip"]), None);
+        for bad in ["gzip, gzip", "deflate", "br", "gzip;q=1"] {
+            assert_eq!(packing(&[bad]), None, "{bad}");
         }
     }
 }

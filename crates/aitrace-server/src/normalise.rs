@@ -1,12 +1,13 @@
 //! Stage: normalise. In: what was decoded. Out: a batch for the store.
 
 use aitrace_model::record::Record;
-use aitrace_model::{RawSpan, Span, SpanKind, Usage};
-use aitrace_normalise::{Context, Message, normalise_priced, normalise_record, usage_of};
+use aitrace_model::{Span, SpanKind, Usage};
+use aitrace_normalise::{Context, Message, normalise_log, normalise_priced, normalise_record, usage_of};
 use aitrace_price::Table;
 use aitrace_store::Batch;
 
 use crate::app::App;
+use crate::decode::Exported;
 
 /// What holds for all data of a request that comes now.
 pub(crate) fn context(app: &App) -> Context {
@@ -18,11 +19,19 @@ pub(crate) fn context(app: &App) -> Context {
     }
 }
 
-/// Spans as a batch. Calls whose sender states no cost are priced.
-pub(crate) fn spans(spans: Vec<RawSpan>, context: &Context, prices: &Table) -> Batch {
-    let price = |usage: &Usage| cost(prices, usage);
-    let spans = spans.into_iter().map(|span| normalise_priced(span, context, &price)).collect();
-    Batch { spans, logs: Vec::new() }
+/// Spans or log records of OTLP as a batch. Calls whose sender states no cost are priced.
+pub(crate) fn exported(exported: Exported, context: &Context, prices: &Table) -> Batch {
+    match exported {
+        Exported::Spans(spans) => {
+            let price = |usage: &Usage| cost(prices, usage);
+            let spans = spans.into_iter().map(|span| normalise_priced(span, context, &price)).collect();
+            Batch { spans, logs: Vec::new() }
+        }
+        Exported::Logs(logs) => {
+            let logs = logs.into_iter().map(|log| normalise_log(log, context)).collect();
+            Batch { spans: Vec::new(), logs }
+        }
+    }
 }
 
 /// Trace records as a batch.

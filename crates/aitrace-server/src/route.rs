@@ -66,8 +66,10 @@ const OTLP: Policy = Policy {
 /// Every route of the server.
 pub(crate) static ROUTES: &[Route] = &[
     Route { path: "/api/ingest", policy: RECORDS, endpoint: || any(records::post) },
-    Route { path: "/v1/traces", policy: OTLP, endpoint: || any(otlp::post) },
-    Route { path: "/opentelemetry/v1/traces", policy: OTLP, endpoint: || any(otlp::post) },
+    Route { path: "/v1/traces", policy: OTLP, endpoint: || any(otlp::traces) },
+    Route { path: "/opentelemetry/v1/traces", policy: OTLP, endpoint: || any(otlp::traces) },
+    Route { path: "/v1/logs", policy: OTLP, endpoint: || any(otlp::logs) },
+    Route { path: "/opentelemetry/v1/logs", policy: OTLP, endpoint: || any(otlp::logs) },
     Route { path: "/api/traces", policy: READ, endpoint: || any(traces::list) },
     Route { path: "/api/trace/{trace_id}", policy: READ, endpoint: || any(traces::one) },
     Route { path: "/api/projects", policy: READ, endpoint: || any(traces::projects) },

@@ -27,7 +27,7 @@ fn fixtures() -> Vec<PathBuf> {
     files
 }
 
-fn spans(file: &Path) -> Vec<Span> {
+pub(crate) fn spans(file: &Path) -> Vec<Span> {
     let text = fs::read(file).expect("a fixture");
     let decoded = decode_traces(&text, Encoding::Json, &Limits::default()).expect("OTLP JSON");
     assert_eq!(decoded.rejected_count, 0, "{}: {:?}", file.display(), decoded.rejected);

@@ -3,5 +3,6 @@
 mod chat;
 mod fixtures;
 mod laws;
+mod logs;
 mod record;
 mod speed;

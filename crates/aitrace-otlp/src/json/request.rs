@@ -1,10 +1,11 @@
-//! The request down to its spans, in one pass.
+//! The request down to its spans or log records, in one pass.
 //!
-//! Each span is first cut out as text, which the parser does without recursion and without looking
-//! at types, and read on its own: what is wrong in one span stays there. Where spans come before
+//! Each of them is first cut out as text, which the parser does without recursion and without looking
+//! at types, and read on its own: what is wrong in one stays there. Where they come before
 //! the resource or scope that they belong to, they wait as text for the end of the object.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use aitrace_model::{Resource, Scope};
@@ -14,37 +15,43 @@ use serde::de::{
 use serde_json::value::RawValue;
 
 use super::message::{Fill, Message, scalars_are_other, skip};
-use super::span::{fill, span};
-use super::value::{attributes, text};
-use crate::decoded::Decoded;
+use super::value::{attributes, fill, text};
 use crate::draft::Origin;
 use crate::error::DecodeError;
-use crate::limits::Limits;
-use crate::tally::Tally;
+use crate::tally::{Item, Tally};
 
-/// A part that spans share, or why it cannot be read.
+/// A part that items share, or why it cannot be read.
 type Shared<T> = Result<Arc<T>, String>;
 
-pub(crate) fn decode_traces(body: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
-    let mut tally = Tally::new(limits);
+/// Names of the fields around an item, in both spellings, and how it is read. Spans and log records stand in
+/// messages of the same form.
+pub(super) trait Signal: Item {
+    const REQUEST: &'static str;
+    const OF_RESOURCE: [&'static str; 2];
+    const OF_SCOPE: [&'static str; 2];
+    const ITEMS: [&'static str; 2];
+
+    /// Reads one; the error is the reason, with the field.
+    fn read(json: &str, origin: &Origin, tally: &mut Tally<'_>) -> Result<Self, String>;
+}
+
+/// Reads a request of one signal into the tally.
+pub(super) fn decode<S: Signal>(body: &[u8], tally: &mut Tally<'_>) -> Result<(), DecodeError> {
     // Invalid bytes can only stand within strings: anywhere else a replacement is a syntax error.
     let body = tally.body(body);
     let body = body.strip_prefix('\u{feff}').unwrap_or(&body);
     let mut parser = serde_json::Deserializer::from_str(body);
-    let request = Fill { message: &mut Request, depth: 1, tally: &mut tally };
+    let request = Fill { message: &mut Request::<S>(PhantomData), depth: 1, tally };
     match request.deserialize(&mut parser).and_then(|_| parser.end()) {
-        Ok(()) => Ok(tally.finish()),
-        Err(error) => {
-            let message = "an ExportTraceServiceRequest";
-            Err(DecodeError::Json { message, reason: error.to_string() })
-        }
+        Ok(()) => Ok(()),
+        Err(error) => Err(DecodeError::Json { message: S::REQUEST, reason: error.to_string() }),
     }
 }
 
 /// The outer message.
-struct Request;
+struct Request<S>(PhantomData<S>);
 
-impl<'de> Message<'de> for Request {
+impl<'de, S: Signal> Message<'de> for Request<S> {
     fn field<A: MapAccess<'de>>(
         &mut self,
         name: &str,
@@ -52,11 +59,10 @@ impl<'de> Message<'de> for Request {
         _depth: usize,
         tally: &mut Tally<'_>,
     ) -> Result<(), A::Error> {
-        match name {
-            "resourceSpans" | "resource_spans" => {
-                map.next_value_seed(Parts { start: ResourceSpans::default, tally })
-            }
-            _ => skip(map),
+        if S::OF_RESOURCE.contains(&name) {
+            map.next_value_seed(Parts { start: OfResource::<S>::default, tally })
+        } else {
+            skip(map)
         }
     }
 }
@@ -70,14 +76,20 @@ trait Part<'de>: Message<'de> {
     fn end(self, tally: &mut Tally<'_>);
 }
 
-#[derive(Default)]
-struct ResourceSpans<'de> {
+struct OfResource<'de, S> {
     resource: Option<Shared<Resource>>,
-    /// Lists of ScopeSpans that came before the resource.
+    /// Lists of parts of a scope that came before the resource.
     waiting: Vec<&'de RawValue>,
+    signal: PhantomData<S>,
 }
 
-impl<'de> Message<'de> for ResourceSpans<'de> {
+impl<S> Default for OfResource<'_, S> {
+    fn default() -> Self {
+        Self { resource: None, waiting: Vec::new(), signal: PhantomData }
+    }
+}
+
+impl<'de, S: Signal> Message<'de> for OfResource<'de, S> {
     fn field<A: MapAccess<'de>>(
         &mut self,
         name: &str,
@@ -85,45 +97,51 @@ impl<'de> Message<'de> for ResourceSpans<'de> {
         _depth: usize,
         tally: &mut Tally<'_>,
     ) -> Result<(), A::Error> {
-        match (name, &self.resource) {
-            ("resource", _) => self.resource = Some(shared("resource", map.next_value()?, tally)),
-            ("scopeSpans" | "scope_spans", Some(resource)) => {
-                map.next_value_seed(Parts { start: || ScopeSpans::of(resource), tally })?;
+        if name == "resource" {
+            self.resource = Some(shared("resource", map.next_value()?, tally));
+            return Ok(());
+        }
+        if !S::OF_SCOPE.contains(&name) {
+            return skip(map);
+        }
+        match &self.resource {
+            Some(resource) => {
+                map.next_value_seed(Parts { start: || OfScope::<S>::of(resource), tally })?;
             }
-            ("scopeSpans" | "scope_spans", None) => self.waiting.push(map.next_value()?),
-            _ => skip(map)?,
+            None => self.waiting.push(map.next_value()?),
         }
         Ok(())
     }
 
     fn wrong(&mut self, came: Unexpected<'_>, tally: &mut Tally<'_>) -> bool {
-        tally.refuse(&format_args!("resourceSpans: {came} where an object belongs"));
+        tally.refuse(&format_args!("{}: {came} where an object belongs", S::OF_RESOURCE[0]));
         true
     }
 }
 
-impl<'de> Part<'de> for ResourceSpans<'de> {
+impl<'de, S: Signal> Part<'de> for OfResource<'de, S> {
     const LIST: Option<&'static str> = None;
 
     fn end(self, tally: &mut Tally<'_>) {
         let resource = self.resource.unwrap_or_else(|| Ok(Arc::default()));
         for list in self.waiting {
-            read(list, Parts { start: || ScopeSpans::of(&resource), tally: &mut *tally });
+            read(list, Parts { start: || OfScope::<S>::of(&resource), tally: &mut *tally });
         }
     }
 }
 
-struct ScopeSpans<'r, 'de> {
+struct OfScope<'r, 'de, S> {
     resource: &'r Shared<Resource>,
     /// Known once the scope is.
     origin: Option<Result<Origin, String>>,
-    /// Lists of spans that came before the scope.
+    /// Lists of items that came before the scope.
     waiting: Vec<&'de RawValue>,
+    signal: PhantomData<S>,
 }
 
-impl<'r> ScopeSpans<'r, '_> {
+impl<'r, S> OfScope<'r, '_, S> {
     fn of(resource: &'r Shared<Resource>) -> Self {
-        Self { resource, origin: None, waiting: Vec::new() }
+        Self { resource, origin: None, waiting: Vec::new(), signal: PhantomData }
     }
 
     fn origin(&self, scope: Shared<Scope>) -> Result<Origin, String> {
@@ -131,7 +149,7 @@ impl<'r> ScopeSpans<'r, '_> {
     }
 }
 
-impl<'de> Message<'de> for ScopeSpans<'_, 'de> {
+impl<'de, S: Signal> Message<'de> for OfScope<'_, 'de, S> {
     fn field<A: MapAccess<'de>>(
         &mut self,
         name: &str,
@@ -139,31 +157,34 @@ impl<'de> Message<'de> for ScopeSpans<'_, 'de> {
         _depth: usize,
         tally: &mut Tally<'_>,
     ) -> Result<(), A::Error> {
-        match (name, &self.origin) {
-            ("scope", _) => {
-                let scope = shared("scope", map.next_value()?, tally);
-                self.origin = Some(self.origin(scope));
-            }
-            ("spans", Some(origin)) => map.next_value_seed(Spans { origin, tally })?,
-            ("spans", None) => self.waiting.push(map.next_value()?),
-            _ => skip(map)?,
+        if name == "scope" {
+            let scope = shared("scope", map.next_value()?, tally);
+            self.origin = Some(self.origin(scope));
+            return Ok(());
+        }
+        if !S::ITEMS.contains(&name) {
+            return skip(map);
+        }
+        match &self.origin {
+            Some(origin) => map.next_value_seed(Items::<S> { origin, tally, signal: PhantomData })?,
+            None => self.waiting.push(map.next_value()?),
         }
         Ok(())
     }
 
     fn wrong(&mut self, came: Unexpected<'_>, tally: &mut Tally<'_>) -> bool {
-        tally.refuse(&format_args!("scopeSpans: {came} where an object belongs"));
+        tally.refuse(&format_args!("{}: {came} where an object belongs", S::OF_SCOPE[0]));
         true
     }
 }
 
-impl<'de> Part<'de> for ScopeSpans<'_, 'de> {
-    const LIST: Option<&'static str> = Some("scopeSpans");
+impl<'de, S: Signal> Part<'de> for OfScope<'_, 'de, S> {
+    const LIST: Option<&'static str> = Some(S::OF_SCOPE[0]);
 
     fn end(mut self, tally: &mut Tally<'_>) {
         let origin = self.origin.take().unwrap_or_else(|| self.origin(Ok(Arc::default())));
         for list in self.waiting {
-            read(list, Spans { origin: &origin, tally: &mut *tally });
+            read(list, Items::<S> { origin: &origin, tally: &mut *tally, signal: PhantomData });
         }
     }
 }
@@ -239,21 +260,22 @@ impl<'de, M: Part<'de>, F: Fn() -> M> Visitor<'de> for Parts<'_, '_, F> {
     }
 }
 
-/// A list of spans.
-struct Spans<'o, 't, 'l> {
+/// A list of spans or log records.
+struct Items<'o, 't, 'l, S> {
     origin: &'o Result<Origin, String>,
     tally: &'t mut Tally<'l>,
+    signal: PhantomData<S>,
 }
 
-impl Spans<'_, '_, '_> {
+impl<S: Signal> Items<'_, '_, '_, S> {
     #[expect(clippy::unnecessary_wraps, reason = "the visits return it")]
     fn other<E>(self, came: Unexpected<'_>) -> Result<(), E> {
-        self.tally.refuse(&format_args!("spans: {came} where an array belongs"));
+        self.tally.refuse(&format_args!("{}: {came} where an array belongs", S::ITEMS[0]));
         Ok(())
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Spans<'_, '_, '_> {
+impl<'de, S: Signal> DeserializeSeed<'de> for Items<'_, '_, '_, S> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -261,7 +283,7 @@ impl<'de> DeserializeSeed<'de> for Spans<'_, '_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for Spans<'_, '_, '_> {
+impl<'de, S: Signal> Visitor<'de> for Items<'_, '_, '_, S> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -283,7 +305,7 @@ impl<'de> Visitor<'de> for Spans<'_, '_, '_> {
         while let Some(json) = seq.next_element::<&RawValue>()? {
             let json = json.get();
             match self.origin {
-                Ok(origin) => self.tally.span(json.len(), |tally| span(json, origin, tally)),
+                Ok(origin) => self.tally.item(json.len(), |tally| S::read(json, origin, tally)),
                 Err(reason) => self.tally.refuse(reason),
             }
         }

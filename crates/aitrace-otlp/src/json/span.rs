@@ -1,11 +1,12 @@
 //! Span, Event, Link, Status.
 
 use aitrace_model::{RawEvent, RawLink, RawSpan, SpanId, Timestamp, TraceId};
-use serde::de::{DeserializeSeed as _, Error as _, MapAccess};
+use serde::de::{Error as _, MapAccess};
 
 use super::message::{Element, Extend, Fill, Message, skip};
+use super::request::Signal;
 use super::scalar::{Enum, Whole, Word, bad_id};
-use super::value::{attributes, text};
+use super::value::{attributes, fill, text};
 use crate::draft::{Attributes, LinkDraft, Origin, SpanDraft, StatusDraft};
 use crate::tally::Tally;
 
@@ -15,25 +16,16 @@ const KINDS: Enum = Enum {
 };
 const CODES: Enum = Enum { prefix: "STATUS_CODE_", names: &["UNSET", "OK", "ERROR"] };
 
-/// Reads a span; the error is the reason, with the field.
-pub(super) fn span(json: &str, origin: &Origin, tally: &mut Tally<'_>) -> Result<RawSpan, String> {
-    let mut draft = SpanDraft::default();
-    fill(json, &mut draft, tally)?;
-    draft.finish(origin).map_err(|fault| fault.to_string())
-}
+impl Signal for RawSpan {
+    const REQUEST: &'static str = "an ExportTraceServiceRequest";
+    const OF_RESOURCE: [&'static str; 2] = ["resourceSpans", "resource_spans"];
+    const OF_SCOPE: [&'static str; 2] = ["scopeSpans", "scope_spans"];
+    const ITEMS: [&'static str; 2] = ["spans", "spans"];
 
-/// Fills a message from the text of one object.
-pub(super) fn fill<'de, M: Message<'de>>(
-    json: &'de str,
-    message: &mut M,
-    tally: &mut Tally<'_>,
-) -> Result<(), String> {
-    let mut parser = serde_json::Deserializer::from_str(json);
-    // Values nest no deeper than our own limit; what is deeper or unknown is passed over without recursion.
-    parser.disable_recursion_limit();
-    match (Fill { message, depth: 1, tally }).deserialize(&mut parser) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(error.to_string()),
+    fn read(json: &str, origin: &Origin, tally: &mut Tally<'_>) -> Result<Self, String> {
+        let mut draft = SpanDraft::default();
+        fill(json, &mut draft, tally)?;
+        draft.finish(origin).map_err(|fault| fault.to_string())
     }
 }
 
@@ -76,7 +68,7 @@ fn span_field<'de, A: MapAccess<'de>>(
     Ok(())
 }
 
-fn nanos<'de, A: MapAccess<'de>>(map: &mut A) -> Result<u64, A::Error> {
+pub(super) fn nanos<'de, A: MapAccess<'de>>(map: &mut A) -> Result<u64, A::Error> {
     Ok(map.next_value::<Whole>()?.within()?.unwrap_or(0))
 }
 

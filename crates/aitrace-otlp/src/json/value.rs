@@ -1,7 +1,7 @@
 //! AnyValue, KeyValue and lists of them.
 
 use aitrace_model::AnyValue;
-use serde::de::MapAccess;
+use serde::de::{DeserializeSeed as _, MapAccess};
 
 use super::message::{Element, Extend, Fill, Message, skip};
 use super::scalar::{Double, Text, Whole, Word, base64};
@@ -129,4 +129,19 @@ pub(super) fn attributes<'de, A: MapAccess<'de>>(
     tally: &mut Tally<'_>,
 ) -> Result<(), A::Error> {
     list(attributes, map, 1, tally)
+}
+
+/// Fills a message from the text of one object.
+pub(super) fn fill<'de, M: Message<'de>>(
+    json: &'de str,
+    message: &mut M,
+    tally: &mut Tally<'_>,
+) -> Result<(), String> {
+    let mut parser = serde_json::Deserializer::from_str(json);
+    // Values nest no deeper than our own limit; what is deeper or unknown is passed over without recursion.
+    parser.disable_recursion_limit();
+    match (Fill { message, depth: 1, tally }).deserialize(&mut parser) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
 }

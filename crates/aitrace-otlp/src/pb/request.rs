@@ -1,52 +1,65 @@
-//! The request down to its spans: ExportTraceServiceRequest, ResourceSpans, ScopeSpans.
+//! The request down to its spans or log records: ExportTraceServiceRequest, ResourceSpans, ScopeSpans and those
+//! of logs.
 
 use std::sync::Arc;
 
 use aitrace_model::{Resource, Scope};
 
-use super::span::span;
 use super::value::key_value;
-use crate::decoded::Decoded;
 use crate::draft::Origin;
 use crate::error::{DecodeError, WireError};
 use crate::fault::Fault;
-use crate::limits::Limits;
-use crate::tally::Tally;
+use crate::tally::{Item, Tally};
 use crate::wire::Reader;
 
-/// A part that spans share, or why it cannot be read.
+/// A part that items share, or why it cannot be read.
 type Shared<T> = Result<Arc<T>, String>;
 
-pub(crate) fn decode_traces(body: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
-    let mut tally = Tally::new(limits);
+/// What the messages around an item are called, and how it is read. Spans and log records stand in the same
+/// fields of messages of the same form.
+pub(super) trait Signal: Item {
+    const REQUEST: &'static str;
+    const OF_RESOURCE: &'static str;
+    const OF_SCOPE: &'static str;
+
+    /// Reads one; the error is the reason, with the field.
+    fn read(bytes: &[u8], origin: &Origin, tally: &mut Tally<'_>) -> Result<Self, String>;
+}
+
+/// Reads a request of one signal into the tally.
+pub(super) fn decode<S: Signal>(body: &[u8], tally: &mut Tally<'_>) -> Result<(), DecodeError> {
     let mut reader = Reader::new(body);
     // Each step is one field, so that the error knows where the field began.
     loop {
         let offset = body.len() - reader.left();
-        match step(&mut reader, &mut tally) {
+        match step::<S>(&mut reader, tally) {
             Ok(true) => {}
-            Ok(false) => return Ok(tally.finish()),
+            Ok(false) => return Ok(()),
             Err(problem) => {
-                let message = "an ExportTraceServiceRequest";
-                return Err(DecodeError::Protobuf { message, offset, length: body.len(), problem });
+                return Err(DecodeError::Protobuf {
+                    message: S::REQUEST,
+                    offset,
+                    length: body.len(),
+                    problem,
+                });
             }
         }
     }
 }
 
-fn step(reader: &mut Reader<'_>, tally: &mut Tally<'_>) -> Result<bool, WireError> {
+fn step<S: Signal>(reader: &mut Reader<'_>, tally: &mut Tally<'_>) -> Result<bool, WireError> {
     let Some(tag) = reader.tag()? else { return Ok(false) };
     if tag.number == 1 {
-        resource_spans(reader.bytes(tag)?, tally);
+        of_resource::<S>(reader.bytes(tag)?, tally);
     } else {
         reader.skip(tag)?;
     }
     Ok(true)
 }
 
-/// The fields of a message may come in any order: what the spans share is looked for first.
+/// The fields of a message may come in any order: what the items share is looked for first.
 /// Passing over a field costs nothing.
-fn resource_spans(bytes: &[u8], tally: &mut Tally<'_>) {
+fn of_resource<S: Signal>(bytes: &[u8], tally: &mut Tally<'_>) {
     let mut resource = Resource::default();
     let mut fault = Ok(());
     let first = each(bytes, 1, |part| {
@@ -54,13 +67,13 @@ fn resource_spans(bytes: &[u8], tally: &mut Tally<'_>) {
         fault = std::mem::replace(&mut fault, Ok(())).and(read);
     });
     let resource = fault.map(|()| Arc::new(resource)).map_err(|fault| format!("resource: {fault}"));
-    let second = each(bytes, 2, |part| scope_spans(part, &resource, tally));
+    let second = each(bytes, 2, |part| of_scope::<S>(part, &resource, tally));
     if let Err(error) = second.and(first) {
-        tally.refuse(&format_args!("resource_spans: {error}"));
+        tally.refuse(&format_args!("{}: {error}", S::OF_RESOURCE));
     }
 }
 
-fn scope_spans(bytes: &[u8], resource: &Shared<Resource>, tally: &mut Tally<'_>) {
+fn of_scope<S: Signal>(bytes: &[u8], resource: &Shared<Resource>, tally: &mut Tally<'_>) {
     let mut scope = Scope::default();
     let mut fault = Ok(());
     let first = each(bytes, 1, |part| {
@@ -72,13 +85,13 @@ fn scope_spans(bytes: &[u8], resource: &Shared<Resource>, tally: &mut Tally<'_>)
     let mut count = 0;
     // The same fields as below: what is wrong is noted there.
     each(bytes, 2, |_| count += 1).ok();
-    tally.expect_spans(count, bytes.len());
+    S::expect(count, bytes.len(), tally);
     let second = each(bytes, 2, |part| match &origin {
-        Ok(origin) => tally.span(part.len(), |tally| span(part, origin, tally)),
+        Ok(origin) => tally.item(part.len(), |tally| S::read(part, origin, tally)),
         Err(reason) => tally.refuse(reason),
     });
     if let Err(error) = second.and(first) {
-        tally.refuse(&format_args!("scope_spans: {error}"));
+        tally.refuse(&format_args!("{}: {error}", S::OF_SCOPE));
     }
 }
 

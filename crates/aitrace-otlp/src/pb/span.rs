@@ -2,6 +2,7 @@
 
 use aitrace_model::{RawEvent, RawLink, RawSpan, SpanId, Timestamp, TraceId};
 
+use super::request::Signal;
 use super::value::key_value;
 use crate::draft::{Attributes, LinkDraft, Origin, SpanDraft, StatusDraft};
 use crate::fault::Fault;
@@ -28,24 +29,31 @@ const FIELDS: [&str; 16] = [
     "flags",
 ];
 
-/// Reads a span; the error is the reason, with the field.
-pub(super) fn span(bytes: &[u8], origin: &Origin, tally: &mut Tally<'_>) -> Result<RawSpan, String> {
-    let mut draft = SpanDraft::default();
-    let mut reader = Reader::new(bytes);
-    loop {
-        match reader.tag() {
-            Ok(Some(tag)) => {
-                field(&mut draft, tag, &mut reader, tally).map_err(|fault| named(tag, &fault))?;
+impl Signal for RawSpan {
+    const REQUEST: &'static str = "an ExportTraceServiceRequest";
+    const OF_RESOURCE: &'static str = "resource_spans";
+    const OF_SCOPE: &'static str = "scope_spans";
+
+    fn read(bytes: &[u8], origin: &Origin, tally: &mut Tally<'_>) -> Result<Self, String> {
+        let mut draft = SpanDraft::default();
+        let mut reader = Reader::new(bytes);
+        loop {
+            match reader.tag() {
+                Ok(Some(tag)) => {
+                    field(&mut draft, tag, &mut reader, tally)
+                        .map_err(|fault| named(&FIELDS, tag, &fault))?;
+                }
+                Ok(None) => return draft.finish(origin).map_err(|fault| fault.to_string()),
+                Err(error) => return Err(error.to_string()),
             }
-            Ok(None) => return draft.finish(origin).map_err(|fault| fault.to_string()),
-            Err(error) => return Err(error.to_string()),
         }
     }
 }
 
+/// A fault with the name of its field.
 #[cold]
-fn named(tag: Tag, fault: &Fault) -> String {
-    match FIELDS.get(tag.number as usize - 1) {
+pub(super) fn named(fields: &[&str], tag: Tag, fault: &Fault) -> String {
+    match fields.get(tag.number as usize - 1) {
         Some(name) => format!("{name}: {fault}"),
         None => format!("field {}: {fault}", tag.number),
     }

@@ -31,7 +31,12 @@ pub(super) fn key_value(
 
 /// Reads an AnyValue into `value`. A field that comes twice is merged, as protobuf demands: the
 /// last scalar counts, lists grow.
-fn any_value(bytes: &[u8], depth: usize, value: &mut AnyValue, tally: &mut Tally<'_>) -> Result<(), Fault> {
+pub(super) fn any_value(
+    bytes: &[u8],
+    depth: usize,
+    value: &mut AnyValue,
+    tally: &mut Tally<'_>,
+) -> Result<(), Fault> {
     if depth > tally.limits.max_depth {
         *value = tally.too_deep();
         return Ok(());

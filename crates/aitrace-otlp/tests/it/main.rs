@@ -7,6 +7,7 @@ mod golden;
 mod hostile;
 mod json;
 mod limits;
+mod logs;
 mod reference;
 mod salvage;
 mod speed;

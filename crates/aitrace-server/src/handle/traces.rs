@@ -33,13 +33,14 @@ pub(crate) async fn one(
     };
     let (scope, id) = (query::project(&uri)?, query::trace_id(&id)?);
     let trace = app.telemetry.trace(&scope, id).await.map_err(|error| ApiError::reading(&error))?;
-    let Some(trace) = trace else {
+    let Some(mut trace) = trace else {
         return Err(ApiError::new(
             Kind::NotFound,
             format!("there is no trace {id}"),
             "It may not have been received yet.",
         ));
     };
+    view::join_logs(&mut trace);
     Ok(json(Body::from_stream(stream::iter(pieces(trace).map(Ok::<_, Infallible>)))))
 }
 

@@ -3,6 +3,7 @@
 //! User data is copied as the text it was received as. JavaScript reads numbers as doubles, so whole numbers
 //! beyond ±2^53 and all nanoseconds are JSON strings.
 
+mod join;
 mod log;
 mod object;
 mod safe;
@@ -10,6 +11,7 @@ mod span;
 mod trace;
 mod tree;
 
+pub(crate) use join::join_logs;
 pub(crate) use log::log;
 pub(crate) use span::{Place, span};
 pub(crate) use trace::{page, projects, summary};

@@ -7,6 +7,7 @@ mod ingest;
 mod lifecycle;
 mod limits;
 mod live;
+mod logs;
 mod otlp;
 mod pb;
 mod read;

@@ -68,3 +68,7 @@ pub(crate) fn gzip(content: &[u8]) -> Vec<u8> {
     encoder.write_all(content).expect("writes");
     encoder.finish().expect("ends")
 }
+
+pub(crate) fn zstd(content: &[u8]) -> Vec<u8> {
+    zstd::encode_all(content, 1).expect("packs")
+}

@@ -1,0 +1,163 @@
+//! Log records of OTLP, and the contents of model calls that travel in them.
+
+use aitrace_model::{AnyValue, Json, Level, LogRecord, RawEvent, RawLog};
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
+use std::hash::Hasher as _;
+
+use crate::draft::{Draft, Side, Word};
+use crate::{Context, content, dialect, messages, span};
+
+/// Longest name that is made of a message, in bytes.
+const NAME: usize = 256;
+
+/// A log record as the model has it.
+///
+/// Its event is the record's event name, else the attribute `event.name`, else the first line of a body that is
+/// text. `attrs` holds the attributes as received and the body as `body` (as `log.body` where an attribute has that
+/// name); beside them stand `severity_text` where it says more than the level, and `service.name` of the resource.
+/// The id is the attribute `log.record.uid`, else a digest of all that was sent: a batch that is sent twice
+/// is stored once.
+pub fn normalise_log(raw: RawLog, context: &Context) -> LogRecord {
+    let mut draft = Draft::default();
+    dialect::read(&mut draft, &raw.attributes);
+    let project = span::project(&draft, &raw.resource).map(str::to_owned);
+    LogRecord {
+        project: context.project(project.as_deref()),
+        id: id(&raw),
+        trace_id: raw.trace_id,
+        // A span id says nothing without its trace.
+        span_id: raw.trace_id.and(raw.span_id),
+        time: raw.time.or(raw.observed).unwrap_or(context.received),
+        event: event(&raw),
+        level: level(&raw),
+        logger: Some(raw.scope.name.clone()).filter(|name| !name.is_empty()),
+        code: span::code(&draft),
+        session_id: draft.text(Word::Session),
+        attrs: attrs(&raw),
+        received: context.received,
+    }
+}
+
+fn find<'r>(attributes: &'r [(String, AnyValue)], name: &str) -> Option<&'r AnyValue> {
+    attributes.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
+fn word<'r>(attributes: &'r [(String, AnyValue)], name: &str) -> Option<&'r str> {
+    find(attributes, name)?.as_str().filter(|word| !word.is_empty())
+}
+
+fn id(raw: &RawLog) -> String {
+    if let Some(uid) = word(&raw.attributes, "log.record.uid").filter(|uid| uid.len() <= NAME) {
+        return uid.to_owned();
+    }
+    let nanos = |time: Option<aitrace_model::Timestamp>| time.map_or(0, aitrace_model::Timestamp::nanos);
+    let mut hasher = SipHasher13::new();
+    let mut part = |bytes: &[u8]| {
+        hasher.write(&(bytes.len() as u64).to_le_bytes());
+        hasher.write(bytes);
+    };
+    part(&raw.trace_id.map(aitrace_model::TraceId::to_bytes).unwrap_or_default());
+    part(&raw.span_id.map(aitrace_model::SpanId::to_bytes).unwrap_or_default());
+    part(&nanos(raw.time).to_le_bytes());
+    part(&nanos(raw.observed).to_le_bytes());
+    part(&raw.severity.to_le_bytes());
+    for text in [&raw.severity_text, &raw.event_name, &raw.scope.name, &raw.scope.version] {
+        part(text.as_bytes());
+    }
+    for object in [&raw.attributes, &raw.resource.attributes] {
+        part(AnyValue::object_to_json(object).as_str().as_bytes());
+    }
+    part(raw.body.to_json().as_str().as_bytes());
+    format!("{:032x}", hasher.finish128().as_u128())
+}
+
+fn event(raw: &RawLog) -> String {
+    let named = Some(raw.event_name.as_str()).filter(|name| !name.is_empty());
+    if let Some(name) = named.or_else(|| word(&raw.attributes, "event.name")) {
+        return name.to_owned();
+    }
+    let message = raw.body.as_str().and_then(|text| text.trim().lines().next()).unwrap_or("log");
+    let message = if message.is_empty() { "log" } else { message };
+    message[..message.floor_char_boundary(NAME)].to_owned()
+}
+
+/// OTLP numbers severities from 1 to 24 in steps of four; a sender that gives none may give a word.
+fn level(raw: &RawLog) -> Level {
+    match raw.severity {
+        1..=8 => Level::Debug,
+        9..=12 => Level::Info,
+        13..=16 => Level::Warning,
+        17..=24 => Level::Error,
+        _ => match raw.severity_text.to_ascii_lowercase().as_str() {
+            "trace" | "debug" => Level::Debug,
+            "warn" | "warning" => Level::Warning,
+            "error" | "err" | "fatal" | "critical" | "alert" | "emergency" => Level::Error,
+            _ => Level::Info,
+        },
+    }
+}
+
+fn attrs(raw: &RawLog) -> Json {
+    let mut attrs: Vec<(String, AnyValue)> = raw.attributes.clone();
+    let mut add = |name: &str, value: &AnyValue| {
+        if find(&attrs, name).is_none() {
+            attrs.push((name.to_owned(), value.clone()));
+            return true;
+        }
+        false
+    };
+    if raw.body != AnyValue::Null && !add("body", &raw.body) {
+        add("log.body", &raw.body);
+    }
+    let text = raw.severity_text.as_str();
+    if !text.is_empty() && !text.eq_ignore_ascii_case(level(raw).as_str()) {
+        add("severity_text", &AnyValue::from(text));
+    }
+    if let Some(service) = find(&raw.resource.attributes, "service.name") {
+        add("service.name", service);
+    }
+    AnyValue::object_to_json(&attrs)
+}
+
+/// What went in and what came out, as told by log records.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Contents {
+    /// Messages to the model.
+    pub inputs: Option<Json>,
+    /// Messages of the model.
+    pub outputs: Option<Json>,
+}
+
+/// Whether a log record may tell contents of its span: it is an event of OpenTelemetry's conventions for
+/// generative AI.
+pub fn tells_contents(log: &LogRecord) -> bool {
+    messages::is_message(&log.event) || dialect::is_event(&log.event)
+}
+
+/// What the log records of one span, in their order, tell of its contents. Libraries that follow OpenTelemetry's
+/// conventions send messages as log records (`gen_ai.user.message`, `gen_ai.choice`,
+/// `gen_ai.client.inference.operation.details`, …) and not in the span.
+pub fn contents_of_logs<'l>(logs: impl IntoIterator<Item = &'l LogRecord>) -> Contents {
+    let events: Vec<RawEvent> = logs.into_iter().filter(|log| tells_contents(log)).map(event_of).collect();
+    if events.is_empty() {
+        return Contents::default();
+    }
+    let mut draft = Draft::default();
+    dialect::read_events(&mut draft, &events);
+    draft.model_call();
+    let side = |side| content::of_side(&draft, side).or_else(|| messages::from_events(&events, side));
+    Contents { inputs: side(Side::Input), outputs: side(Side::Output) }
+}
+
+/// The event that the record would be on its span: the members of its body count as attributes.
+fn event_of(log: &LogRecord) -> RawEvent {
+    let typed = |(key, value): (String, Json)| Some((key, AnyValue::from(&value.to_value()?)));
+    let mut attributes: Vec<(String, AnyValue)> =
+        log.attrs.members().unwrap_or_default().into_iter().filter_map(typed).collect();
+    match find(&attributes, "body").cloned() {
+        Some(AnyValue::Map(members)) => attributes.extend(members),
+        Some(text @ AnyValue::String(_)) => attributes.push(("content".to_owned(), text)),
+        _ => {}
+    }
+    RawEvent { time: log.time, name: log.event.clone(), attributes }
+}

@@ -1,0 +1,34 @@
+//! Contents that a library sends only as log records, put where readers look for them: in the span.
+//!
+//! It is done when a trace is read, and not when it is stored: records and spans come in any order and from
+//! several connections, and what was stored stays as it was received.
+
+use std::collections::HashMap;
+
+use aitrace_model::{LogRecord, SpanId};
+use aitrace_normalise::{contents_of_logs, tells_contents};
+use aitrace_store::{StoredSpan, Trace};
+
+/// Gives each span without inputs or outputs those that its log records tell.
+pub(crate) fn join_logs(trace: &mut Trace) {
+    let Trace { spans, logs, .. } = trace;
+    let mut of_span: HashMap<SpanId, Vec<&LogRecord>> = HashMap::new();
+    for log in logs.iter().filter(|log| tells_contents(log)) {
+        if let Some(span_id) = log.span_id {
+            of_span.entry(span_id).or_default().push(log);
+        }
+    }
+    if of_span.is_empty() {
+        return;
+    }
+    for StoredSpan { span, .. } in spans {
+        if span.inputs.is_some() && span.outputs.is_some() {
+            continue;
+        }
+        if let Some(logs) = of_span.get(&span.span_id) {
+            let contents = contents_of_logs(logs.iter().copied());
+            span.inputs = span.inputs.take().or(contents.inputs);
+            span.outputs = span.outputs.take().or(contents.outputs);
+        }
+    }
+}

@@ -38,6 +38,11 @@ pub const LOST_IN_TRACE: &str = "aitrace.lost.trace";
 pub const LOST: &str = "aitrace.lost.total";
 /// Beside [`LOST`]: JSON text of an object from reason (`queue_full`, `http_400`, …) to count.
 pub const LOST_REASONS: &str = "aitrace.lost.reasons";
+/// On a finished span: what its tracer's rules left out since it last said so: JSON text of an object from rule
+/// to spans and log records.
+pub const FILTERED: &str = "aitrace.filtered";
+/// On a finished span: what its tracer masked since it last said so: JSON text of an object from rule to values.
+pub const MASKED: &str = "aitrace.masked";
 
 /// OpenInference: kind of the span, upper case (LLM, CHAIN, TOOL, …).
 pub const SPAN_KIND: &str = "openinference.span.kind";

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::core::Core;
+use crate::core::{Core, Destination};
 use crate::hub::{self, Stats};
 use crate::state::State;
 
@@ -102,7 +102,7 @@ pub(crate) fn shutdown_all(cores: &[Arc<Core>], timeout: Duration) -> Vec<Option
             })
         })
         .collect();
-    let end = |(state, ticket): (Arc<State>, Option<u64>)| {
+    let end = |core: &Core, (state, ticket): (Arc<State>, Option<u64>)| {
         let out = match ticket {
             Some(ticket) => wait(&state, ticket, flushed),
             None => state.stats().remaining == 0,
@@ -113,9 +113,13 @@ pub(crate) fn shutdown_all(cores: &[Arc<Core>], timeout: Duration) -> Vec<Option
         }
         state.hub.wishes.lock().stop = true;
         state.hub.bell.notify_one();
+        // An exporter of the program's own has something to close as well; ours have not.
+        if ticket.is_some() && matches!(core.destination, Destination::Custom(_)) {
+            state.hub.wait(deadline, |wishes| wishes.ended);
+        }
         result(&state, out)
     };
-    asked.into_iter().map(|asked| asked.map(end)).collect()
+    cores.iter().zip(asked).map(|(core, asked)| asked.map(|asked| end(core, asked))).collect()
 }
 
 /// What became of everything, in a line; `None` where all was sent.

@@ -157,7 +157,9 @@ pub(crate) struct Hub {
     filtered: Mutex<BTreeMap<String, u64>>,
     masked: Mutex<BTreeMap<String, u64>>,
     not_sampled: AtomicU64,
-    /// What was lost and not told to the target yet.
+    /// How many of these are in `lost`.
+    not_sampled_told: AtomicU64,
+    /// What was lost, left out, masked and not told to the target yet.
     lost: Mutex<Lost>,
     problem: Mutex<Option<String>>,
     spooled: AtomicU64,
@@ -188,6 +190,7 @@ impl Hub {
             filtered: Mutex::default(),
             masked: Mutex::default(),
             not_sampled: AtomicU64::new(0),
+            not_sampled_told: AtomicU64::new(0),
             lost: Mutex::default(),
             spooled: AtomicU64::new(0),
             replayed: AtomicU64::new(0),
@@ -280,12 +283,18 @@ impl Hub {
 
     /// Counts what a rule left out.
     pub(crate) fn count_filtered(&self, rule: &str, items: u64) {
-        count(&self.filtered, rule, items);
+        if items > 0 {
+            count(&self.filtered, rule, items);
+            self.lost.lock().add_filtered(rule, items);
+        }
     }
 
     /// Counts values that were masked.
     pub(crate) fn count_masked(&self, rule: &str, values: u64) {
-        count(&self.masked, rule, values);
+        if values > 0 {
+            count(&self.masked, rule, values);
+            self.lost.lock().add_masked(rule, values);
+        }
     }
 
     /// Counts a span that is not recorded, because its trace is not.
@@ -300,9 +309,16 @@ impl Hub {
         self.lost.lock().add_to_trace(trace_id, 1);
     }
 
-    /// What is lost and not told of yet.
+    /// What is lost, left out, masked and not told of yet.
     pub(crate) fn lost(&self) -> MutexGuard<'_, Lost> {
-        self.lost.lock()
+        let mut lost = self.lost.lock();
+        // The lock keeps others from counting the same ones.
+        let not_sampled = self.not_sampled.load(Ordering::Relaxed);
+        let new = not_sampled - self.not_sampled_told.swap(not_sampled, Ordering::Relaxed);
+        if new > 0 {
+            lost.add_filtered("not_sampled", new);
+        }
+        lost
     }
 
     /// Counts what is on disk now.
@@ -401,9 +417,6 @@ impl Hub {
 }
 
 fn count(counts: &Mutex<BTreeMap<String, u64>>, what: &str, more: u64) {
-    if more == 0 {
-        return;
-    }
     let mut counts = counts.lock();
     match counts.get_mut(what) {
         Some(count) => *count += more,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use aitrace_model::TraceId;
 
 use crate::collect;
-use crate::core::Core;
+use crate::core::{Core, Destination};
 use crate::export::Batch;
 use crate::hub::Hub;
 use crate::lost::Lost;
@@ -85,8 +85,10 @@ impl Outbox {
         open(&mut pieces);
         let pieces = self.prepare.pass(pieces, last);
         let batches = collect::batches(pieces, core.options.batch_items, !core.plan.records);
+        // What the program itself reads has these counts in `stats()`.
+        let rules = matches!(core.destination, Destination::Target(..));
         for mut batch in batches {
-            let told = self.hub.lost().tell(&mut batch.spans);
+            let told = self.hub.lost().tell(&mut batch.spans, rules);
             self.pending.push_back(Pending { number: self.next_number, batch: Arc::new(batch), told });
             self.next_number += 1;
         }

@@ -219,19 +219,64 @@ fn masking_counts_can_be_off_and_is_on_where_rules_are_broken() {
 
 #[test]
 fn what_takes_too_long_to_mask_is_replaced() {
-    // A pattern that is slow on purpose, on values that are long.
-    let slow = r"mask = { values = ['([a-z]?[a-z]?[a-z]?[a-z]?[a-z]?[a-z]?[a-z]?[a-z]?\d){40}z'] }";
-    let tracer = memory(slow);
+    // A pattern that has to keep many beginnings in mind, on long values that are full of them.
+    let tracer = memory("mask = { values = ['[a-m][a-z]{200}[n-z][a-z]{100}[!?]'] }");
+    let mut random = 1_u32;
+    let mut letter = || {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'a' + (random >> 24) as u8 % 26)
+    };
+    let text: String = (0..180_000).map(|_| letter()).collect();
     {
         let span = tracer.start_span("slow");
-        for number in 0..100 {
-            span.set_attribute(format!("k{number}"), format!("canary {}", "abcdefgh1".repeat(20_000)));
-        }
+        (0..100).for_each(|number| span.set_attribute(format!("k{number}"), format!("canary {text}")));
     }
     let text = format!("{:?}", tracer.spans());
     assert!(!text.contains("canary") && text.contains("[masked]"), "{} bytes", text.len());
     assert_eq!(tracer.stats().masked.get("mask_too_late"), Some(&1));
     assert!(tracer.flush(WAIT).ok);
+}
+
+#[test]
+fn a_span_of_a_megabyte_is_masked_in_its_time() {
+    let tracer = memory("");
+    {
+        let span = tracer.start_span("large");
+        for number in 0..10 {
+            span.set_attribute(format!("k{number}"), "prose, prose, password=x; ".repeat(4000));
+        }
+    }
+    tracer.log(Log::new("said").field("text", "prose, prose, password=x; ".repeat(4000)));
+    let (spans, logs) = (tracer.spans(), tracer.logs());
+    let text = spans[0].attributes.as_str();
+    assert!(text.len() > 1 << 20 && text.contains("prose") && !text.contains("password=x"));
+    assert!(logs[0].event == "said" && logs[0].attrs.as_str().contains("prose, password=[masked]"));
+    assert_eq!(tracer.stats().masked, [("assignment".to_owned(), 44_000)].into());
+}
+
+#[test]
+fn what_was_masked_and_left_out_is_told_with_the_next_batch_and_told_once() {
+    use aitrace_model::{AnyValue, key};
+    let stub = Stub::start([]);
+    let text = "rules = [{name = 'health', drop = true, when = {name = 'GET *'}}, {sample = 0.0, when = {name = 'not*'}}]";
+    let tracer =
+        Tracer::builder().target(&*stub.url).rules(rules(text)).tick(Duration::from_hours(1)).build();
+    ["GET /", "GET /x", "not this", "first"].into_iter().for_each(|name| {
+        tracer.start_span(name).set_attribute("password", "x");
+    });
+    assert!(tracer.flush(WAIT).ok);
+    drop(tracer.start_span("second"));
+    assert!(tracer.flush(WAIT).ok);
+    let spans = stub.spans();
+    let told: Vec<_> = spans
+        .iter()
+        .flat_map(|span| span.attributes.iter().map(move |(key, value)| (span.name.as_str(), key, value)))
+        .filter(|(_, known, _)| [key::FILTERED, key::MASKED].contains(&known.as_str()))
+        .map(|(name, key, value)| (name, key.as_str(), value.clone()))
+        .collect();
+    let (filtered, masked) =
+        (AnyValue::from(r#"{"health":2,"not_sampled":1}"#), AnyValue::from(r#"{"key":1}"#));
+    assert_eq!(told, [("first", key::FILTERED, filtered), ("first", key::MASKED, masked)]);
 }
 
 fn sampled(ratio: f64) -> Tracer {

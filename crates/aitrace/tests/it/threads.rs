@@ -229,3 +229,41 @@ fn after_shutdown_nothing_is_recorded_and_nothing_fails() {
     open.end();
     assert_eq!(testing::tree(&tracer.spans()), "before 0ns\n");
 }
+
+#[test]
+fn a_shutdown_returns_when_the_exporter_has_shut_down() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::{Receiver, channel};
+
+    /// Takes as long to shut down as somebody else says.
+    struct Slow(std::sync::Mutex<Receiver<()>>, Arc<AtomicBool>);
+    impl aitrace::Exporter for Slow {
+        fn export(&self, _: &aitrace::Batch) -> aitrace::Exported {
+            aitrace::Exported::Sent { rejected: 0 }
+        }
+        fn shutdown(&self) {
+            drop(self.0.lock().expect("not poisoned").recv());
+            self.1.store(true, Ordering::SeqCst);
+        }
+    }
+
+    let (go, gone) = channel();
+    let done = Arc::new(AtomicBool::new(false));
+    let tracer = aitrace::Tracer::builder().exporter(Slow(gone.into(), done.clone())).build();
+    drop(tracer.start_span("a"));
+    let other = std::thread::spawn(move || {
+        // By now the worker has been told to end, or will be: it waits for this in either case.
+        std::thread::yield_now();
+        go.send(()).expect("it waits");
+    });
+    assert!(tracer.shutdown(std::time::Duration::from_secs(10)).ok && done.load(Ordering::SeqCst));
+    other.join().expect("no panic");
+
+    // One that does not end is not waited for any longer than was asked for.
+    let (_never, gone) = channel();
+    let tracer = aitrace::Tracer::builder().exporter(Slow(gone.into(), done)).build();
+    drop(tracer.start_span("a"));
+    let (result, took) = crate::network::timed(|| tracer.shutdown(std::time::Duration::from_millis(200)));
+    assert!(result.ok && took < std::time::Duration::from_secs(5), "{took:?}");
+}

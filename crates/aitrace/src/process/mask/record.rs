@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aitrace_model::{ErrorInfo, Json};
 
@@ -10,24 +10,31 @@ use super::{Masker, PLACEHOLDER};
 use crate::context::Baggage;
 use crate::data::{Extra, LogData, SpanData};
 use crate::fields::{Fields, Members};
-use crate::instant::instant;
+use crate::instant::thread_time;
 use crate::text::Text;
 
-/// How long one span or log record may take before its contents are replaced.
-pub(crate) const TIME: Duration = Duration::from_millis(100);
+/// Processor time that one span or log record may take before its contents are replaced. Masking is linear:
+/// a span of 1 MiB takes a few per cent of it, so that only a slow pattern of the user's gets there.
+pub(crate) const TIME: Duration = Duration::from_secs(1);
 /// Lighter ones cannot take long, so that nobody reads the clock for them.
 const LIGHT: usize = 32 << 10;
 
-/// When the time is up.
+/// How much processor time this thread may have used in its life: that of a busy machine does not count.
 #[derive(Clone, Copy)]
-struct Until(Option<Instant>);
+struct Until(Option<Duration>);
 
 /// The time is up.
 struct Late;
 
 impl Until {
+    /// Where a thread's processor time is not known, there is no limit.
+    fn new(time: Duration) -> Self {
+        Self(thread_time().map(|used| used + time))
+    }
+
     fn check(self) -> Result<(), Late> {
-        if self.0.is_some_and(|until| instant() >= until) { Err(Late) } else { Ok(()) }
+        let late = self.0.is_some_and(|until| thread_time().is_some_and(|used| used >= until));
+        if late { Err(Late) } else { Ok(()) }
     }
 }
 
@@ -39,7 +46,7 @@ impl Masker {
     /// Masks a span; where that fails, its contents are replaced and the reason is returned.
     pub(crate) fn span(&mut self, span: &mut SpanData, time: Duration) -> Option<&'static str> {
         let heavy = span.weight > LIGHT || span.end.is_none();
-        let until = Until(heavy.then(|| instant() + time));
+        let until = if heavy { Until::new(time) } else { Until(None) };
         let masked = catch_unwind(AssertUnwindSafe(|| self.try_span(span, until)));
         let reason = match masked {
             Ok(Ok(())) => return None,
@@ -52,7 +59,7 @@ impl Masker {
 
     /// Masks a log record; where that fails, its contents are replaced and the reason is returned.
     pub(crate) fn log(&mut self, log: &mut LogData, time: Duration) -> Option<&'static str> {
-        let until = Until((log.weight() > LIGHT).then(|| instant() + time));
+        let until = if log.weight() > LIGHT { Until::new(time) } else { Until(None) };
         let masked = catch_unwind(AssertUnwindSafe(|| self.try_log(log, until)));
         let reason = match masked {
             Ok(Ok(())) => return None,

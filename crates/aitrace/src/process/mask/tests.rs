@@ -116,6 +116,21 @@ fn hostile_texts_take_linear_time() {
 }
 
 #[test]
+#[cfg(unix)]
+fn what_is_over_its_time_is_concealed_whole() {
+    let tracer = crate::Tracer::builder().target("memory").mask(false).build();
+    let span = tracer.start_span("canary");
+    span.set_attribute("k", "canary ".repeat(10_000));
+    span.enrich(crate::Enrich::new().inputs("canary").metadata("k", "canary"));
+    let mut data = tracer.peek(&span).expect("open");
+    let mut masker = defaults();
+    assert_eq!(masker.span(&mut data.clone(), std::time::Duration::from_secs(60)), None);
+    assert_eq!(masker.span(&mut data, std::time::Duration::ZERO), Some("mask_too_late"));
+    let said = format!("{data:?}");
+    assert!(said.contains(PLACEHOLDER) && !said.contains("canary"), "{said}");
+}
+
+#[test]
 fn defaults_can_be_off() {
     let mut masker = Masker::new(&MaskPlan { defaults: false, ..plan() });
     assert_eq!(masker.text("sk-abcdefghijkl1234 EMP-1234"), Some("sk-abcdefghijkl1234 [masked]".to_owned()));

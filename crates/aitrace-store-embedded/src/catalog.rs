@@ -16,6 +16,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::faults;
 
 pub(crate) use dead::Tombstone;
+pub(crate) use schema::SCHEMA;
 pub(crate) use segment::SegmentRow;
 pub(crate) use trace::{Page, Superseded, TraceRow};
 

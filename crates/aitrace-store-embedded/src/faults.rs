@@ -42,7 +42,14 @@ pub(crate) fn arrow(doing: &str) -> impl Fn(arrow::error::ArrowError) -> StoreEr
 
 /// An error of the query engine.
 pub(crate) fn query(error: datafusion::error::DataFusionError) -> StoreError {
-    StoreError::new(ErrorKind::Invalid, format!("the query failed: {error}")).with_source(error)
+    use datafusion::error::DataFusionError as Cause;
+    let kind = match error.find_root() {
+        Cause::ResourcesExhausted(_) => ErrorKind::Overloaded,
+        Cause::ParquetError(_) | Cause::IoError(_) => ErrorKind::Corrupt,
+        _ => ErrorKind::Invalid,
+    };
+    let hint = if kind == ErrorKind::Overloaded { " (narrow it by project or time)" } else { "" };
+    StoreError::new(kind, format!("the query failed{hint}: {error}")).with_source(error)
 }
 
 /// The store is closed.

@@ -1,56 +1,133 @@
 //! SQL over everything: DataFusion on memory and files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use aitrace_model::{SpanId, TraceId};
-use aitrace_store::{ProjectScope, Result};
+use aitrace_store::{ErrorKind, ProjectScope, Result, SqlLimits, StoreError};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
+use bytes::Bytes;
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::tree_node::{Transformed, TreeNode as _};
 use datafusion::common::{DFSchema, Result as DfResult};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::memory::MemorySourceConfig;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::physical_plan::{
+    FileGroup, FileScanConfigBuilder, ParquetFileReaderFactory, ParquetSource,
+};
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::error::DataFusionError;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::functions::expr_fn::{coalesce, concat};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::union::UnionExec;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{Expr, SQLOptions, SessionConfig, SessionContext, col, lit};
+use futures_util::StreamExt as _;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::reader::Length as _;
 
 use crate::columns::{self, Column};
-use crate::faults;
 use crate::rows::{LOGS, SPANS, SpanRow};
-use crate::segment::{Dead, Segment};
+use crate::segment::{Dead, Segment, Verified};
 use crate::shared::Shared;
 use crate::snapshot::Everything;
+use crate::{faults, views};
 
 /// Rows of a batch that is made of memory for a query.
 const SLICE: usize = 4096;
 
-/// Runs one statement that reads, over the tables `spans` and `logs`. Their columns are those of
-/// the segments; a span that has not ended has no `end`.
-pub(crate) async fn query(shared: &Shared, sql: &str) -> Result<Vec<RecordBatch>> {
+/// Runs one statement that reads, within its bounds.
+pub(crate) async fn sql(
+    shared: &Arc<Shared>,
+    scope: &ProjectScope,
+    sql: &str,
+    limits: &SqlLimits,
+) -> Result<(Vec<RecordBatch>, bool)> {
+    let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
+    let runtime =
+        RuntimeEnvBuilder::new().with_memory_limit(limits.memory, 1.0).with_disk_manager_builder(disk);
+    let runtime = runtime.build_arc().map_err(faults::query)?;
     let config = SessionConfig::new().with_information_schema(false);
-    let context = SessionContext::new_with_config(config);
-    let (spans, logs) = tables(shared)?;
-    context.register_table("spans", Arc::new(spans)).map_err(faults::query)?;
-    context.register_table("logs", Arc::new(logs)).map_err(faults::query)?;
-    let only_reads =
-        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    let frame = context.sql_with_options(sql, only_reads).await.map_err(faults::query)?;
-    frame.collect().await.map_err(faults::query)
+    let context = SessionContext::new_with_config_rt(config, runtime);
+    register(&context, shared, scope, sql).await?;
+    let run = async {
+        let only_reads =
+            SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        let frame = context.sql_with_options(sql, only_reads).await.map_err(faults::query)?;
+        let tasks = Arc::new(frame.task_ctx());
+        let plan = frame.create_physical_plan().await.map_err(faults::query)?;
+        // Every step of the plan gives way now and then: only so the time limit can strike within it.
+        let yielding = plan.transform_up(|step| {
+            let step: Arc<dyn ExecutionPlan> = Arc::new(CooperativeExec::new(step));
+            Ok(Transformed::yes(step))
+        });
+        let plan = yielding.map_err(faults::query)?.data;
+        let mut stream = execute_stream(plan, tasks).map_err(faults::query)?;
+        let (mut batches, mut left) = (vec![RecordBatch::new_empty(stream.schema())], limits.rows);
+        while let Some(batch) = stream.next().await {
+            let batch = batch.map_err(faults::query)?;
+            if batch.num_rows() > left {
+                batches.push(batch.slice(0, left));
+                return Ok((batches, true));
+            }
+            left -= batch.num_rows();
+            batches.push(batch);
+        }
+        Ok((batches, false))
+    };
+    tokio::time::timeout(limits.time, run).await.unwrap_or_else(|_| {
+        let text = format!("the query took longer than {:?}: narrow it by project or time", limits.time);
+        Err(StoreError::new(ErrorKind::Overloaded, text))
+    })
+}
+
+/// Makes the views known that a statement may mean.
+async fn register(
+    context: &SessionContext,
+    shared: &Arc<Shared>,
+    scope: &ProjectScope,
+    sql: &str,
+) -> Result<()> {
+    let (spans, logs) = tables(shared, scope)?;
+    for (name, table, columns) in
+        [("spans", spans, views::span_columns()), ("logs", logs, views::log_columns())]
+    {
+        let mut frame = context.read_table(Arc::new(table)).map_err(faults::query)?;
+        if let ProjectScope::One(project) = scope {
+            frame = frame.filter(col("project").eq(lit(project.as_str()))).map_err(faults::query)?;
+        }
+        let view = frame.select(columns).map_err(faults::query)?.into_view();
+        context.register_table(name, view).map_err(faults::query)?;
+    }
+    let sql = sql.to_lowercase();
+    for name in views::MADE.iter().filter(|name| sql.contains(**name)) {
+        let (shared, scope) = (Arc::clone(shared), scope.clone());
+        let made = tokio::task::spawn_blocking(move || views::make(&shared, &scope, name)).await;
+        let batch = made.map_err(|error| {
+            StoreError::new(ErrorKind::Internal, "a view cannot be made").with_source(error)
+        })??;
+        context.register_batch(*name, batch).map_err(faults::query)?;
+    }
+    Ok(())
 }
 
 /// What is in memory and which files there are, at one moment.
-fn tables(shared: &Shared) -> Result<(Table, Table)> {
-    let all = Everything::take(shared, &ProjectScope::All);
+fn tables(shared: &Shared, scope: &ProjectScope) -> Result<(Table, Table)> {
+    let all = Everything::take(shared, scope);
     let mut spans = Vec::with_capacity(all.spans.len());
     for row in all.spans {
         let orphans = row.state.as_ref().is_some_and(|state| state.orphan_logs().next().is_some());
@@ -58,6 +135,51 @@ fn tables(shared: &Shared) -> Result<(Table, Table)> {
     }
     let (span_files, log_files): (Vec<_>, Vec<_>) = all.files.into_iter().partition(|(file, _)| file.spans);
     Ok((Table::new(SPANS, &spans, span_files)?, Table::new(LOGS, &all.logs, log_files)?))
+}
+
+/// Opens files for checked reading, and keeps them from being removed meanwhile. They are named by numbers.
+#[derive(Debug)]
+struct Held {
+    files: HashMap<i64, Arc<Segment>>,
+}
+
+impl ParquetFileReaderFactory for Held {
+    fn create_reader(
+        &self,
+        _partition: usize,
+        file: PartitionedFile,
+        _hint: Option<usize>,
+        _metrics: &ExecutionPlanMetricsSet,
+    ) -> DfResult<Box<dyn AsyncFileReader + Send>> {
+        let id = file.object_meta.location.as_ref().parse().ok();
+        let segment = id.and_then(|id: i64| self.files.get(&id)).cloned();
+        let segment = segment.ok_or_else(|| DataFusionError::Internal("a file is not held".to_owned()))?;
+        Ok(Box::new(Checked { file: segment.open()?, segment }))
+    }
+}
+
+/// A file that is being read.
+struct Checked {
+    file: Verified,
+    segment: Arc<Segment>,
+}
+
+type Pending<'a, T> = Pin<Box<dyn Future<Output = parquet::errors::Result<T>> + Send + 'a>>;
+
+impl AsyncFileReader for Checked {
+    fn get_bytes(&mut self, range: Range<u64>) -> Pending<'_, Bytes> {
+        Box::pin(std::future::ready(self.file.range(range)))
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        _options: Option<&'a ArrowReaderOptions>,
+    ) -> Pending<'a, Arc<ParquetMetaData>> {
+        debug_assert_eq!(self.file.len(), self.segment.bytes, "checked when it was opened");
+        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+        let footer = ArrowReaderMetadata::load(&self.file, options);
+        Box::pin(std::future::ready(footer.map(|footer| Arc::clone(footer.metadata()))))
+    }
 }
 
 /// A table over batches in memory and files.
@@ -88,13 +210,15 @@ impl Table {
         projection: Option<&Vec<usize>>,
         partitions: usize,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let held = files.iter().map(|file| (file.id, Arc::clone(file))).collect();
         let source = ParquetSource::new(Arc::clone(&self.schema))
+            .with_parquet_file_reader_factory(Arc::new(Held { files: held }))
             .with_pushdown_filters(true)
             .with_enable_page_index(true);
         let mut groups = vec![Vec::new(); partitions.clamp(1, files.len().max(1))];
         let count = groups.len();
         for (index, file) in files.iter().enumerate() {
-            groups[index % count].push(PartitionedFile::new(file.path.to_string_lossy(), file.bytes));
+            groups[index % count].push(PartitionedFile::new(file.id.to_string(), file.bytes));
         }
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
             .with_file_groups(groups.into_iter().map(FileGroup::new).collect())

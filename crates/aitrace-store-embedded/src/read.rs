@@ -67,6 +67,35 @@ const BONES: &[&str] = &[
     "cost",
 ];
 
+/// Columns that the line of a trace is summed from.
+pub(crate) const LINE: &[&str] = &[
+    "project",
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "heartbeats",
+    "name",
+    "kind",
+    "event_type",
+    "status",
+    "error_type",
+    "start",
+    "end",
+    "received",
+    "session_id",
+    "input_tokens",
+    "output_tokens",
+    "cost",
+];
+
+/// A span that was read without its messages, as a message of its own.
+pub(crate) fn phased(mut span: Span) -> Span {
+    if span.end.is_none() {
+        span.phase = if span.heartbeats { Phase::Heartbeat } else { Phase::Start };
+    }
+    span
+}
+
 /// Files that could not be read, and why.
 pub(crate) type Damaged = Vec<(i64, String)>;
 
@@ -110,9 +139,7 @@ pub(crate) fn sealed(
 /// A span and its messages from its row. The row of an open span does not say which message it was.
 fn restore(mut span: Span, packed: Option<&[u8]>, part: Part) -> Option<(Span, SpanState)> {
     if part == Part::Bones {
-        if span.end.is_none() {
-            span.phase = if span.heartbeats { Phase::Heartbeat } else { Phase::Start };
-        }
+        span = phased(span);
         let state = SpanState::new(span.clone());
         return Some((span, state));
     }
@@ -163,6 +190,21 @@ fn hot_page(
         }
     }
     (lines, straddling)
+}
+
+/// The lines of all traces in scope.
+pub(crate) fn lines(shared: &Shared, scope: &ProjectScope) -> Result<Vec<TraceSummary>> {
+    let moment = shared.moment();
+    let _still = shared.moving.read();
+    let hot = shared.hot.read();
+    let in_memory = hot.newest_first().filter(|trace| scope.contains(&trace.project));
+    let mut lines: Vec<_> = in_memory.map(|trace| TraceSummary::clone(&trace.summary(moment))).collect();
+    shared.reader.lock().each_trace(|row| {
+        if scope.contains(&row.project) && hot.get(&row.project, row.trace_id).is_none() {
+            lines.push(row.summary(moment.now, &moment.lost));
+        }
+    })?;
+    Ok(lines)
 }
 
 /// What memory has of a trace.
@@ -388,4 +430,11 @@ pub(crate) fn disk_bytes(shared: &Shared) -> u64 {
     let entries = folder.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
     let files = entries.filter_map(|entry| entry.metadata().ok()).filter(std::fs::Metadata::is_file);
     files.map(|file| file.len()).sum()
+}
+
+/// Reads all files to check them: those that are not what was written.
+pub(crate) fn check(shared: &Shared) -> Damaged {
+    let files = shared.segments.all().into_iter();
+    let check = |file: &Segment| file.open().and_then(|open| open.check());
+    files.filter_map(|(file, _)| Some((file.id, check(&file).err()?.to_string()))).collect()
 }

@@ -56,7 +56,11 @@ pub(crate) fn look(segments: &Segments, files: Vec<Arc<Segment>>) -> Leaving {
         for batch in reader {
             match batch {
                 Ok(batch) => collect(&batch, &mut traces, &mut loose),
-                Err(_) => readable = false,
+                Err(_) => {
+                    // A reader that fails once fails for ever.
+                    readable = false;
+                    break;
+                }
             }
         }
     }

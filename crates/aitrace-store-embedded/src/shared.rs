@@ -9,6 +9,7 @@ use tokio::sync::broadcast;
 use crate::catalog::Catalog;
 use crate::hot::{Hot, Moment};
 use crate::options::Options;
+use crate::rescue::SUSPECT;
 use crate::segment::Segments;
 
 /// The store's state: the writer changes it, readers look.
@@ -28,6 +29,15 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Marks the database as damaged: the next start makes it anew.
+    pub(crate) fn suspect(&self) {
+        let mark = self.database.with_file_name(SUSPECT);
+        if let Err(error) = std::fs::write(&mark, "the next start, or `aitrace doctor --repair`, mends this")
+        {
+            tracing::error!(%error, "the database is damaged, and that cannot be noted");
+        }
+    }
+
     pub(crate) fn moment(&self) -> Moment {
         Moment { now: self.options.clock.now(), lost: self.options.lost }
     }

@@ -9,10 +9,10 @@ use aitrace_store::{
     Appended, Batch, Change, Deleted, Document, DocumentKind, DocumentPage, DocumentQuery, DocumentStore,
     DocumentWrite, ErrorKind, Health, Hit, PageRequest, Problem, ProblemKind, ProjectScope, QueryStore,
     Result, Retention, Retired, Search, Searched, Session, SessionFilter, SessionPage, SessionPageRequest,
-    SessionPatch, SessionSummary, Skeleton, Statistics, StatisticsQuery, StoreError, StoreStats, StoredSpan,
-    Target, TelemetryStore, Trace, TraceFilter, TracePage, Upkeep,
+    SessionPatch, SessionSummary, Skeleton, SqlLimits, SqlRows, SqlStore, SqlView, Statistics,
+    StatisticsQuery, StoreError, StoreStats, StoredSpan, Target, TelemetryStore, Trace, TraceFilter,
+    TracePage, Upkeep,
 };
-use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -25,7 +25,7 @@ use crate::read::Damaged;
 use crate::segment::Segments;
 use crate::shared::Shared;
 use crate::writer::{Command, Writer};
-use crate::{codec, document, faults, figures, query, read, search, sessions};
+use crate::{codec, document, faults, figures, query, read, rescue, search, sessions, stamp, views};
 
 /// Telemetry and documents in one directory.
 ///
@@ -48,8 +48,19 @@ impl EmbeddedStore {
         std::fs::create_dir_all(&folder).map_err(faults::io("creating", &folder))?;
         let lock = DirectoryLock::take(dir)?;
         let database = dir.join("aitrace.db");
-        let catalog = Catalog::writer(&database)?;
-        let rows = catalog.segments()?;
+        let stamp = stamp::now(options.clock.now());
+        if rescue::is_needed(dir, &database) {
+            rescue::rescue(dir, &database, &stamp)?;
+        }
+        let opened = Catalog::writer(&database).and_then(|catalog| Ok((catalog.segments()?, catalog)));
+        let (rows, catalog) = match opened {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                rescue::rescue(dir, &database, &stamp)?;
+                let catalog = Catalog::writer(&database)?;
+                (catalog.segments()?, catalog)
+            }
+            opened => opened?,
+        };
         let (changes, queue) = (broadcast::Sender::new(options.changes.max(1)), options.queue.max(1));
         let shared = Arc::new(Shared {
             options,
@@ -73,14 +84,6 @@ impl EmbeddedStore {
         Ok(Self { shared, commands: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Runs one SQL statement that reads, over the tables `spans` and `logs`: memory and segments.
-    ///
-    /// Fails with [`ErrorKind::Invalid`] for anything but a query.
-    pub async fn query(&self, sql: &str) -> Result<Vec<RecordBatch>> {
-        self.sender()?;
-        query::query(&self.shared, sql).await
-    }
-
     fn sender(&self) -> Result<mpsc::Sender<Command>> {
         self.commands.lock().clone().ok_or_else(faults::closed)
     }
@@ -101,8 +104,15 @@ impl EmbeddedStore {
     ) -> Result<T> {
         self.sender()?;
         let shared = Arc::clone(&self.shared);
-        let done = tokio::task::spawn_blocking(move || read(&shared)).await;
-        done.map_err(|error| StoreError::new(ErrorKind::Internal, "a read failed").with_source(error))?
+        let done = tokio::task::spawn_blocking(move || {
+            let done = read(&shared);
+            if done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Corrupt) {
+                shared.suspect();
+            }
+            done
+        });
+        done.await
+            .map_err(|error| StoreError::new(ErrorKind::Internal, "a read failed").with_source(error))?
     }
 
     async fn report(&self, damaged: Damaged) {
@@ -234,6 +244,26 @@ impl QueryStore for EmbeddedStore {
     async fn statistics(&self, query: &StatisticsQuery) -> Result<Statistics> {
         let query = query.clone();
         self.read_files(move |shared| figures::statistics(shared, &query)).await
+    }
+}
+
+#[async_trait]
+impl SqlStore for EmbeddedStore {
+    async fn sql(&self, scope: &ProjectScope, sql: &str, limits: &SqlLimits) -> Result<SqlRows> {
+        self.sender()?;
+        let mut done = query::sql(&self.shared, scope, sql, limits).await;
+        if done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Corrupt) {
+            // A file cannot be read: the others can.
+            self.report(self.read(|shared| Ok(read::check(shared))).await?).await;
+            self.seal().await?;
+            done = query::sql(&self.shared, scope, sql, limits).await;
+        }
+        let (batches, truncated) = done?;
+        views::answer(&batches, truncated)
+    }
+
+    fn views(&self) -> Vec<SqlView> {
+        views::all()
     }
 }
 

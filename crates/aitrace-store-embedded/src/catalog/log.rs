@@ -29,6 +29,16 @@ impl Catalog {
         Ok(())
     }
 
+    /// Number of rows.
+    pub(crate) fn log_rows(&self) -> Result<u64> {
+        let count = "SELECT count(*) FROM log";
+        let rows: i64 = self
+            .connection
+            .query_row(count, [], |row| row.get(0))
+            .map_err(faults::sqlite("reading the log"))?;
+        Ok(rows as u64)
+    }
+
     /// The last row's number, 0 where there is none.
     pub(crate) fn log_last(&self) -> Result<i64> {
         let last = "SELECT coalesce(max(seq), 0) FROM log";

@@ -100,6 +100,9 @@ const STEPS: &[&str] = &[
 ",
 ];
 
+/// The version that this program writes.
+pub(crate) const SCHEMA: usize = STEPS.len();
+
 /// Brings the database to the newest version. One that is newer is refused, never touched.
 pub(super) fn migrate(connection: &Connection) -> Result<()> {
     let fail = faults::sqlite("migrating");

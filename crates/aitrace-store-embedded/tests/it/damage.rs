@@ -5,8 +5,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use aitrace_store::conformance::{end, trace_id};
-use aitrace_store::{Batch, ProjectScope, TelemetryStore};
-use aitrace_store_embedded::{EmbeddedStore, Options};
+use aitrace_store::{Batch, PageRequest, ProblemKind, ProjectScope, TelemetryStore, TraceFilter};
+use aitrace_store_embedded::{EmbeddedStore, Options, doctor};
 
 fn open(dir: &Path) -> EmbeddedStore {
     EmbeddedStore::open(dir, Options::default()).expect("opens")
@@ -124,4 +124,145 @@ async fn a_damaged_row_of_the_log_is_set_aside() {
     let store = open(dir.path());
     assert_eq!((spans(&store, 1).await, spans(&store, 2).await), (None, Some(2)));
     assert_eq!(segments(dir.path(), ".corrupt-").len(), 1);
+}
+
+/// Whatever happens to a file of the database, the next start serves what was sealed and all documents and
+/// log rows that can still be read.
+#[tokio::test]
+async fn a_damaged_database_is_made_anew() {
+    let dir = crate::place();
+    two_segments(dir.path()).await;
+    let store = open(dir.path());
+    store.append(batch(3)).await.expect("appends");
+    drop(store);
+    let database = dir.path().join("aitrace.db");
+    let good = std::fs::read(&database).expect("reads");
+    let mut seed = 7_usize;
+    let mut rebuilt = 0;
+    for round in 0..50 {
+        std::fs::write(&database, &good).expect("mends");
+        for suffix in ["-wal", "-shm"] {
+            drop(std::fs::remove_file(dir.path().join(format!("aitrace.db{suffix}"))));
+        }
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let place = (seed >> 33) % good.len();
+        let mut bad = good.clone();
+        match round % 5 {
+            0 => bad[place] ^= 1 << (round % 8),
+            1 => bad[place / 4096 * 4096..][..4096].fill(0),
+            2 => bad.truncate(place),
+            3 => bad.clear(),
+            _ => bad.extend_from_slice(&good[good.len() - 4096..]),
+        }
+        std::fs::write(&database, &bad).expect("damages");
+        let store = open(dir.path());
+        let what = format!("round {round}, byte {place}");
+        assert_eq!((spans(&store, 1).await, spans(&store, 2).await), (Some(2), Some(2)), "{what}");
+        store.append(batch(9)).await.expect("the writer lives");
+        let health = aitrace_store::Upkeep::health(&store).await.expect("reads");
+        let seen = health.problems.iter().any(|problem| problem.kind == ProblemKind::DatabaseRebuilt);
+        rebuilt += usize::from(seen);
+        let lines = store.list_traces(&TraceFilter::default(), &PageRequest::default()).await.expect("lists");
+        assert!((3..=4).contains(&lines.traces.len()), "{what}: {} traces", lines.traces.len());
+    }
+    assert!(rebuilt > 10, "only {rebuilt} damages were noticed");
+}
+
+#[tokio::test]
+async fn damaged_logs_and_indexes_of_the_database_do_not_stop_it() {
+    for (suffix, damage) in
+        [("-wal", "cut"), ("-wal", "flip"), ("-wal", "empty"), ("-shm", "flip"), ("-shm", "empty")]
+    {
+        let dir = crate::place();
+        two_segments(dir.path()).await;
+        let store = open(dir.path());
+        store.append(batch(3)).await.expect("appends");
+        // As after a kill: copies of the files while they are in use.
+        let copy = crate::place();
+        std::fs::create_dir(copy.path().join("segments")).expect("creates");
+        for name in ["aitrace.db", "aitrace.db-wal", "aitrace.db-shm"] {
+            std::fs::copy(dir.path().join(name), copy.path().join(name)).expect("copies");
+        }
+        for path in segments(dir.path(), ".parquet") {
+            let name = path.file_name().expect("a name");
+            std::fs::copy(&path, copy.path().join("segments").join(name)).expect("copies");
+        }
+        let whole = open(copy.path());
+        assert_eq!(spans(&whole, 3).await, Some(2), "a copy taken at rest opens as it is");
+        drop(whole);
+        let path = copy.path().join(format!("aitrace.db{suffix}"));
+        std::fs::copy(dir.path().join("aitrace.db"), copy.path().join("aitrace.db")).expect("copies");
+        let mut bytes = std::fs::read(dir.path().join(format!("aitrace.db{suffix}"))).expect("reads");
+        match damage {
+            "cut" => bytes.truncate(bytes.len() / 2),
+            "flip" => bytes.iter_mut().skip(40).step_by(97).for_each(|byte| *byte ^= 0x40),
+            _ => bytes.clear(),
+        }
+        std::fs::write(&path, &bytes).expect("damages");
+        let store = open(copy.path());
+        assert_eq!((spans(&store, 1).await, spans(&store, 2).await), (Some(2), Some(2)), "{suffix} {damage}");
+        store.append(batch(9)).await.expect("the writer lives");
+    }
+}
+
+#[tokio::test]
+async fn the_doctor_sees_damage_and_mends_it() {
+    let dir = crate::place();
+    two_segments(dir.path()).await;
+    let report = doctor::examine(dir.path()).expect("looks");
+    assert!(report.is_good() && report.schema == Some(report.newest_schema), "{report:?}");
+    assert_eq!((report.good_files, report.set_aside.len()), (2, 0));
+    let first = segments(dir.path(), ".parquet")[0].clone();
+    let mut bytes = std::fs::read(&first).expect("reads");
+    bytes[100] ^= 1;
+    std::fs::write(&first, bytes).expect("damages");
+    let report = doctor::examine(dir.path()).expect("looks");
+    assert_eq!((report.is_good(), report.bad_files.len(), report.good_files), (false, 1, 1));
+    let now = aitrace_store::conformance::time(0);
+    assert!(!doctor::repair(dir.path(), now).expect("has nothing to do"), "the database is sound");
+    let database = dir.path().join("aitrace.db");
+    std::fs::write(&database, b"not a database at all").expect("damages");
+    assert!(!doctor::examine(dir.path()).expect("looks").is_good());
+    assert!(doctor::repair(dir.path(), now).expect("mends"));
+    let store = open(dir.path());
+    let busy = doctor::repair(dir.path(), now).expect_err("in use");
+    assert_eq!(busy.kind(), aitrace_store::ErrorKind::Conflict);
+    assert_eq!((spans(&store, 1).await, spans(&store, 2).await), (None, Some(2)));
+    assert!(doctor::examine(dir.path()).expect("looks").set_aside.len() >= 2);
+}
+
+/// Copies taken while writing, sealing and merging go on hold all that was acknowledged before them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_taken_while_it_is_used_opens_whole() {
+    let (dir, copies) = (crate::place(), crate::place());
+    let store = std::sync::Arc::new(open(dir.path()));
+    let writer = {
+        let store = std::sync::Arc::clone(&store);
+        tokio::spawn(async move {
+            for number in 0..60 {
+                store.append(batch(number)).await.expect("appends");
+                if number % 3 == 0 {
+                    store.seal().await.expect("seals");
+                }
+                if number % 10 == 9 {
+                    aitrace_store::Upkeep::compact(&*store).await.expect("compacts");
+                }
+            }
+        })
+    };
+    for number in 0..5 {
+        let known = store.stats().await.expect("figures").spans;
+        let target = copies.path().join(number.to_string());
+        let (from, to) = (dir.path().to_owned(), target.clone());
+        tokio::task::spawn_blocking(move || doctor::backup(&from, &to)).await.expect("runs").expect("copies");
+        let copy = open(&target);
+        assert!(copy.stats().await.expect("figures").spans >= known, "copy {number}");
+        let lines =
+            copy.list_traces(&TraceFilter::default(), &PageRequest { limit: 1000, cursor: None }).await;
+        for line in lines.expect("lists").traces {
+            let read = copy.trace(&ProjectScope::All, line.trace_id).await.expect("reads").expect("there");
+            assert_eq!(read.spans.len(), 2);
+        }
+    }
+    writer.await.expect("writes");
 }

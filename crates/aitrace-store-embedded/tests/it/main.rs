@@ -4,6 +4,7 @@ mod crash;
 mod damage;
 mod directory;
 mod sql;
+mod upkeep;
 
 use std::sync::Arc;
 

@@ -1,13 +1,33 @@
 //! Queries over memory and files at once.
 
-use aitrace_store::conformance::{end, log, start};
-use aitrace_store::{Batch, ErrorKind, TelemetryStore};
-use aitrace_store_embedded::{EmbeddedStore, Options};
-use arrow::util::pretty::pretty_format_batches;
+use std::time::Duration;
 
+use aitrace_model::Timestamp;
+use aitrace_store::conformance::{end, log, start};
+use aitrace_store::{
+    Batch, DocumentStore, ErrorKind, ProjectScope, Record, Score, SqlLimits, SqlRows, SqlStore, SqlValue,
+    TelemetryStore,
+};
+use aitrace_store_embedded::{EmbeddedStore, Options};
+
+async fn rows(store: &EmbeddedStore, sql: &str) -> SqlRows {
+    store.sql(&ProjectScope::All, sql, &SqlLimits::default()).await.expect("is answered")
+}
+
+/// Rows as text, cells parted by blanks.
 async fn text(store: &EmbeddedStore, sql: &str) -> String {
-    let batches = store.query(sql).await.expect("is answered");
-    pretty_format_batches(&batches).expect("formats").to_string()
+    let cell = |value: &SqlValue| match value {
+        SqlValue::Null => "-".to_owned(),
+        SqlValue::Bool(value) => value.to_string(),
+        SqlValue::Int(value) => value.to_string(),
+        SqlValue::UInt(value) => value.to_string(),
+        SqlValue::Double(value) => value.to_string(),
+        SqlValue::Time(value) => value.to_string(),
+        SqlValue::Text(value) => value.clone(),
+    };
+    let lines = rows(store, sql).await.rows;
+    let line = |row: &Vec<SqlValue>| row.iter().map(cell).collect::<Vec<_>>().join(" ");
+    lines.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test]
@@ -15,7 +35,7 @@ async fn each_row_is_seen_once_wherever_it_is() {
     let dir = crate::place();
     let store = EmbeddedStore::open(dir.path(), Options::default()).expect("opens");
     let sql = "SELECT count(*) AS n, count(DISTINCT span_id) AS d, sum(cost) AS c FROM spans";
-    assert!(text(&store, sql).await.contains("| 0 | 0 |"));
+    assert_eq!(text(&store, sql).await, "0 0 -");
     let mut corrected = end("p", 1, 1);
     corrected.cost = Some(9.0);
     let logs = vec![log("p", None, "x", 1), log("p", Some(1), "y", 1)];
@@ -24,7 +44,7 @@ async fn each_row_is_seen_once_wherever_it_is() {
         Batch { spans: vec![end("p", 2, 2), start("p", 2, 3)], logs: Vec::new() },
         Batch { spans: vec![corrected], logs: Vec::new() },
     ];
-    let expected = ["| 2 | 2 | 0.5", "| 4 | 4 | 0.75", "| 4 | 4 | 9.5"];
+    let expected = ["2 2 0.5", "4 4 0.75", "4 4 9.5"];
     for (batch, expected) in steps.into_iter().zip(expected) {
         store.append(batch).await.expect("appends");
         for stage in ["hot", "sealed"] {
@@ -36,7 +56,7 @@ async fn each_row_is_seen_once_wherever_it_is() {
     drop(store);
     let store = EmbeddedStore::open(dir.path(), Options::default()).expect("opens");
     assert!(text(&store, sql).await.contains(expected[2]));
-    assert!(text(&store, "SELECT count(*) AS n FROM logs").await.contains("| 2 |"));
+    assert!(text(&store, "SELECT count(*) AS n FROM logs").await.contains('2'));
     let where_ = r#"SELECT name, "end" FROM spans WHERE trace_id LIKE '%2%' AND kind = 'llm' ORDER BY 1"#;
     assert!(text(&store, where_).await.contains("span 2"));
 }
@@ -55,7 +75,66 @@ async fn only_queries_are_answered() {
         "SELECT nothing FROM spans",
         "",
     ] {
-        let refused = store.query(sql).await.expect_err(sql);
+        let refused = store.sql(&ProjectScope::All, sql, &SqlLimits::default()).await.expect_err(sql);
         assert_eq!(refused.kind(), ErrorKind::Invalid, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn views_hold_what_their_names_say_and_only_of_the_scope() {
+    let dir = crate::place();
+    let store = EmbeddedStore::open(dir.path(), Options::default()).expect("opens");
+    for (stage, number) in [("sealed", 1), ("hot", 2)] {
+        let mut span = end("p", number, 0);
+        span.session_id = Some("s".into());
+        let batch = Batch { spans: vec![span, end("q", number, 0)], logs: Vec::new() };
+        store.append(batch).await.expect(stage);
+        if number == 1 {
+            store.seal().await.expect("seals");
+        }
+    }
+    let score: Score =
+        serde_json::from_str(r#"{"project":"p","id":"1","name":"good","value":true}"#).expect("reads");
+    store.put_documents(vec![score.write(Timestamp::from_nanos(5)).expect("writes")]).await.expect("puts");
+    for (sql, expected) in [
+        ("SELECT count(*), sum(spans), min(status) FROM traces", "4 4 ok"),
+        ("SELECT session_id, traces, cost FROM sessions", "s 2 0.5"),
+        ("SELECT name, value, value_json FROM scores", "good 1 true"),
+        ("SELECT count(*) FROM runs", "0"),
+        ("SELECT status, count(*) FROM spans GROUP BY 1", "ok 4"),
+        (r#"SELECT count(*) FROM spans JOIN traces USING (project, trace_id)"#, "4"),
+    ] {
+        assert_eq!(text(&store, sql).await, expected, "{sql}");
+    }
+    for view in store.views() {
+        let columns: Vec<_> = view.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
+        let sql = format!("SELECT {} FROM {}", columns.join(", "), view.name);
+        let answer = rows(&store, &sql).await;
+        assert_eq!(answer.columns, view.columns, "{}", view.name);
+        let one = ProjectScope::One("q".into());
+        let sql = format!("SELECT count(*) AS n FROM {} WHERE project <> 'q'", view.name);
+        let others = store.sql(&one, &sql, &SqlLimits::default()).await.expect("is answered");
+        assert_eq!(others.rows, [[SqlValue::Int(0)]], "{}", view.name);
+    }
+}
+
+#[tokio::test]
+async fn bounds_hold() {
+    let dir = crate::place();
+    let store = EmbeddedStore::open(dir.path(), Options::default()).expect("opens");
+    let spans = (0..200).map(|id| end("p", id, 0)).collect();
+    store.append(Batch { spans, logs: Vec::new() }).await.expect("appends");
+    let limits = SqlLimits { rows: 7, ..SqlLimits::default() };
+    let cut = store.sql(&ProjectScope::All, "SELECT name FROM spans", &limits).await.expect("is answered");
+    assert_eq!((cut.rows.len(), cut.truncated), (7, true));
+    assert!(!rows(&store, "SELECT name FROM spans").await.truncated);
+    let product =
+        "SELECT count(*) FROM spans a, spans b, spans c, spans d WHERE a.name < d.trace_id || b.name";
+    for limits in [
+        SqlLimits { time: Duration::from_millis(50), ..SqlLimits::default() },
+        SqlLimits { memory: 1000, ..SqlLimits::default() },
+    ] {
+        let refused = store.sql(&ProjectScope::All, product, &limits).await.expect_err("too much");
+        assert_eq!(refused.kind(), ErrorKind::Overloaded, "{refused}");
     }
 }

@@ -1,0 +1,173 @@
+//! Looks at a data directory and says what is in it; mends what can be mended.
+
+use std::path::Path;
+
+use aitrace_store::{Problem, Result};
+use rusqlite::{Connection, OpenFlags};
+use serde::Serialize;
+
+use crate::catalog::{Catalog, SCHEMA};
+use crate::lock::DirectoryLock;
+use crate::segment::Segment;
+use crate::{faults, rescue, stamp};
+
+/// What a data directory is like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Version of the database's tables; `None` if that cannot be read.
+    pub schema: Option<i64>,
+    /// The newest version that this program knows.
+    pub newest_schema: i64,
+    /// Version of SQLite.
+    pub sqlite: String,
+    /// What is wrong with the database, as SQLite says; empty if nothing.
+    pub database: Vec<String>,
+    /// Sealed files that were read and found as they were written.
+    pub good_files: u64,
+    /// Sealed files that are not as they were written: name and why.
+    pub bad_files: Vec<(String, String)>,
+    /// Batches that are acknowledged and not sealed yet.
+    pub log_rows: u64,
+    /// What the store itself found earlier.
+    pub problems: Vec<Problem>,
+    /// What was set aside: names.
+    pub set_aside: Vec<String>,
+}
+
+impl Report {
+    /// Whether nothing is wrong at present. What was set aside earlier is no present fault.
+    pub fn is_good(&self) -> bool {
+        self.database.is_empty() && self.bad_files.is_empty()
+    }
+}
+
+/// What is promised of a write, and how that is brought about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Promise {
+    /// What.
+    pub promise: &'static str,
+    /// How.
+    pub how: &'static str,
+}
+
+/// What the store promises.
+pub const CONTRACT: &[Promise] = &[
+    Promise {
+        promise: "what was acknowledged survives a kill and a loss of power",
+        how: "each group of batches is committed to SQLite's log with synchronous=FULL before the answer",
+    },
+    Promise {
+        promise: "what is sealed was durable before its log rows went",
+        how: "file synced, renamed, folder synced; one transaction registers it and removes the log rows",
+    },
+    Promise {
+        promise: "nothing is shown twice or half",
+        how: "a batch is one row of the log; spans are told apart by project, trace and span",
+    },
+    Promise {
+        promise: "what was deleted stays deleted",
+        how: "marked in one transaction with a row in the log; files are rewritten soon after",
+    },
+    Promise {
+        promise: "damage is seen and costs no more than what it hit",
+        how: "CRC-32 of each 64 KiB of a file, checked at each read; bad files are set aside as *.corrupt-*",
+    },
+    Promise {
+        promise: "a failed write is not acknowledged",
+        how: "the sender is told to try again; the database is opened anew and compared with memory first",
+    },
+];
+
+/// Looks at a directory without changing it; also while a server uses it. Reads every sealed file.
+pub fn examine(dir: &Path) -> Result<Report> {
+    let database = dir.join("aitrace.db");
+    let fail = faults::sqlite("opening for examination");
+    // Reading a log needs its index, which this may have to make.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(&database, flags).map_err(&fail)?;
+    let schema = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).ok();
+    let mut report = Report {
+        schema,
+        newest_schema: SCHEMA as i64,
+        sqlite: rusqlite::version().to_owned(),
+        database: integrity(&connection),
+        good_files: 0,
+        bad_files: Vec::new(),
+        log_rows: 0,
+        problems: Vec::new(),
+        set_aside: set_aside(dir),
+    };
+    drop(connection);
+    if let Ok(catalog) = Catalog::reader(&database) {
+        report.problems = catalog.problems().unwrap_or_default();
+        report.log_rows = catalog.log_rows().unwrap_or(0);
+        for row in catalog.segments().unwrap_or_default() {
+            match Segment::new(&dir.join("segments"), &row).open().and_then(|file| file.check()) {
+                Ok(()) => report.good_files += 1,
+                Err(error) => report.bad_files.push((row.file, error.to_string())),
+            }
+        }
+    }
+    Ok(report)
+}
+
+/// Mends a directory that no server uses: a damaged database is made anew of what can be read. Bad files are
+/// set aside when the store is opened and reads them. Whether anything was done.
+///
+/// Fails with [`aitrace_store::ErrorKind::Conflict`] while a server uses it.
+pub fn repair(dir: &Path, now: aitrace_model::Timestamp) -> Result<bool> {
+    let _lock = DirectoryLock::take(dir)?;
+    let database = dir.join("aitrace.db");
+    let bad = rescue::is_needed(dir, &database) || !rescue::is_sound(&database);
+    if bad {
+        rescue::rescue(dir, &database, &stamp::now(now))?;
+    }
+    Ok(bad)
+}
+
+/// Copies a store to an empty or new directory, also while a server uses it: the copy is the store at one
+/// moment, with everything that was acknowledged before it.
+pub fn backup(dir: &Path, target: &Path) -> Result<()> {
+    let folder = target.join("segments");
+    std::fs::create_dir_all(&folder).map_err(faults::io("creating", &folder))?;
+    let copy = target.join("aitrace.db");
+    let fail = faults::sqlite("copying");
+    // A file may be merged away between the copies: then the database is copied anew.
+    for attempt in 0.. {
+        let source = Catalog::reader(&dir.join("aitrace.db"))?;
+        drop(std::fs::remove_file(&copy));
+        source.connection().execute("VACUUM INTO ?1", [copy.to_string_lossy()]).map_err(&fail)?;
+        let copied = Catalog::reader(&copy)?.segments()?.into_iter().try_for_each(|row| {
+            let (from, to) = (dir.join("segments").join(&row.file), folder.join(&row.file));
+            let linked = std::fs::hard_link(&from, &to).is_ok() || to.is_file();
+            if linked { Ok(()) } else { std::fs::copy(&from, &to).map(drop).map_err(|error| (from, error)) }
+        });
+        match copied {
+            Ok(()) => break,
+            Err((path, error)) if attempt == 5 || error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(faults::io("copying", &path)(error));
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn integrity(connection: &Connection) -> Vec<String> {
+    let check = || -> rusqlite::Result<Vec<String>> {
+        let mut check = connection.prepare("PRAGMA integrity_check(20)")?;
+        let lines = check.query_map([], |row| row.get(0))?;
+        lines.collect()
+    };
+    let lines = check().unwrap_or_else(|error| vec![error.to_string()]);
+    lines.into_iter().filter(|line| line != "ok").collect()
+}
+
+fn set_aside(dir: &Path) -> Vec<String> {
+    let folders = [dir.to_owned(), dir.join("segments")];
+    let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let names = entries.map(|entry| entry.path().display().to_string());
+    let mut names: Vec<String> = names.filter(|name| name.contains(".corrupt-")).collect();
+    names.sort();
+    names
+}

@@ -134,9 +134,11 @@ pub fn backup(dir: &Path, target: &Path) -> Result<()> {
     let fail = faults::sqlite("copying");
     // A file may be merged away between the copies: then the database is copied anew.
     for attempt in 0.. {
-        let source = Catalog::reader(&dir.join("aitrace.db"))?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let source = Connection::open_with_flags(dir.join("aitrace.db"), flags).map_err(&fail)?;
+        source.busy_timeout(std::time::Duration::from_secs(30)).map_err(&fail)?;
         drop(std::fs::remove_file(&copy));
-        source.connection().execute("VACUUM INTO ?1", [copy.to_string_lossy()]).map_err(&fail)?;
+        source.execute("VACUUM INTO ?1", [copy.to_string_lossy()]).map_err(&fail)?;
         let copied = Catalog::reader(&copy)?.segments()?.into_iter().try_for_each(|row| {
             let (from, to) = (dir.join("segments").join(&row.file), folder.join(&row.file));
             let linked = std::fs::hard_link(&from, &to).is_ok() || to.is_file();

@@ -82,7 +82,7 @@ pub(crate) fn rescue(dir: &Path, database: &Path, stamp: &str) -> Result<()> {
     let taken = catalog.transaction(|catalog| {
         let taken = aside.as_deref().map_or(0, |aside| take_over(aside, catalog.connection()));
         register_files(catalog, &folder)?;
-        recount(catalog, &folder)?;
+        recount(catalog, &folder, stamp)?;
         catalog.add_problem(&Problem {
             kind: ProblemKind::DatabaseRebuilt,
             text: format!(
@@ -188,7 +188,7 @@ struct Line {
 }
 
 /// Writes the lines of traces and sessions anew from the rows of files.
-fn recount(catalog: &Catalog, folder: &Path) -> Result<()> {
+fn recount(catalog: &Catalog, folder: &Path, stamp: &str) -> Result<()> {
     let segments = Segments::default();
     for old in catalog.superseded()? {
         segments.supersede(old);
@@ -200,10 +200,23 @@ fn recount(catalog: &Catalog, folder: &Path) -> Result<()> {
     for row in catalog.segments()? {
         let segment = Segment::new(folder, &row);
         let count = || count_file(&segments, &segment, &mut lines);
-        // What cannot be read is set aside at its first reader.
-        if let Err(error) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(count)).unwrap_or(Ok(())) {
-            tracing::error!(%error, file = %segment.path.display(), "a file cannot be counted");
-        }
+        // The reader panics on some footers that do not add up.
+        let counted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(count));
+        let why = match counted {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "its footer does not add up".to_owned(),
+        };
+        let aside = segment::quarantine(&segment.path, stamp)?;
+        catalog.retire_segment(row.id, "corrupt", None)?;
+        catalog.add_problem(&Problem {
+            kind: ProblemKind::SegmentLost,
+            text: format!("{} cannot be read: {why}", segment.path.display()),
+            file: aside.map(|path| path.display().to_string()).unwrap_or_default(),
+            rows: Some(row.rows),
+            since: None,
+            until: None,
+        })?;
     }
     for ((project, trace_id), mut line) in lines {
         line.rollup.set_usage(line.usage);

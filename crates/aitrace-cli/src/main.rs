@@ -8,6 +8,7 @@ mod api;
 mod args;
 mod client;
 mod commands;
+mod configuration;
 mod env;
 mod failure;
 mod local;

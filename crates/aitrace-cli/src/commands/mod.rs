@@ -15,9 +15,11 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::args::{Args, Command};
+use crate::configuration;
 
 /// Runs the command that was typed.
 pub(crate) fn dispatch(args: Args) -> Result<ExitCode> {
+    configuration::check()?;
     match args.command {
         Command::Serve(args) => serve::run(&args),
         Command::Run(args) => run::run(&args),

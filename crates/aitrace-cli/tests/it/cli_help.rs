@@ -92,3 +92,23 @@ fn without_a_server_it_says_how_to_get_one() {
         assert!(done.stderr.contains(&url), "{}", done.stderr);
     }
 }
+
+#[test]
+fn a_broken_configuration_stops_a_command_and_says_where() {
+    let home = Home::new();
+    let args = ["convert", "none.jsonl"];
+    let with = |variable: &str, value: &str| {
+        crate::support::finish(home.command(&args).env(variable, value)).expect(2).stderr
+    };
+    let broken = home.file("broken.toml", "project = 'p'\n\nsource = \n");
+    let said = with("AITRACE_CONFIG", broken.to_str().unwrap());
+    assert!(said.contains("broken.toml: line 3: ") && said.contains("hint: mend it"), "{said}");
+    let rules = home.file("rules.toml", "[[processing.rules]]\ndrop = true\nwen = {}\n");
+    let said = with("AITRACE_CONFIG", rules.to_str().unwrap());
+    assert!(said.contains("rules.toml:3: unknown field `wen`"), "{said}");
+    let said = with("AITRACE_RULES", "{\"rules\": 1}");
+    assert!(said.contains("AITRACE_RULES:1: invalid type") && said.contains("unset AITRACE_RULES"), "{said}");
+    // Without it, the command comes as far as its own complaint.
+    let said = home.aitrace(&args).expect(2).stderr;
+    assert!(said.contains("none.jsonl"), "{said}");
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::support::Home;
 
-const COMMANDS: &[&str] = &["serve", "run", "demo", "import", "convert", "traces", "trace", "tail"];
+const COMMANDS: &[&str] = &["serve", "run", "demo", "import", "convert", "html", "traces", "trace", "tail"];
 
 /// All help texts, kept in `help.txt` beside this file.
 #[test]

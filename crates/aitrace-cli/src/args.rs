@@ -76,6 +76,12 @@ pub(crate) struct Serve {
     /// Port to listen on; 0 takes any free one
     #[arg(long, default_value_t = 8000)]
     pub(crate) port: u16,
+    /// Further port that takes data, OTLP over gRPC above all; 0 is none [default: 4317, none with --port 0]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) grpc_port: Option<u16>,
+    /// Further port that takes data, OTLP over HTTP above all; 0 is none [default: 4318, none with --port 0]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) otlp_http_port: Option<u16>,
     #[command(flatten)]
     pub(crate) data: Data,
     #[command(flatten)]

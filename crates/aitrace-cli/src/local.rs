@@ -45,7 +45,10 @@ impl Local {
         let telemetry: Arc<dyn TelemetryStore> = store.clone();
         let documents: Arc<dyn DocumentStore> = store.clone();
         let options = ServerOptions { prices: serving.prices.clone(), ..ServerOptions::default() };
-        let server = Server::builder().telemetry(telemetry).documents(documents).options(options);
+        let mut server = Server::builder().telemetry(telemetry).documents(documents).options(options);
+        for (address, demanded) in &serving.ingest {
+            server = server.ingest(*address, *demanded);
+        }
         let bound = runtime.block_on(server.bind(serving.address)).map_err(not_bound)?;
         let url = ServerUrl::parse(&format!("http://{}", bound.local_addr()))?;
         let (stop, stopped) = oneshot::channel::<()>();
@@ -118,7 +121,7 @@ fn not_bound(error: ServerError) -> anyhow::Error {
     match error {
         ServerError::Bind { addr, source } => Failure::new(
             format!("cannot listen on {addr}: {source}"),
-            "choose another port with --port, or stop what uses this one",
+            "choose another port with --port (--grpc-port, --otlp-http-port), or stop what uses this one",
         )
         .into(),
         other => Failure::new(other.to_string(), "").into(),

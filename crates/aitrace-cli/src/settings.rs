@@ -15,6 +15,9 @@ use crate::failure::Failure;
 
 /// Where a server is looked for unless something else is said.
 const DEFAULT_SERVER: &str = "http://localhost:8000";
+/// Where OTLP's clients send to by default, over gRPC and over HTTP.
+const GRPC_PORT: u16 = 4317;
+const OTLP_HTTP_PORT: u16 = 4318;
 const LOST_AFTER: Duration = Duration::from_mins(15);
 
 /// How to serve.
@@ -22,6 +25,8 @@ const LOST_AFTER: Duration = Duration::from_mins(15);
 pub(crate) struct Serving {
     /// Address to listen on.
     pub(crate) address: SocketAddr,
+    /// Further addresses that only take data, and whether it is an error when one is in use.
+    pub(crate) ingest: Vec<(SocketAddr, bool)>,
     /// Folder of the data.
     pub(crate) data_dir: PathBuf,
     /// Silence after which a span without heartbeats is lost.
@@ -93,7 +98,22 @@ pub(crate) fn serving(args: &args::Serve) -> Result<Serving> {
     // `localhost` may be both; clients try the older one everywhere.
     let address =
         addresses.iter().find(|address| address.is_ipv4()).or(addresses.first()).ok_or_else(unknown)?;
-    serving_at(*address, &args.data)
+    let ports = [(args.grpc_port, GRPC_PORT), (args.otlp_http_port, OTLP_HTTP_PORT)];
+    Ok(Serving { ingest: ingest_addresses(*address, ports), ..serving_at(*address, &args.data)? })
+}
+
+/// The addresses of ports that only take data. A port that was named is demanded; OTLP's own are taken where they
+/// are free, and not by a server that asks for any free port: there may be many of those.
+fn ingest_addresses(main: SocketAddr, ports: [(Option<u16>, u16); 2]) -> Vec<(SocketAddr, bool)> {
+    let mut addresses: Vec<(SocketAddr, bool)> = Vec::new();
+    for (named, usual) in ports {
+        let port = named.unwrap_or(if main.port() == 0 { 0 } else { usual });
+        let address = SocketAddr::new(main.ip(), port);
+        if port != 0 && port != main.port() && addresses.iter().all(|(other, _)| *other != address) {
+            addresses.push((address, named.is_some()));
+        }
+    }
+    addresses
 }
 
 /// The same for a server inside another command.
@@ -109,7 +129,7 @@ pub(crate) fn serving_at(address: SocketAddr, data: &args::Data) -> Result<Servi
         })?,
         None => LOST_AFTER,
     };
-    Ok(Serving { address, data_dir, lost_after, prices: prices(data)? })
+    Ok(Serving { address, ingest: Vec::new(), data_dir, lost_after, prices: prices(data)? })
 }
 
 /// The table of `--prices` or `AITRACE_PRICES`, dated by the file's time, else the built-in one.
@@ -178,6 +198,22 @@ fn duration(text: &str) -> Option<Duration> {
 mod tests {
     use super::*;
     use aitrace_model::ManualClock;
+
+    #[test]
+    fn ports_for_data_are_the_usual_ones_unless_named() {
+        let of = |main: u16, grpc, http| -> Vec<(u16, bool)> {
+            let main = SocketAddr::from(([127, 0, 0, 1], main));
+            let found = ingest_addresses(main, [(grpc, GRPC_PORT), (http, OTLP_HTTP_PORT)]);
+            found.iter().map(|(address, demanded)| (address.port(), *demanded)).collect()
+        };
+        assert_eq!(of(8000, None, None), [(4317, false), (4318, false)]);
+        assert_eq!(of(8000, Some(9), None), [(9, true), (4318, false)]);
+        assert_eq!(of(8000, Some(0), Some(0)), []);
+        assert_eq!(of(8000, Some(9), Some(9)), [(9, true)], "one port takes both");
+        assert_eq!(of(4317, None, Some(0)), [], "the main port takes data already");
+        assert_eq!(of(0, None, None), []);
+        assert_eq!(of(0, Some(9), None), [(9, true)]);
+    }
 
     #[test]
     fn durations() {

@@ -5,10 +5,12 @@
 
 use std::borrow::Cow;
 
-use aitrace_otlp::{Encoding, encode_status};
+use aitrace_otlp::{Encoding, encode_retry_status, encode_status};
 use aitrace_store::{ErrorKind, StoreError};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::json;
 
 /// What went wrong, in a word that programs can rely on.
@@ -158,6 +160,32 @@ impl ApiError {
         self.respond(status, encoding.content_type(), body)
     }
 
+    /// The answer of a gRPC call that failed: no body, and the status in the headers. A passing fault is
+    /// UNAVAILABLE with a `RetryInfo`, without which OTLP's clients would drop the data.
+    pub(crate) fn into_grpc_response(self) -> Response {
+        const TEXT: usize = 1024;
+        let mut text = self.text();
+        text.truncate(text.floor_char_boundary(TEXT));
+        let seconds = self.kind.retry_after().and_then(|seconds| seconds.parse().ok());
+        let code = match self.kind {
+            Kind::UnsupportedMediaType => 12,
+            _ if seconds.is_some() => 14,
+            kind => kind.row().2,
+        };
+        let details = match seconds {
+            Some(seconds) => encode_retry_status(code, &text, seconds),
+            None => encode_status(code, &text, Encoding::Protobuf),
+        };
+        let ascii = |text: String| HeaderValue::from_str(&text).expect("visible ASCII");
+        let headers = [
+            ("content-type", HeaderValue::from_static("application/grpc")),
+            ("grpc-status", HeaderValue::from(code)),
+            ("grpc-message", ascii(percent(&text))),
+            ("grpc-status-details-bin", ascii(STANDARD_NO_PAD.encode(details))),
+        ];
+        (StatusCode::OK, headers, ()).into_response()
+    }
+
     fn text(&self) -> String {
         if self.hint.is_empty() {
             self.message.to_string()
@@ -188,9 +216,35 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// A text as `grpc-message` has it: what is not visible ASCII, and the percent sign, as `%XX`.
+fn percent(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'%' | 0..=0x1f | 0x7f.. => out.push_str(&format!("%{byte:02X}")),
+            _ => out.push(byte.into()),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn grpc_is_told_to_try_again_after_passing_faults_alone() {
+        for kind in Kind::ALL {
+            let response = ApiError::new(kind, "é%", "h").into_grpc_response();
+            let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+            let details = STANDARD_NO_PAD.decode(header("grpc-status-details-bin")).unwrap();
+            let retry = details.windows(9).any(|part| part == b"RetryInfo");
+            assert_eq!(retry, header("grpc-status") == "14", "{kind:?}");
+            assert_eq!(retry, kind.retry_after().is_some(), "{kind:?}");
+            assert_ne!(header("grpc-status"), "8", "{kind:?}: clients drop data for it");
+            assert_eq!(header("grpc-message"), "%C3%A9%25. h");
+        }
+    }
 
     fn store(kind: ErrorKind) -> StoreError {
         StoreError::new(kind, "went wrong")

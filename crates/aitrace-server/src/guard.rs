@@ -26,6 +26,11 @@ impl Hosts {
         Self(hosts)
     }
 
+    /// Answers on a further port of loopback.
+    pub(crate) fn also_on(&mut self, port: u16) {
+        self.0.extend(["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}")));
+    }
+
     fn allow(&self, host: &str) -> bool {
         self.0.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
     }
@@ -39,7 +44,8 @@ impl Hosts {
         }
         let target = uri.authority().map(axum::http::uri::Authority::as_str);
         let fits = |host: Option<&str>| host.is_some_and(|host| self.allow(host));
-        if fits(host) && target.is_none_or(|target| self.allow(target)) {
+        // HTTP/2 names the host in the target alone.
+        if fits(host.or(target)) && target.is_none_or(|target| self.allow(target)) {
             return Ok(());
         }
         Err(ApiError::new(

@@ -36,6 +36,27 @@ impl Upload {
         }
     }
 
+    /// The one message of a unary gRPC call: a byte that says whether it is compressed (by `packing`), four bytes
+    /// of its length, and itself.
+    pub(crate) fn unframed(mut self, packing: Packing) -> Result<Self> {
+        let bad = |message: String| ApiError::new(Kind::BadRequest, message, "Send one message of gRPC.");
+        let Some((&[flag, length @ ..], rest)) = self.bytes.split_first_chunk::<5>() else {
+            return Err(bad(format!("the call has {} bytes and no message", self.bytes.len())));
+        };
+        let length = u32::from_be_bytes(length);
+        if rest.len() as u64 != u64::from(length) {
+            return Err(bad(format!("the message says {length} bytes, and {} came", rest.len())));
+        }
+        self.packing = match (flag, packing) {
+            (0, _) => Packing::None,
+            (1, Packing::Gzip | Packing::Zstd) => packing,
+            (1, Packing::None) => return Err(bad("the message is compressed, by nothing named".to_owned())),
+            _ => return Err(bad(format!("the message's flag is {flag}"))),
+        };
+        self.bytes = self.bytes.slice(5..);
+        Ok(self)
+    }
+
     /// The plain body, and the reservation to hold until it is stored. Long work: see [`App::work`].
     pub(crate) fn open(mut self) -> Result<(Bytes, Reservation)> {
         if self.packing != Packing::None {
@@ -56,7 +77,7 @@ pub(crate) async fn receive(app: &App, request: Request) -> Result<Upload> {
     let (head, body) = request.into_parts();
     let media = Media::of(&head.headers)
         .ok_or_else(|| ApiError::new(Kind::UnsupportedMediaType, "the body's type is missing", ""))?;
-    let mut reader = Reader { body: body.into_data_stream(), deadline: Instant::now() + limits.body_timeout };
+    let mut reader = Reader::new(body, limits);
     match read(app, &head.headers, &mut reader).await {
         Ok((bytes, packing, reservation)) => {
             Ok(Upload { media, bytes, packing, limit: limits.decoded_bytes, reservation })
@@ -73,8 +94,7 @@ pub(crate) async fn receive(app: &App, request: Request) -> Result<Upload> {
 /// Reads a body of a refused request to its end, within bounds: a client that is still sending reads the
 /// answer only then, and would report a broken connection otherwise.
 pub(crate) async fn drain(body: Body, limits: &Limits) {
-    let deadline = Instant::now() + limits.body_timeout;
-    Reader { body: body.into_data_stream(), deadline }.drain(limits).await;
+    Reader::new(body, limits).drain(limits).await;
 }
 
 async fn read(app: &App, headers: &HeaderMap, reader: &mut Reader) -> Result<(Bytes, Packing, Reservation)> {
@@ -125,17 +145,39 @@ fn too_large(limit: usize) -> ApiError {
     ApiError::new(Kind::TooLarge, format!("the body is larger than {limit} bytes"), "Send smaller batches.")
 }
 
+fn too_slow() -> ApiError {
+    ApiError::new(Kind::Timeout, "the body came too slowly", "Send it again.")
+}
+
 struct Reader {
     body: axum::body::BodyDataStream,
+    started: Instant,
     deadline: Instant,
+    /// Bytes that came.
+    received: u64,
 }
 
 impl Reader {
+    fn new(body: Body, limits: &Limits) -> Self {
+        let started = Instant::now();
+        let deadline = started + limits.body_timeout;
+        Self { body: body.into_data_stream(), started, deadline, received: 0 }
+    }
+
+    /// Whether so little has come for so long that it is a way to hold the connection.
+    fn dribbles(&self, limits: &Limits) -> bool {
+        let lasted = self.started.elapsed();
+        lasted > limits.body_idle_timeout && self.received < limits.body_rate.saturating_mul(lasted.as_secs())
+    }
+
     async fn next(&mut self, limits: &Limits) -> Result<Option<Bytes>> {
         let silence = Instant::now() + limits.body_idle_timeout;
         match timeout_at(silence.min(self.deadline), self.body.next()).await {
             Ok(None) => Ok(None),
-            Ok(Some(Ok(bytes))) => Ok(Some(bytes)),
+            Ok(Some(Ok(bytes))) => {
+                self.received += bytes.len() as u64;
+                if self.dribbles(limits) { Err(too_slow()) } else { Ok(Some(bytes)) }
+            }
             Ok(Some(Err(error))) => {
                 tracing::debug!(%error, "a body broke off");
                 Err(ApiError::new(
@@ -144,7 +186,7 @@ impl Reader {
                     "Send it again.",
                 ))
             }
-            Err(_) => Err(ApiError::new(Kind::Timeout, "the body came too slowly", "Send it again.")),
+            Err(_) => Err(too_slow()),
         }
     }
 
@@ -160,5 +202,39 @@ impl Reader {
         };
         let ended = timeout(limits.drain_timeout, all).await;
         tracing::trace!(in_time = ended.is_ok(), "rest of a refused body");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::stream;
+
+    use super::*;
+
+    /// A body of so many bytes, one in each interval.
+    fn dribble(bytes: usize, interval: Duration) -> Body {
+        Body::from_stream(stream::unfold(bytes, move |left| async move {
+            tokio::time::sleep(interval).await;
+            (left > 0).then(|| (Ok::<_, std::convert::Infallible>(Bytes::from_static(b"x")), left - 1))
+        }))
+    }
+
+    async fn read_all(body: Body, limits: &Limits) -> Result<u64> {
+        let mut reader = Reader::new(body, limits);
+        while reader.next(limits).await?.is_some() {}
+        Ok(reader.received)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_dribbles_is_left() {
+        let limits = Limits::default();
+        let second = Duration::from_secs(1);
+        assert_eq!(read_all(dribble(20, second), &limits).await, Ok(20), "short ones may");
+        let error = read_all(dribble(60, second), &limits).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Timeout);
+        let rate = Limits { body_rate: 1, ..Limits::default() };
+        assert_eq!(read_all(dribble(60, second / 2), &rate).await, Ok(60));
     }
 }

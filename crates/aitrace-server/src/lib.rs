@@ -22,6 +22,7 @@ mod append;
 mod closing;
 mod decode;
 mod error;
+mod greeting;
 mod guard;
 mod handle;
 mod ingest;

@@ -14,14 +14,17 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// Nesting of JSON. Default 128.
     pub json_depth: usize,
-    /// Open connections; further ones wait in the system's queue. Default 1024.
+    /// Open connections of each port; further ones wait in the system's queue. Default 1024.
     pub connections: usize,
     /// Readers of the live stream; further ones are answered 503. Default 64.
     pub live_readers: usize,
-    /// Time for a request's head, and for an idle connection. Default 30 s.
+    /// Time for a request's head, for the first byte of a connection, and for an idle one of HTTP/1. Default 10 s.
     pub head_timeout: Duration,
     /// Longest silence within a request body. Default 30 s.
     pub body_idle_timeout: Duration,
+    /// Bytes a second that a body must bring on average once it has lasted [`Limits::body_idle_timeout`].
+    /// Default 100.
+    pub body_rate: u64,
     /// Time for a whole request body. Default 300 s.
     pub body_timeout: Duration,
     /// Longest time that a client may leave an answer unread. Default 60 s.
@@ -41,8 +44,9 @@ impl Default for Limits {
             json_depth: 128,
             connections: 1024,
             live_readers: 64,
-            head_timeout: Duration::from_secs(30),
+            head_timeout: Duration::from_secs(10),
             body_idle_timeout: Duration::from_secs(30),
+            body_rate: 100,
             body_timeout: Duration::from_mins(5),
             write_idle_timeout: Duration::from_mins(1),
             ping_interval: Duration::from_secs(15),

@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::closing::Closing;
+use crate::greeting::{Protocol, greet};
 use crate::limits::Limits;
 use crate::stall::StallGuard;
 
@@ -21,6 +22,13 @@ use crate::stall::StallGuard;
 const READ_BYTES: usize = 512 << 10;
 /// Longest head of a request.
 const HEAD_BYTES: usize = 64 << 10;
+
+/// Requests that a connection of HTTP/2 may have open at once.
+const STREAMS: u32 = 100;
+/// Largest list of headers of HTTP/2.
+const HEADER_LIST_BYTES: u32 = 32 << 10;
+/// A connection of HTTP/2 may stay idle, but its peer must be there: it is asked this often.
+const PING: Duration = Duration::from_secs(30);
 
 /// Accepts until `closing` becomes true, then lets running requests end for a while.
 pub(crate) async fn accept(listener: TcpListener, router: Router, limits: &Limits, closing: Closing) {
@@ -78,21 +86,47 @@ async fn serve(socket: TcpStream, peer: SocketAddr, router: Router, limits: Limi
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
-    let io = TokioIo::new(StallGuard::new(socket, limits.write_idle_timeout));
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.head_timeout)
-            .max_header_size(HEAD_BYTES)
-            .max_buf_size(READ_BYTES)
-            .serve_connection(io, TowerToHyperService::new(router))
-    );
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        () = closing.wait() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+    let socket = StallGuard::new(socket, limits.write_idle_timeout);
+    let greeted = tokio::select! {
+        greeted = greet(socket, limits.head_timeout) => greeted,
+        () = closing.wait() => return,
+    };
+    let (protocol, socket) = match greeted {
+        Ok(greeted) => greeted,
+        Err(error) => return tracing::debug!(%peer, %error, "no request came"),
+    };
+    let (io, service) = (TokioIo::new(socket), TowerToHyperService::new(router));
+    // The two connections have nothing in common but the names of their methods.
+    macro_rules! drive {
+        ($connection:expr) => {{
+            let mut connection = pin!($connection);
+            tokio::select! {
+                result = connection.as_mut() => result,
+                () = closing.wait() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
+        }};
+    }
+    let result = match protocol {
+        Protocol::Http1 => drive!(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(limits.head_timeout)
+                .max_header_size(HEAD_BYTES)
+                .max_buf_size(READ_BYTES)
+                .serve_connection(io, service)
+        ),
+        Protocol::Http2 => drive!(
+            http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(STREAMS)
+                .max_header_list_size(HEADER_LIST_BYTES)
+                .keep_alive_interval(PING)
+                .keep_alive_timeout(limits.head_timeout)
+                .serve_connection(io, service)
+        ),
     };
     if let Err(error) = result {
         tracing::debug!(%peer, %error, "connection ended badly");

@@ -10,6 +10,7 @@ pub(crate) enum Media {
     Json,
     Ndjson,
     Protobuf,
+    Grpc,
 }
 
 impl Media {
@@ -18,6 +19,7 @@ impl Media {
             Self::Json => "application/json",
             Self::Ndjson => "application/x-ndjson",
             Self::Protobuf => "application/x-protobuf",
+            Self::Grpc => "application/grpc",
         }
     }
 
@@ -30,6 +32,7 @@ impl Media {
             "application/json" => Self::Json,
             "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Self::Ndjson,
             "application/x-protobuf" => Self::Protobuf,
+            "application/grpc" | "application/grpc+proto" => Self::Grpc,
             _ => return None,
         };
         let utf8 = parts.all(|parameter| {
@@ -92,6 +95,8 @@ mod tests {
         assert_eq!(of("Application/JSON; Charset=\"UTF-8\""), Some(Media::Json));
         assert_eq!(of("application/x-ndjson"), Some(Media::Ndjson));
         assert_eq!(of("application/x-protobuf"), Some(Media::Protobuf));
+        assert_eq!(of("application/grpc+proto"), Some(Media::Grpc));
+        assert_eq!(of("application/grpc+json"), None);
         for bad in
             ["", "text/plain", "application/json; charset=utf-16", "application/jsonx", "multipart/form-data"]
         {

@@ -49,6 +49,8 @@ pub(crate) enum Errors {
     Ours,
     /// `google.rpc.Status` in the encoding of the request.
     Status,
+    /// The trailers of gRPC.
+    Grpc,
 }
 
 /// The policy of one route.

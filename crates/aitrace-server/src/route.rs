@@ -14,7 +14,7 @@ use futures_util::FutureExt as _;
 use crate::app::App;
 use crate::error::{ApiError, Kind};
 use crate::guard::harden;
-use crate::handle::{health, live, otlp, records, traces, viewer};
+use crate::handle::{grpc, health, live, otlp, records, traces, viewer};
 use crate::ingest::drain;
 use crate::limits::Limits;
 use crate::media::Media;
@@ -63,6 +63,12 @@ const OTLP: Policy = Policy {
     ..RECORDS
 };
 
+const GRPC: Policy = Policy {
+    body: Body::Upload { types: &[Media::Grpc], limit: body_bytes },
+    errors: Errors::Grpc,
+    ..RECORDS
+};
+
 /// Every route of the server.
 pub(crate) static ROUTES: &[Route] = &[
     Route { path: "/api/ingest", policy: RECORDS, endpoint: || any(records::post) },
@@ -70,6 +76,8 @@ pub(crate) static ROUTES: &[Route] = &[
     Route { path: "/opentelemetry/v1/traces", policy: OTLP, endpoint: || any(otlp::traces) },
     Route { path: "/v1/logs", policy: OTLP, endpoint: || any(otlp::logs) },
     Route { path: "/opentelemetry/v1/logs", policy: OTLP, endpoint: || any(otlp::logs) },
+    Route { path: grpc::TRACES, policy: GRPC, endpoint: || any(grpc::traces) },
+    Route { path: grpc::LOGS, policy: GRPC, endpoint: || any(grpc::logs) },
     Route { path: "/api/traces", policy: READ, endpoint: || any(traces::list) },
     Route { path: "/api/trace/{trace_id}", policy: READ, endpoint: || any(traces::one) },
     Route { path: "/api/projects", policy: READ, endpoint: || any(traces::projects) },
@@ -82,12 +90,33 @@ pub(crate) static ROUTES: &[Route] = &[
 
 /// The router of all routes, and a typed 404 (or a file of the viewer) for everything else.
 pub(crate) fn router(app: &App) -> Router {
+    routes(app, |_| true)
+        .fallback(viewer::other)
+        .layer(from_fn_with_state(app.clone(), admit))
+        .with_state(app.clone())
+}
+
+/// The router of a port that only takes data.
+pub(crate) fn ingest_router(app: &App) -> Router {
+    routes(app, |policy| policy.access == Access::Ingest)
+        .fallback(async || {
+            ApiError::new(
+                Kind::NotFound,
+                "this port only takes data",
+                "The rest is on the server's main port.",
+            )
+        })
+        .layer(from_fn_with_state(app.clone(), admit))
+        .with_state(app.clone())
+}
+
+fn routes(app: &App, wanted: fn(&Policy) -> bool) -> Router<App> {
     let mut router = Router::new();
-    for route in ROUTES {
+    for route in ROUTES.iter().filter(|route| wanted(&route.policy)) {
         let check = from_fn_with_state((app.clone(), route), enforce);
         router = router.route(route.path, (route.endpoint)().layer(check));
     }
-    router.fallback(viewer::other).layer(from_fn_with_state(app.clone(), admit)).with_state(app.clone())
+    router
 }
 
 /// Around everything: host, site, headers of the answer, and a handler that breaks.
@@ -124,6 +153,7 @@ async fn enforce(
 ) -> Response {
     let policy = &route.policy;
     let encoding = encoding(&request);
+    let grpc = Media::of(request.headers()) == Some(Media::Grpc);
     let method = request.method().clone();
     let refusal = match app.hosts.check_site(request.headers(), policy.page) {
         Ok(()) => policy.refuse(&request, &app.options.limits),
@@ -144,6 +174,8 @@ async fn enforce(
             }
             status
         }
+        // What is no gRPC request is answered as HTTP has it.
+        (Errors::Grpc, Some(error)) if grpc => error.clone().into_grpc_response(),
         _ => response,
     }
 }

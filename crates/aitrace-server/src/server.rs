@@ -13,7 +13,7 @@ use crate::closing::{self, Close};
 use crate::guard::Hosts;
 use crate::listen;
 use crate::options::ServerOptions;
-use crate::route::router;
+use crate::route::{ingest_router, router};
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,7 @@ pub struct ServerBuilder {
     telemetry: Option<Arc<dyn TelemetryStore>>,
     documents: Option<Arc<dyn DocumentStore>>,
     options: ServerOptions,
+    ingest: Vec<(SocketAddr, bool)>,
 }
 
 impl ServerBuilder {
@@ -76,28 +77,55 @@ impl ServerBuilder {
         self
     }
 
-    /// Takes the address, which must be a loopback one; port 0 takes any free port. Connections are taken from
+    /// A further address that only takes data (OTLP over gRPC and HTTP, trace records), for example port 4317 or
+    /// 4318, which OTLP's clients send to by default. Where it is in use, [`ServerBuilder::bind`] fails if it is
+    /// `demanded`, and else goes on with a warning in the log.
+    pub fn ingest(mut self, addr: SocketAddr, demanded: bool) -> Self {
+        self.ingest.push((addr, demanded));
+        self
+    }
+
+    /// Takes the addresses. The main one must be a loopback one; port 0 takes any free port. Connections are taken from
     /// now on, and answered once [`Bound::serve`] runs.
     pub async fn bind(self, addr: SocketAddr) -> Result<Bound, ServerError> {
         let telemetry = self.telemetry.ok_or(ServerError::NoStore("telemetry"))?;
         let documents = self.documents.ok_or(ServerError::NoStore("document"))?;
-        if !addr.ip().to_canonical().is_loopback() {
-            return Err(ServerError::NotLoopback(addr));
+        let (listener, local) = listen_on(addr).await?;
+        let mut hosts = Hosts::new(local, &self.options.hosts);
+        let mut further = Vec::new();
+        for (addr, demanded) in self.ingest {
+            match listen_on(addr).await {
+                Ok((listener, local)) => {
+                    hosts.also_on(local.port());
+                    further.push((listener, local));
+                }
+                Err(ServerError::Bind { addr, source }) if !demanded => {
+                    tracing::warn!(%addr, error = %source, "no data is taken on this address");
+                }
+                Err(error) => return Err(error),
+            }
         }
-        let failed = |source| ServerError::Bind { addr, source };
-        let listener = TcpListener::bind(addr).await.map_err(failed)?;
-        let local = listener.local_addr().map_err(failed)?;
         let (close, closing) = closing::channel();
-        let hosts = Hosts::new(local, &self.options.hosts);
         let app = App::new(telemetry, documents, self.options, hosts, closing);
-        Ok(Bound { listener, local, app, close })
+        Ok(Bound { listener, local, further, app, close })
     }
+}
+
+async fn listen_on(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
+    if !addr.ip().to_canonical().is_loopback() {
+        return Err(ServerError::NotLoopback(addr));
+    }
+    let failed = |source| ServerError::Bind { addr, source };
+    let listener = TcpListener::bind(addr).await.map_err(failed)?;
+    let local = listener.local_addr().map_err(failed)?;
+    Ok((listener, local))
 }
 
 /// A server that has its address.
 pub struct Bound {
     listener: TcpListener,
     local: SocketAddr,
+    further: Vec<(TcpListener, SocketAddr)>,
     app: App,
     close: Close,
 }
@@ -108,20 +136,28 @@ impl Bound {
         self.local
     }
 
+    /// The further addresses that take data, those that were free.
+    pub fn ingest_addrs(&self) -> Vec<SocketAddr> {
+        self.further.iter().map(|(_, local)| *local).collect()
+    }
+
     /// Answers requests until `shutdown` is ready; then running requests may end, live streams are closed. The
     /// stores stay open: they are the caller's to shut down.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) {
         let closing = self.app.closing.clone();
         let limits = self.app.options.limits.clone();
-        let router = router(&self.app);
-        let accept = listen::accept(self.listener, router, &limits, closing);
+        let main = listen::accept(self.listener, router(&self.app), &limits, closing.clone());
+        let further = self.further.into_iter().map(|(listener, _)| {
+            listen::accept(listener, ingest_router(&self.app), &limits, closing.clone())
+        });
+        let accept = futures_util::future::join(main, futures_util::future::join_all(further));
         let close = async {
             shutdown.await;
             self.close.close();
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            () = accept => {}
+            _ = accept => {}
             () = close => {}
         }
     }

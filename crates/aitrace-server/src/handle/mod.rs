@@ -1,5 +1,6 @@
 //! HTTP in, HTTP out: one module for each group of routes.
 
+pub(crate) mod grpc;
 pub(crate) mod health;
 pub(crate) mod live;
 pub(crate) mod otlp;

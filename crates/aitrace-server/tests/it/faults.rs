@@ -66,7 +66,7 @@ impl TelemetryStore for Failing {
     }
 }
 
-fn failing(kind: Option<ErrorKind>) -> (Rig, Arc<AtomicBool>) {
+pub(crate) fn failing(kind: Option<ErrorKind>) -> (Rig, Arc<AtomicBool>) {
     let fail = Arc::new(AtomicBool::new(true));
     let shared = Arc::clone(&fail);
     let rig = Rig::over(|_| {}, move |inner| Arc::new(Failing { inner, kind, fail: shared }));

@@ -1,6 +1,7 @@
 //! The server over real HTTP, with the model of a store behind it.
 
 mod faults;
+mod grpc;
 mod hostile;
 mod http;
 mod ingest;
@@ -11,6 +12,7 @@ mod logs;
 mod otlp;
 mod pb;
 mod read;
+mod real_client;
 mod rig;
 mod samples;
 mod security;

@@ -18,6 +18,8 @@ pub(crate) const NOW: Timestamp = Timestamp::from_nanos(1_769_860_800_000_000_00
 
 pub(crate) struct Rig {
     pub(crate) addr: SocketAddr,
+    /// A port that only takes data.
+    pub(crate) ingest: SocketAddr,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) runtime: Runtime,
     stop: Option<oneshot::Sender<()>>,
@@ -45,13 +47,14 @@ impl Rig {
         change(&mut options);
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
         let server = Server::builder().telemetry(wrap(store.clone())).documents(documents).options(options);
-        let bound = runtime.block_on(server.bind("127.0.0.1:0".parse().expect("an address"))).expect("binds");
-        let addr = bound.local_addr();
+        let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
+        let bound = runtime.block_on(server.ingest(any, true).bind(any)).expect("binds");
+        let (addr, ingest) = (bound.local_addr(), bound.ingest_addrs()[0]);
         let (stop, stopped) = oneshot::channel();
         let served = runtime.spawn(bound.serve(async {
             drop(stopped.await);
         }));
-        Self { addr, store, runtime, stop: Some(stop), served: Some(served) }
+        Self { addr, ingest, store, runtime, stop: Some(stop), served: Some(served) }
     }
 
     pub(crate) fn limited(change: impl FnOnce(&mut Limits)) -> Self {

@@ -21,6 +21,7 @@ pub fn normalise_log(raw: RawLog, context: &Context) -> LogRecord {
     let mut draft = Draft::default();
     dialect::read(&mut draft, &raw.attributes);
     let project = span::project(&draft, &raw.resource).map(str::to_owned);
+    let (code, session_id) = (span::code(&draft), draft.text(Word::Session));
     LogRecord {
         project: context.project(project.as_deref()),
         id: id(&raw),
@@ -31,9 +32,9 @@ pub fn normalise_log(raw: RawLog, context: &Context) -> LogRecord {
         event: event(&raw),
         level: level(&raw),
         logger: Some(raw.scope.name.clone()).filter(|name| !name.is_empty()),
-        code: span::code(&draft),
-        session_id: draft.text(Word::Session),
-        attrs: attrs(&raw),
+        code,
+        session_id,
+        attrs: attrs(raw),
         received: context.received,
     }
 }
@@ -97,26 +98,25 @@ fn level(raw: &RawLog) -> Level {
     }
 }
 
-fn attrs(raw: &RawLog) -> Json {
-    let mut attrs: Vec<(String, AnyValue)> = raw.attributes.clone();
+fn attrs(raw: RawLog) -> Json {
+    let level = level(&raw);
+    let RawLog { mut attributes, body, severity_text, resource, .. } = raw;
+    if body != AnyValue::Null {
+        let name = if find(&attributes, "body").is_none() { "body" } else { "log.body" };
+        attributes.push((name.to_owned(), body));
+    }
     let mut add = |name: &str, value: &AnyValue| {
-        if find(&attrs, name).is_none() {
-            attrs.push((name.to_owned(), value.clone()));
-            return true;
+        if find(&attributes, name).is_none() {
+            attributes.push((name.to_owned(), value.clone()));
         }
-        false
     };
-    if raw.body != AnyValue::Null && !add("body", &raw.body) {
-        add("log.body", &raw.body);
+    if !severity_text.is_empty() && !severity_text.eq_ignore_ascii_case(level.as_str()) {
+        add("severity_text", &AnyValue::String(severity_text));
     }
-    let text = raw.severity_text.as_str();
-    if !text.is_empty() && !text.eq_ignore_ascii_case(level(raw).as_str()) {
-        add("severity_text", &AnyValue::from(text));
-    }
-    if let Some(service) = find(&raw.resource.attributes, "service.name") {
+    if let Some(service) = find(&resource.attributes, "service.name") {
         add("service.name", service);
     }
-    AnyValue::object_to_json(&attrs)
+    AnyValue::object_to_json(&attributes)
 }
 
 /// What went in and what came out, as told by log records.

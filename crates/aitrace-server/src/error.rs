@@ -4,6 +4,7 @@
 //! fault never becomes 500, 507 or 413, and what can only fail again never becomes 429 or 503.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use aitrace_otlp::{Encoding, encode_retry_status, encode_status};
 use aitrace_store::{ErrorKind, StoreError};
@@ -221,7 +222,7 @@ fn percent(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'%' | 0..=0x1f | 0x7f.. => out.push_str(&format!("%{byte:02X}")),
+            b'%' | 0..=0x1f | 0x7f.. => write!(out, "%{byte:02X}").expect("a String takes everything"),
             _ => out.push(byte.into()),
         }
     }

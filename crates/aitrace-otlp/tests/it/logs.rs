@@ -1,6 +1,6 @@
 //! Log records, in both encodings.
 
-use aitrace_model::{AnyValue, RawLog};
+use aitrace_model::{AnyValue, RawLog, Timestamp};
 use aitrace_otlp::{DecodedLogs, Encoding, Limits, TOO_DEEP, decode_logs, encode_logs_response};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -16,18 +16,15 @@ fn decode(body: &[u8], encoding: Encoding) -> DecodedLogs {
     decode_logs(body, encoding, &Limits::default()).expect("a request")
 }
 
-fn value(value: Value) -> Option<Any> {
-    Some(Any { value: Some(value) })
+fn text(text: &str) -> Any {
+    Any { value: Some(Value::StringValue(text.to_owned())) }
 }
 
 fn request(records: Vec<LogRecord>) -> ExportLogsServiceRequest {
     let scope = InstrumentationScope { name: "lib".to_owned(), ..Default::default() };
     let scope = ScopeLogs { scope: Some(scope), log_records: records, ..Default::default() };
-    let service = KeyValue {
-        key: "service.name".to_owned(),
-        value: value(Value::StringValue("shop".to_owned())),
-        ..Default::default()
-    };
+    let service =
+        KeyValue { key: "service.name".to_owned(), value: Some(text("shop")), ..Default::default() };
     let resource = Resource { attributes: vec![service], ..Default::default() };
     let logs = ResourceLogs { resource: Some(resource), scope_logs: vec![scope], ..Default::default() };
     ExportLogsServiceRequest { resource_logs: vec![logs] }
@@ -40,7 +37,7 @@ fn record(body: &str) -> LogRecord {
         severity_number: 13,
         severity_text: "WARN".to_owned(),
         event_name: "gen_ai.user.message".to_owned(),
-        body: value(Value::StringValue(body.to_owned())),
+        body: Some(text(body)),
         trace_id: vec![1; 16],
         span_id: vec![2; 8],
         ..Default::default()
@@ -68,7 +65,7 @@ fn only(mut decoded: DecodedLogs) -> RawLog {
 #[test]
 fn both_encodings_say_the_same() {
     let log = only(decode(&request(vec![record("hé")]).encode_to_vec(), Encoding::Protobuf));
-    assert_eq!((log.time.map(|t| t.nanos()), log.observed.map(|t| t.nanos())), (Some(5), Some(6)));
+    assert_eq!((log.time.map(Timestamp::nanos), log.observed.map(Timestamp::nanos)), (Some(5), Some(6)));
     assert_eq!((log.severity, log.severity_text.as_str()), (13, "WARN"));
     assert_eq!((log.event_name.as_str(), &log.body), ("gen_ai.user.message", &AnyValue::from("hé")));
     assert_eq!(log.span_id.expect("an id").to_bytes(), [2; 8]);
@@ -161,7 +158,10 @@ proptest! {
             let at = at % body.len();
             body[at] = byte;
         }
-        let _ = decode_logs(&body, Encoding::Protobuf, &Limits::default());
-        let _ = decode_logs(&body, Encoding::Json, &Limits::default());
+        if let Ok(decoded) = decode_logs(&body, Encoding::Protobuf, &Limits::default()) {
+            prop_assert_eq!(decoded.rejected_count, decoded.rejected.len() as u64);
+            prop_assert!(decoded.logs.len() <= body.len() / 2);
+        }
+        prop_assert!(decode_logs(&body, Encoding::Json, &Limits::default()).is_err());
     }
 }

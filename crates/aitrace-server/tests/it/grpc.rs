@@ -34,7 +34,7 @@ struct Reply {
 
 impl Reply {
     fn status(&self) -> &str {
-        self.end["grpc-status"].to_str().unwrap()
+        self.end["grpc-status"].to_str().expect("works")
     }
 }
 
@@ -51,8 +51,8 @@ where
     B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
 {
     rig.runtime.block_on(async {
-        let socket = TokioIo::new(TcpStream::connect(addr).await.unwrap());
-        let (mut client, connection) = http2::handshake(TokioExecutor::new(), socket).await.unwrap();
+        let socket = TokioIo::new(TcpStream::connect(addr).await.expect("works"));
+        let (mut client, connection) = http2::handshake(TokioExecutor::new(), socket).await.expect("works");
         let driver = tokio::spawn(connection);
         let mut request = Request::post(format!("http://{addr}{path}")).header("te", "trailers");
         if headers.iter().all(|(name, _)| *name != "content-type") {
@@ -61,9 +61,9 @@ where
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let answer = client.send_request(request.body(body).unwrap()).await.unwrap();
+        let answer = client.send_request(request.body(body).expect("works")).await.expect("works");
         let (head, body) = answer.into_parts();
-        let body = body.collect().await.unwrap();
+        let body = body.collect().await.expect("works");
         let end = body.trailers().cloned().unwrap_or(head.headers);
         driver.abort();
         Reply { http: head.status.as_u16(), data: body.to_bytes().to_vec(), end }

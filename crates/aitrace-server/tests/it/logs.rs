@@ -14,8 +14,8 @@ fn content(text: &str) -> Message {
 }
 
 pub(crate) fn record(trace: u8, own: u8, event: &str, text: &str, nanos: u64) -> Message {
-    let trace = u128::from_str_radix(&trace_id(trace), 16).unwrap().to_be_bytes();
-    let own = u64::from_str_radix(&span_id(own), 16).unwrap().to_be_bytes();
+    let trace = u128::from_str_radix(&trace_id(trace), 16).expect("works").to_be_bytes();
+    let own = u64::from_str_radix(&span_id(own), 16).expect("works").to_be_bytes();
     Message::default()
         .fixed64(1, NOW.nanos() as u64 + nanos)
         .message(5, &content(text))

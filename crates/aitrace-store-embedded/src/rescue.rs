@@ -12,10 +12,9 @@ use rusqlite::{Connection, params_from_iter};
 use crate::catalog::{Catalog, SegmentRow, TraceRow};
 use crate::hot::add_state;
 use crate::segment::{self, Segment, Segments, scan};
+use crate::shared::SUSPECT;
 use crate::{faults, read, rows};
 
-/// Name of the mark that the database was found damaged while it was in use.
-pub(crate) const SUSPECT: &str = "aitrace.db.suspect";
 /// Databases up to this size are checked at every start.
 const SMALL: u64 = 64 << 20;
 

@@ -9,8 +9,10 @@ use tokio::sync::broadcast;
 use crate::catalog::Catalog;
 use crate::hot::{Hot, Moment};
 use crate::options::Options;
-use crate::rescue::SUSPECT;
 use crate::segment::Segments;
+
+/// Name of the mark that the database was found damaged while it was in use.
+pub(crate) const SUSPECT: &str = "aitrace.db.suspect";
 
 /// The store's state: the writer changes it, readers look.
 #[derive(Debug)]

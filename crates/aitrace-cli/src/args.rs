@@ -15,7 +15,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve the viewer, the API and OTLP over HTTP on one port
+    /// Serve the viewer, the API and OTLP on one port
     Serve(Serve),
     /// Run a program with its environment set to send traces here
     Run(Run),

@@ -120,6 +120,7 @@ fn bad_calls_are_invalid_arguments() {
         (&[], short, "3"),
         (&[], huge, "3"),
         (&[], [frame(0, &plain), frame(0, &plain)].concat(), "3"),
+        (&[], [frame(0, b""), plain.clone()].concat(), "3"),
         (&[], frame(1, &gzip(&plain)), "3"),
         (&[], frame(2, &plain), "3"),
         (&[], frame(0, &[0xff; 20]), "3"),

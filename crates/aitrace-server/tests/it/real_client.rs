@@ -31,7 +31,11 @@ for compression in (grpc.Compression.NoCompression, grpc.Compression.Gzip):
 "#;
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "names the interpreter of a test")]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "names the interpreter of a test, and what is skipped"
+)]
 fn exporters_for_python_are_served() {
     let python = std::env::var("AITRACE_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let run = |program: &str, argument: &str| Command::new(&python).args(["-c", program, argument]).output();

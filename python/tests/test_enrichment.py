@@ -1,6 +1,10 @@
 """Enrichment as methods and free functions, as calls and blocks; late corrections; sessions and events."""
 
+import copy
 import json
+import pickle
+
+import pytest
 
 import aitrace
 from aitrace import Tracer, create_event, create_session, enrich_session, enrich_span
@@ -57,6 +61,39 @@ def test_an_event_can_be_corrected_by_the_id_it_got(tracer):
     created, updated = tracer.logs()
     assert created.attrs["event_id"] == updated.attrs["event_id"] == event
     assert (created.attrs["event_name"], created.attrs["duration_ms"]) == ("call", 5.0)
+
+
+@pytest.mark.parametrize("make", [lambda tracer, **about: tracer.create_event("job", **about), create_event])
+def test_an_event_tells_what_its_block_came_to(tracer, monkeypatch, make):
+    times = iter([1.0, 1.25, 2.0, 2.5])
+    monkeypatch.setattr("aitrace._events.time.perf_counter", lambda: next(times))
+    arguments = (tracer,) if make is not create_event else ("job",)
+    with make(*arguments, inputs={"q": 1}) as job:
+        assert isinstance(job, str)
+    with pytest.raises(LookupError, match="gone"), make(*arguments) as failed:
+        raise LookupError("gone")
+    created, updated, other, last = tracer.logs()
+    assert [created.event, updated.event, other.event, last.event] == ["event.created", "event.updated"] * 2
+    assert created.attrs["event_id"] == job != failed
+    assert (updated.level, updated.attrs) == ("info", {"event_id": job, "duration_ms": 250.0})
+    told = {"event_id": failed, "duration_ms": 500.0, "error": "LookupError: gone"}
+    assert (last.level, last.attrs) == ("error", told)
+
+
+def test_an_event_is_a_str_and_its_block_survives_everything(tracer):
+    class Bad(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    event = tracer.create_event("e")
+    assert type(pickle.loads(pickle.dumps(event))) is type(copy.copy(event)) is str
+    assert json.loads(json.dumps({event: event})) == {str(event): event}
+    with pytest.raises(Bad), event:
+        raise Bad
+    assert tracer.logs()[-1].attrs["error"] == "Bad"
+    with event, event:
+        tracer.shutdown()
+    assert tracer.create_event("e") is None
 
 
 def test_sessions_are_enriched_by_method_and_function_as_call_and_block(tracer):

@@ -6,7 +6,10 @@ import http.server
 import inspect
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -341,6 +344,65 @@ def test_a_server_gets_records_and_a_flush_tells_the_truth(server):
     server.status = 400
     result = buffered.flush()
     assert (result.ok, result.sent, result.remaining, result.dropped) == (False, 0, 0, {"refused": 1})
+
+
+LEFT = """
+import aitrace, sys
+from aitrace import BufferedLogger, Tracer
+tracer = Tracer(project="support", target="memory")
+buffered = BufferedLogger(sys.argv[1])
+buffered.logger.info("said", password="CANARY7")
+with buffered.trace_context(tracer, "work"):
+    buffered.logger.info("inside")
+"""
+
+
+def leave(url, folder, **variables):
+    """Ends a program whose server does not answer; what it says, and what it leaves."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AITRACE_")}
+    environment = {**kept, "AITRACE_SPOOL_DIR": str(folder / "spool"), **variables}
+    command = [sys.executable, "-c", LEFT, url]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    return done.stderr, sorted((folder / "spool").glob("*.jsonl"))
+
+
+def test_what_a_server_did_not_take_is_put_aside_at_exit_and_sent_by_the_next_start(
+    server, tmp_path, monkeypatch
+):
+    server.status = 503
+    pages = tmp_path / "pages"
+    url = f"{server.url}/api/ingest"
+    said, files = leave(url, tmp_path, AITRACE_FALLBACK_HTML=str(pages))
+    assert f"0 log records sent, 4 put aside in {tmp_path / 'spool'} for the next start; shown in " in said
+    assert len(files) == len(list(pages.glob("*.html"))) == 2  # of the project, and of no project
+    assert "CANARY7" not in said + "".join(path.read_text() for path in [*files, *pages.iterdir()])
+    assert [path.stat().st_mode & 0o777 for path in files] == [0o600] * 2
+    server.status = 200
+    server.bodies.clear()
+    monkeypatch.setenv("AITRACE_SPOOL_DIR", str(tmp_path / "spool"))
+    for project in ("support", None):
+        following = Tracer(project=project, target=url)
+        following.start_span("next").end()
+        assert following.flush().ok
+        following.shutdown()
+    lines = [
+        line for _, kind, body in server.bodies if "ndjson" in kind for line in body.decode().splitlines()
+    ]
+    sent = read("\n".join(lines))
+    replayed = events(sent)
+    assert sorted(replayed) == ["inside", "said", "work.end", "work.start"]
+    assert not any("crc32" in json.dumps(record) for record in sent)
+    assert list((tmp_path / "spool").glob("*.jsonl")) == []
+
+
+def test_what_cannot_be_put_aside_is_said_to_be_lost(server, tmp_path):
+    server.status = 503
+    (tmp_path / "file").write_text("")
+    said, files = leave(server.url, tmp_path, AITRACE_SPOOL_DIR=str(tmp_path / "file" / "spool"))
+    assert files == []
+    assert "0 log records sent, 4 lost (not_sent 4); cannot put them aside: " in said
+    said, _ = leave(server.url, tmp_path, AITRACE_SPOOL="off")
+    assert "0 log records sent, 4 lost (not_sent 4)\n" in said
 
 
 def test_stdout_and_hostile_values(tracer, capsys):

@@ -1,6 +1,7 @@
 """What OpenTelemetry promises of a TracerProvider, held by ``tracer.provider``, beside providers of others."""
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import http.server
@@ -16,6 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider as SdkProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from aitrace import Tracer
 
@@ -185,11 +187,10 @@ def test_what_is_beyond_the_limits_is_counted(tracer):
     assert finished.attributes["aitrace.dropped_parts"] == (1100 - 1024) + 2
 
 
-@pytest.mark.parametrize("flags", [0, 1])
-def test_a_remote_parent_is_a_parent_sampled_or_not(tracer, flags):
+def test_a_remote_parent_is_a_parent(tracer):
     state = otel.TraceState([("vendor", "x")])
     library = tracer.provider.get_tracer("library")
-    with library.start_as_current_span("server", context=remote(flags, state)) as span:
+    with library.start_as_current_span("server", context=remote(1, state)) as span:
         ids = span.get_span_context()
         assert ids.trace_flags.sampled and ids.trace_state.get("vendor") == "x" and not ids.is_remote
         with tracer.start_span("ours"):
@@ -197,6 +198,70 @@ def test_a_remote_parent_is_a_parent_sampled_or_not(tracer, flags):
     spans = named(tracer)
     assert (spans["server"].trace_id, spans["server"].parent_span_id) == (TRACE, SPAN)
     assert spans["ours"].parent_span_id == spans["server"].span_id
+
+
+def propagated():
+    carrier = {}
+    TraceContextTextMapPropagator().inject(carrier)
+    return carrier["traceparent"]
+
+
+def read_by_opentelemetry(tracer, header):
+    context = TraceContextTextMapPropagator().extract({"traceparent": header})
+    return tracer.provider.get_tracer("library").start_as_current_span("server", context=context)
+
+
+@contextlib.contextmanager
+def attached_by_opentelemetry(tracer, header):
+    token = otel_context.attach(TraceContextTextMapPropagator().extract({"traceparent": header}))
+    with tracer.start_span("server"):
+        yield
+    otel_context.detach(token)
+
+
+@contextlib.contextmanager
+def read_by_us(tracer, header):
+    assert tracer.provider
+    with tracer.extract_context({"traceparent": header}), tracer.start_span("server"):
+        yield
+
+
+@pytest.mark.parametrize("flags", ["00", "01"])
+@pytest.mark.parametrize("read", [read_by_opentelemetry, attached_by_opentelemetry, read_by_us])
+def test_whether_a_trace_is_recorded_is_followed_and_handed_on_whoever_reads_it(tracer, read, flags):
+    library = tracer.provider.get_tracer("library")
+    with read(tracer, f"00-{TRACE}-{SPAN}-{flags}"):
+        with library.start_as_current_span("theirs") as theirs, tracer.start_span("ours") as ours:
+            assert theirs.is_recording() == ours.is_recording() == (flags == "01")
+            assert propagated() == f"00-{TRACE}-{ours.span_id}-{flags}"
+            assert tracer.inject_context()["traceparent"] == propagated()
+        with tracer.extract_context(tracer.inject_context()):
+            assert propagated().endswith(flags)
+    recorded = {"server", "theirs", "ours"} if flags == "01" else set()
+    assert set(named(tracer)) == recorded
+    assert tracer.stats()["filtered"] == ({} if recorded else {"not_sampled": 3})
+
+
+def test_a_trace_that_a_rule_leaves_out_is_not_recorded_elsewhere():
+    tracer = Tracer(target="memory", rules=[{"sample": 0.0}])
+    with tracer.provider.get_tracer("library").start_as_current_span("root") as root:
+        assert not root.is_recording()
+        assert propagated().endswith("-00")
+    with tracer.start_span("root"):
+        assert propagated().endswith("-00")
+    with otel.use_span(root):
+        assert propagated().endswith("-00")
+
+
+def test_the_flag_of_a_span_stays_when_it_has_ended(tracer):
+    span = tracer.provider.get_tracer("library").start_span("s")
+    span.end()
+    with otel.use_span(span):
+        assert propagated().endswith("-01")
+    with tracer.start_span("ours") as ours:
+        ours.end()
+        with otel.use_span(otel.get_current_span()):
+            assert propagated().endswith("-01")
 
 
 def test_baggage_of_a_remote_parent_is_the_four_keys(tracer):

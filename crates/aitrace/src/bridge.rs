@@ -89,7 +89,7 @@ pub(crate) fn current(top: Option<&Context>) -> Option<Context> {
         match (ids, base) {
             (None, Some(base)) => differs(base, top),
             (Some(_), Some(base)) if same(base) => differs(base, top),
-            (Some(ids), base) => Some(found(bridge, ids, base)),
+            (Some(ids), base) => Some(found(bridge, ids, is_followed(span.span_context()), base)),
             (None, None) => None,
         }
     })
@@ -100,10 +100,19 @@ fn differs(base: &Context, top: Option<&Context>) -> Option<Context> {
     (!same).then(|| base.clone())
 }
 
-/// The context inside of a span that OpenTelemetry names; of one that is not ours, only its ids are known.
-fn found(bridge: &Bridge, ids: SpanContext, base: Option<&Context>) -> Context {
-    (bridge.find)(ids)
-        .unwrap_or_else(|| base.cloned().unwrap_or_default().inside(SpanRef { ids: ids.into(), place: None }))
+/// The context inside of a span that OpenTelemetry names; of one that is not ours, only its ids are known, and
+/// whether it is `followed`.
+fn found(bridge: &Bridge, ids: SpanContext, followed: bool, base: Option<&Context>) -> Context {
+    (bridge.find)(ids).unwrap_or_else(|| {
+        let base = base.cloned().unwrap_or_default();
+        if followed { base.with_remote_span(ids) } else { base.with_unsampled_remote_span(ids) }
+    })
+}
+
+/// Whether spans below are recorded. Another process has decided for its whole trace; another provider of this
+/// process only for itself.
+fn is_followed(theirs: &OtelSpanContext) -> bool {
+    theirs.is_sampled() || !theirs.is_remote()
 }
 
 /// The context that a span begins in when OpenTelemetry gives it this one.
@@ -116,7 +125,9 @@ pub(crate) fn context_of(theirs: &OtelContext) -> Context {
         None => Context::current_of_stack(),
     };
     match (ids, bridge()) {
-        (Some(ids), Some(bridge)) if base.span() != Some(ids) => found(bridge, ids, Some(&base)),
+        (Some(ids), Some(bridge)) if base.span() != Some(ids) => {
+            found(bridge, ids, is_followed(theirs.span().span_context()), Some(&base))
+        }
         _ => base,
     }
 }
@@ -129,12 +140,12 @@ pub(crate) fn span_context(theirs: &OtelSpanContext) -> Option<SpanContext> {
     })
 }
 
-/// Our ids as OpenTelemetry's.
-pub(crate) fn otel_span_context(ours: SpanContext, remote: bool) -> OtelSpanContext {
+/// Our ids as OpenTelemetry's, with whether the trace is recorded.
+pub(crate) fn otel_span_context(ours: SpanContext, remote: bool, sampled: bool) -> OtelSpanContext {
     OtelSpanContext::new(
         OtelTraceId::from_bytes(ours.trace_id.to_bytes()),
         OtelSpanId::from_bytes(ours.span_id.to_bytes()),
-        TraceFlags::SAMPLED,
+        if sampled { TraceFlags::SAMPLED } else { TraceFlags::NOT_SAMPLED },
         remote,
         TraceState::NONE,
     )

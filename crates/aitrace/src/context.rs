@@ -110,6 +110,11 @@ impl SpanRef {
         self.place.as_ref().is_none_or(|place| place.shard != UNSAMPLED)
     }
 
+    /// Whether it is a span of another process.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.place.as_ref().is_none_or(|place| place.key == u64::MAX)
+    }
+
     /// The number of the tracer, if the span is of this process.
     #[inline]
     pub(crate) fn tracer(&self) -> Option<u32> {

@@ -29,7 +29,8 @@ mod tests {
         let begun = thread_time().expect("known");
         let busy = Duration::from_millis(40);
         let spin = move || while thread_time().expect("known") < busy {};
-        std::thread::spawn(spin).join().expect("no panic");
+        let other = std::thread::Builder::new().name("busy".into()).spawn(spin).expect("a thread");
+        other.join().expect("no panic");
         let waited = thread_time().expect("known").saturating_sub(begun);
         assert!(waited < busy / 2, "{waited:?}");
     }

@@ -86,6 +86,7 @@
 
 #[doc(hidden)]
 pub mod __private;
+mod aside;
 mod attach;
 mod bounded;
 #[cfg(feature = "opentelemetry")]
@@ -151,6 +152,7 @@ pub use aitrace_model::{
     AnyValue, Clock, CodeLocation, ErrorInfo, EventType, Json, Level, LogRecord, Phase, SpanId, SpanKind,
     Status, SystemClock, Timestamp, TraceId,
 };
+pub use aside::{PutAside, put_aside};
 pub use attach::{ContextGuard, InContext, InSpan};
 pub use bounded::{capture, capture_debug};
 pub use builder::TracerBuilder;

@@ -119,8 +119,10 @@ impl opentelemetry::trace::Tracer for Tracer {
 fn started(handle: SpanHandle, outer: &Context, parent: &OtelContext) -> Span {
     match handle.context() {
         Some(ids) => {
-            open::add(ids, handle.within(outer));
-            Span::owned(handle, ids)
+            let inside = handle.within(outer);
+            let sampled = inside.is_sampled();
+            open::add(ids, inside);
+            Span::owned(handle, ids, sampled)
         }
         None => Span::unrecorded(parent),
     }

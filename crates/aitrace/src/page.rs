@@ -17,14 +17,9 @@ const MOST_BYTES: usize = 8 << 20;
 /// Writes a page of the records in spooled `files`, if a folder for it was named. A new file each time.
 pub(crate) fn write(core: &Core, hub: &Hub, files: &[PathBuf]) {
     let Some(folder) = &core.options.fallback_html else { return };
-    let records = read(files);
-    if records.is_empty() {
-        return;
-    }
-    let title = format!("{}: spans that were not sent", core.identity.project);
-    let html = aitrace_html::render(&title, &records);
-    match save(folder, &html) {
-        Ok(path) => {
+    match of(folder, &core.identity.project, files) {
+        Ok(None) => {}
+        Ok(Some(path)) => {
             say(&format!("{}: what was not sent is shown in {}", core.identity.project, path.display()));
         }
         Err(error) => {
@@ -32,6 +27,16 @@ pub(crate) fn write(core: &Core, hub: &Hub, files: &[PathBuf]) {
             hub.problems.report("fallback_html", message, hub.now());
         }
     }
+}
+
+/// Makes a page of the records in spooled `files`; `None` where there are none.
+pub(crate) fn of(folder: &Path, project: &str, files: &[PathBuf]) -> io::Result<Option<PathBuf>> {
+    let records = read(files);
+    if records.is_empty() {
+        return Ok(None);
+    }
+    let title = format!("{project}: spans that were not sent");
+    save(folder, &aitrace_html::render(&title, &records)).map(Some)
 }
 
 fn read(files: &[PathBuf]) -> Vec<Record> {

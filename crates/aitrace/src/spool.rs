@@ -27,6 +27,9 @@ pub(crate) use folder::private_file;
 pub(crate) use load::{Load, load};
 use writer::Writer;
 
+/// Records that are written together, as many as spans of a batch.
+const RECORDS_AT_ONCE: usize = 512;
+
 /// Bounds of a folder of spooled files.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
@@ -99,12 +102,27 @@ impl Spool {
             if deadline.is_some_and(|deadline| crate::instant::instant() > deadline) {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            let mut line = record.to_line(false);
-            record::seal(&mut line);
-            text.push_str(&line);
-            text.push('\n');
+            text.push_str(&sealed(&record));
             items += 1;
         }
+        self.append(&text, items)
+    }
+
+    /// Writes records; how many. An error where it is none.
+    pub(crate) fn write_records(&mut self, records: &[record::Record]) -> io::Result<u64> {
+        let mut items = 0;
+        for records in records.chunks(RECORDS_AT_ONCE) {
+            let text: String = records.iter().map(sealed).collect();
+            match self.append(&text, records.len() as u64) {
+                Ok(written) => items += written.items,
+                Err(error) if items == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(items)
+    }
+
+    fn append(&mut self, text: &str, items: u64) -> io::Result<Written> {
         let mut written = Written::default();
         if items == 0 {
             return Ok(written);
@@ -117,7 +135,7 @@ impl Spool {
             self.writer = Some(Writer::create(&self.options, &mut self.random)?);
         }
         let writer = self.writer.as_mut().expect("made above");
-        writer.append(&text, items)?;
+        writer.append(text, items)?;
         written.items = items;
         Ok(written)
     }
@@ -190,6 +208,14 @@ impl Spool {
         };
         files.into_iter().map(|file| file.path).filter(fits).collect()
     }
+}
+
+/// A record as a line of a spooled file.
+fn sealed(record: &record::Record) -> String {
+    let mut line = record.to_line(false);
+    record::seal(&mut line);
+    line.push('\n');
+    line
 }
 
 /// The records of what has finished.

@@ -49,8 +49,9 @@ pub(crate) fn current_span(py: Python<'_>) -> Option<Bound<'_, Span>> {
 #[pyfunction]
 pub(crate) fn attach<'py>(scope: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Option<Py<PyAny>>)> {
     let inner = scope.cast_exact::<Scope>().ok().filter(|_| otel::is_active());
-    let ids = inner.and_then(|scope| scope.get().context.span());
-    let other = ids.and_then(|ids| otel::attach_ids(scope.py(), ids));
+    let context = inner.map(|scope| &scope.get().context);
+    let ids = context.and_then(|context| Some((context.span()?, context.is_sampled())));
+    let other = ids.and_then(|(ids, sampled)| otel::attach_ids(scope.py(), ids, sampled));
     Ok((slot::set(scope)?, other))
 }
 

@@ -58,8 +58,11 @@ impl<'py> Here<'py> {
                 let same = self.span.as_ref().is_some_and(|known| known.is(&span));
                 if same { self } else { Self::inside(span) }
             }
-            otel::Current::Foreign(ids) => {
-                let context = self.context.with_remote_span(ids);
+            otel::Current::Foreign(ids, followed) => {
+                let context = match followed {
+                    true => self.context.with_remote_span(ids),
+                    false => self.context.with_unsampled_remote_span(ids),
+                };
                 Self { context, span: None, ..self }
             }
         }

@@ -64,6 +64,21 @@ fn masked_line(line: &str) -> Option<String> {
     aitrace::masked_line(line)
 }
 
+/// Puts lines of trace records aside for the next start: how many, in which folder, and the page that shows
+/// them; None where nothing is put aside. Raises OSError.
+#[pyfunction]
+#[pyo3(signature = (url, project, lines))]
+fn put_aside(
+    py: Python<'_>,
+    url: &str,
+    project: Option<&str>,
+    lines: Vec<String>,
+) -> PyResult<Option<(u64, std::path::PathBuf, Option<std::path::PathBuf>)>> {
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let put = py.detach(|| aitrace::put_aside(url, project, &lines))?;
+    Ok(put.map(|put| (put.records, put.folder, put.page)))
+}
+
 #[pymodule(gil_used = false)]
 mod _native {
     use pyo3::prelude::*;
@@ -84,6 +99,8 @@ mod _native {
     use crate::otel::set_otel_hook;
     #[pymodule_export]
     use crate::process::check_rules;
+    #[pymodule_export]
+    use crate::put_aside;
     #[pymodule_export]
     use crate::record::SpanRecord;
     #[pymodule_export]

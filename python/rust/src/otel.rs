@@ -17,8 +17,8 @@ pub(crate) enum Current<'py> {
     None,
     /// One of ours.
     Ours(Bound<'py, Span>),
-    /// One of another provider, or of another process.
-    Foreign(SpanContext),
+    /// One of another provider, or of another process; whether what is below it is recorded.
+    Foreign(SpanContext, bool),
 }
 
 /// Whether the bridge is in use.
@@ -41,11 +41,12 @@ pub(crate) fn current(py: Python<'_>) -> Current<'_> {
     if let Ok(span) = found.cast_exact::<Span>() {
         return Current::Ours(span.clone());
     }
-    let ids: Option<(String, String)> = found.extract().ok();
-    let ids = ids.and_then(|(trace_id, span_id)| {
-        Some(SpanContext { trace_id: trace_id.parse().ok()?, span_id: span_id.parse().ok()? })
+    let ids: Option<(String, String, bool)> = found.extract().ok();
+    let ids = ids.and_then(|(trace_id, span_id, followed)| {
+        let ids = SpanContext { trace_id: trace_id.parse().ok()?, span_id: span_id.parse().ok()? };
+        Some(Current::Foreign(ids, followed))
     });
-    ids.map_or(Current::None, Current::Foreign)
+    ids.unwrap_or(Current::None)
 }
 
 /// Makes our span OpenTelemetry's current one; the token undoes it. One that has no ids leaves what is.
@@ -57,9 +58,9 @@ pub(crate) fn attach(span: &Bound<'_, Span>) -> Option<Py<PyAny>> {
 }
 
 /// Makes a span of another process OpenTelemetry's current one; the token undoes it.
-pub(crate) fn attach_ids(py: Python<'_>, ids: SpanContext) -> Option<Py<PyAny>> {
+pub(crate) fn attach_ids(py: Python<'_>, ids: SpanContext, sampled: bool) -> Option<Py<PyAny>> {
     let hook = HOOK.get(py)?;
-    let ids = (ids.trace_id.to_hex(), ids.span_id.to_hex());
+    let ids = (ids.trace_id.to_hex(), ids.span_id.to_hex(), sampled);
     hook.bind(py).call_method1(intern!(py, "attach_ids"), ids).ok().map(Bound::unbind)
 }
 

@@ -141,6 +141,11 @@ impl Span {
         self.handle.is_recording()
     }
 
+    /// Whether its trace is recorded.
+    fn _is_sampled(&self) -> bool {
+        self.inside.is_sampled()
+    }
+
     /// What it carries, flattened: names joined by dots, lower case, `-` as `_`; a new dict each time.
     #[getter]
     fn attributes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

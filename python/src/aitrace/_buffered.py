@@ -42,6 +42,16 @@ class _Buffer:
         return thread is None or not thread.is_alive()
 
 
+class _Aside:
+    """What was put aside, and where."""
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.folder = ""
+        self.pages: list[str] = []
+        self.problem = ""
+
+
 class RecordLogger:
     """Writes trace records into a buffer: ``info("event", key=value)`` and the like; ``bind`` adds fields."""
 
@@ -123,7 +133,9 @@ class BufferedLogger:
 
     Of a file a flush is on disk or not at all. Where a server is away, records stay for the next flush.
     Nothing here raises but the constructor, for arguments that cannot be right. What is left when the
-    program ends is flushed once more.
+    program ends is flushed once more; what a server does not take then is put aside on disk, as spans are,
+    for the next tracer with this server and project or for ``aitrace import``, and shown on a page where
+    ``AITRACE_FALLBACK_HTML`` names a folder.
     """
 
     def __init__(
@@ -243,6 +255,28 @@ class BufferedLogger:
         lost = {reason: count for reason, count in dropped.items() if count}
         return FlushResult(ok=not problem and not lost, sent=sent, remaining=remaining, dropped=lost)
 
+    def _put_aside(self) -> _Aside:
+        """At exit: puts what a server has not taken on disk."""
+        aside = _Aside()
+        if not self.target.startswith(("http://", "https://")):
+            return aside
+        by_project: dict[str | None, list[str]] = {}
+        for buffer in self._buffers:
+            for line in buffer.lines:
+                by_project.setdefault(_project_of(line), []).append(line)
+        for project, lines in by_project.items():
+            try:
+                put = _native.put_aside(self.target, project, lines)
+            except OSError as error:
+                aside.problem = str(error)
+                continue
+            if put is not None:
+                records, folder, page = put
+                aside.records += records
+                aside.folder = str(folder)
+                aside.pages += [str(page)] if page is not None else []
+        return aside
+
     def _some(self, buffer: _Buffer) -> list[str]:
         """The first lines of a buffer, as many as go at once."""
         lines: list[str] = []
@@ -344,15 +378,40 @@ def _target(target: str | os.PathLike[str] | None) -> str:
     return os.path.abspath(os.path.expanduser(text.replace("<YYYYMMDD_HHMMSS>", stamp)))
 
 
+def _project_of(line: str) -> str | None:
+    """The project that a record names; None where it names none."""
+    meta = json.loads(line).get("__tracer_meta__", {})
+    project = meta.get("project")
+    return project if isinstance(project, str) else None
+
+
 def flush_all(deadline: float) -> None:
-    """At exit: delivers what every thread has left, and says on stderr what could not be."""
+    """At exit: delivers what every thread has left, puts aside what a server did not take, and says so."""
     for logger in list(_alive):
         if not any(buffer.lines for buffer in logger._buffers):
             continue
         with contextlib.suppress(Exception):
             result = logger._flush(deadline, everything=True)
-            lost = sum(result.dropped.values()) + result.remaining
-            if lost:
-                print(
-                    f"aitrace: {logger.target}: {result.sent} log records sent, {lost} lost", file=sys.stderr
-                )
+            aside = logger._put_aside() if result.remaining else _Aside()
+            told = _told(result, aside)
+            if told:
+                print(f"aitrace: {logger.target}: {told}", file=sys.stderr)
+
+
+def _told(result: FlushResult, aside: _Aside) -> str:
+    """What became of the records; empty where all were sent."""
+    dropped = dict(result.dropped)
+    if result.remaining > aside.records:
+        dropped["not_sent"] = result.remaining - aside.records
+    if not dropped and not aside.records:
+        return ""
+    parts = [f"{result.sent} log records sent"]
+    if aside.records:
+        parts.append(f"{aside.records} put aside in {aside.folder} for the next start")
+    if dropped:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in dropped.items())
+        parts.append(f"{sum(dropped.values())} lost ({reasons})")
+    text = ", ".join(parts)
+    if aside.problem:
+        text += f"; cannot put them aside: {aside.problem}"
+    return text + "".join(f"; shown in {page}" for page in aside.pages)

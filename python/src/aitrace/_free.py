@@ -9,6 +9,7 @@ from aitrace import _native
 from aitrace._types import FlushResult
 
 if TYPE_CHECKING:
+    from aitrace._events import Event
     from aitrace._tracer import Tracer
 
 
@@ -71,8 +72,10 @@ def create_session(
     return None if found is None else found.create_session(session_name, **settings)
 
 
-def create_event(name: str, *, tracer: Tracer | None = None, **about: Any) -> str | None:
+def create_event(name: str, *, tracer: Tracer | None = None, **about: Any) -> Event | None:
     """Records an event by the tracer that is found here; its id, None where nothing is recorded.
+
+    The id works with ``with``, as that of ``Tracer.create_event``.
 
     ``about`` is that of ``Tracer.create_event``: ``event_type``, ``inputs``, ``outputs``, ``error``,
     ``duration`` (milliseconds), ``metadata``, ``config``, ``feedback``, ``metrics``.

@@ -5,8 +5,10 @@ spans are OpenTelemetry's current ones, too. The global provider is touched by `
 
 What is decided here:
 
-- Everything is recorded. A parent that is not sampled, or records nothing, is a parent like any other: who
-  decides what to keep are the tracer's own rules, not a proxy in front of the service.
+- A remote parent that is not sampled is followed, as ``extract_context`` does: its whole trace is not
+  recorded. A span of another provider of this process that records nothing is a parent like any other: its
+  sampler speaks for that provider, and ours are the tracer's own rules.
+- What is not recorded has flags ``00``, so that a propagator of OpenTelemetry's tells the next process.
 - Where instrumentation is suppressed (OpenTelemetry's context key) nothing is recorded, so that an
   exporter's own requests are not traced.
 - A tracer that was shut down gives spans that stand for their parents, as OpenTelemetry demands.
@@ -56,7 +58,7 @@ class BridgeSpan(trace.Span):
         self._record_exception = record_exception
         self._set_status_on_exception = set_status_on_exception
         ids = int(span.trace_id, 16), int(span.span_id, 16)
-        flags = _FLAGS if span.is_recording() else trace.DEFAULT_TRACE_OPTIONS
+        flags = _FLAGS if span._is_sampled() else trace.DEFAULT_TRACE_OPTIONS
         self._context = trace.SpanContext(*ids, is_remote=False, trace_flags=flags, trace_state=trace_state)
 
     @property
@@ -89,7 +91,7 @@ class BridgeSpan(trace.Span):
         parent = self.native.parent_span_id
         if parent is None:
             return None
-        return trace.SpanContext(self._context.trace_id, int(parent, 16), False, _FLAGS)
+        return trace.SpanContext(self._context.trace_id, int(parent, 16), False, self._context.trace_flags)
 
     def get_span_context(self) -> trace.SpanContext:
         """Its ids."""
@@ -280,7 +282,7 @@ class _Hook:
 
     @staticmethod
     def current() -> Any:
-        """Our span, the ids of another's, or None."""
+        """Our span; of another's, its ids and whether it is followed; or None."""
         return known(trace.get_current_span())
 
     @staticmethod
@@ -290,9 +292,10 @@ class _Hook:
         return otel_context.attach(trace.set_span_in_context(BridgeSpan(span, trace_state=state)))
 
     @staticmethod
-    def attach_ids(trace_id: str, span_id: str) -> Any:
+    def attach_ids(trace_id: str, span_id: str, sampled: bool) -> Any:
         """Makes a span of another process the current one."""
-        ids = trace.SpanContext(int(trace_id, 16), int(span_id, 16), True, _FLAGS)
+        flags = _FLAGS if sampled else trace.DEFAULT_TRACE_OPTIONS
+        ids = trace.SpanContext(int(trace_id, 16), int(span_id, 16), True, flags)
         return otel_context.attach(trace.set_span_in_context(trace.NonRecordingSpan(ids)))
 
     @staticmethod
@@ -312,10 +315,9 @@ def _parent(above: trace.Span, context: Context | None) -> tuple[Any, bool]:
         return None, True
     if isinstance(found, _native.Span):
         return found, False
-    trace_id, span_id = found
     members = ((key, baggage.get_baggage(key, context)) for key in _TRAVELS)
     carried = ",".join(f"{key}={quote(value)}" for key, value in members if isinstance(value, str))
-    return remote(trace_id, span_id, carried), False
+    return remote(found, carried), False
 
 
 _native.set_otel_hook(_Hook)

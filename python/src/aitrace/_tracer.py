@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from aitrace import _decorators, _native, _place, _processors
 from aitrace._errors import ConfigurationError
+from aitrace._events import Event
 from aitrace._exporter import adapt
 from aitrace._finished import Code, FinishedLog, FinishedSpan
 from aitrace._types import EventType, EventTypeName, FlushResult, LevelName
@@ -173,6 +174,41 @@ class Tracer(_native.Tracer):
         ``level`` is debug, info, warning or error.
         """
         return self._log(event, level, fields, _place.of_caller())
+
+    def create_event(
+        self,
+        name: Any,
+        *,
+        event_type: EventType | EventTypeName | None = None,
+        inputs: Any | None = None,
+        outputs: Any | None = None,
+        error: Any | None = None,
+        duration: float | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
+        feedback: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Event | None:
+        """Records something that happened outside of traced code, under the current span if there is one.
+
+        Its id, None where nothing is recorded. ``duration`` is in milliseconds. The id works with ``with``:
+        then the block's duration, and the error that leaves it, are told when it ends.
+        """
+        event_id = super().create_event(
+            name,
+            event_type=event_type,
+            inputs=inputs,
+            outputs=outputs,
+            error=error,
+            duration=duration,
+            metadata=metadata,
+            config=config,
+            feedback=feedback,
+            metrics=metrics,
+            **kwargs,
+        )
+        return None if event_id is None else Event(event_id, self)
 
     def inject_context(self, carrier: MutableMapping[str, str] | None = None) -> MutableMapping[str, str]:
         """Writes the headers of the current context into ``carrier``, or a new dict, and returns it.

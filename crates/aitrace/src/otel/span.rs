@@ -23,8 +23,8 @@ pub struct Span {
 }
 
 impl Span {
-    pub(super) fn owned(handle: SpanHandle, context: SpanContext) -> Self {
-        let theirs = bridge::otel_span_context(context, false);
+    pub(super) fn owned(handle: SpanHandle, context: SpanContext, sampled: bool) -> Self {
+        let theirs = bridge::otel_span_context(context, false, sampled);
         Self { handle: ManuallyDrop::new(handle), context: theirs, owned: Some(context) }
     }
 
@@ -37,8 +37,9 @@ impl Span {
 
 /// OpenTelemetry's context inside of a span of ours: what libraries say of the current span goes there.
 pub(super) fn inside(outer: &OtelContext, span: SpanRef) -> OtelContext {
-    let context = bridge::otel_span_context(span.context(), span.place.is_none());
-    if span.place.is_none() {
+    let remote = span.is_remote();
+    let context = bridge::otel_span_context(span.context(), remote, span.is_sampled());
+    if remote {
         return outer.with_remote_span_context(context);
     }
     // Not dropped with this value: who began the span ends it.

@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use aitrace::{Context, Enrich, Tracer, testing};
 use opentelemetry::trace::{
-    FutureExt as _, Link, Span as _, SpanKind, Status, TraceContextExt as _, Tracer as _, TracerProvider as _,
+    FutureExt as _, Link, Span as _, SpanContext as OtelSpanContext, SpanId as OtelSpanId, SpanKind, Status,
+    TraceContextExt as _, TraceFlags, TraceId as OtelTraceId, TraceState, Tracer as _, TracerProvider as _,
 };
 use opentelemetry::{Context as OtelContext, InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
@@ -199,6 +200,43 @@ fn baggage_reaches_their_spans() {
     }
     let points: Vec<_> = tracer.spans().into_iter().map(|span| span.datapoint_id).collect();
     assert_eq!(points, [Some("d1".to_owned()), Some("d1".to_owned())]);
+}
+
+/// What a propagator would write: the flags of what is current.
+fn flags() -> u8 {
+    OtelContext::map_current(|current| current.span().span_context().trace_flags().to_u8())
+}
+
+#[test]
+fn whether_a_trace_is_recorded_is_followed_and_handed_on_by_both_sides() {
+    for (remote, sampled, recorded) in
+        [(true, true, true), (true, false, false), (false, false, true), (false, true, true)]
+    {
+        let (tracer, _clock) = testing::tracer();
+        let library = tracer.provider().tracer("library");
+        let flag = if sampled { TraceFlags::SAMPLED } else { TraceFlags::NOT_SAMPLED };
+        let (trace, span) = (OtelTraceId::from_bytes([7; 16]), OtelSpanId::from_bytes([7; 8]));
+        let parent = OtelSpanContext::new(trace, span, flag, remote, TraceState::NONE);
+        let above = OtelContext::new().with_remote_span_context(parent);
+        {
+            let _above = above.clone().attach();
+            let ours = tracer.start_span("ours");
+            assert_eq!((ours.is_recording(), flags()), (recorded, u8::from(recorded)));
+            assert!(ours.context().is_some_and(|ids| ids.trace_id.to_bytes() == [7; 16]));
+            library.in_span("inside", |_| assert_eq!(flags(), u8::from(recorded)));
+        }
+        let span = library.start_with_context("theirs", &above);
+        assert_eq!((span.is_recording(), span.span_context().is_sampled()), (recorded, recorded));
+        assert!(!span.span_context().is_remote());
+        drop(span);
+        assert_eq!(tracer.spans().len(), if recorded { 3 } else { 0 }, "{remote} {sampled}");
+        // Our own way in says the same.
+        let header = if sampled { "01" } else { "00" };
+        let header = format!("00-{trace}-07070707070707ff-{header}");
+        let _context = tracer.extract_context([("traceparent", header)]).attach();
+        assert_eq!(flags(), u8::from(sampled));
+        OtelContext::map_current(|current| assert!(current.span().span_context().is_remote()));
+    }
 }
 
 #[test]

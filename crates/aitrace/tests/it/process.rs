@@ -261,9 +261,9 @@ fn what_was_masked_and_left_out_is_told_with_the_next_batch_and_told_once() {
     let text = "rules = [{name = 'health', drop = true, when = {name = 'GET *'}}, {sample = 0.0, when = {name = 'not*'}}]";
     let tracer =
         Tracer::builder().target(&*stub.url).rules(rules(text)).tick(Duration::from_hours(1)).build();
-    ["GET /", "GET /x", "not this", "first"].into_iter().for_each(|name| {
+    for name in ["GET /", "GET /x", "not this", "first"] {
         tracer.start_span(name).set_attribute("password", "x");
-    });
+    }
     assert!(tracer.flush(WAIT).ok);
     drop(tracer.start_span("second"));
     assert!(tracer.flush(WAIT).ok);

@@ -234,7 +234,7 @@ fn after_shutdown_nothing_is_recorded_and_nothing_fails() {
 fn a_shutdown_returns_when_the_exporter_has_shut_down() {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::mpsc::{Receiver, channel};
+    use std::sync::mpsc::{Receiver, sync_channel};
 
     /// Takes as long to shut down as somebody else says.
     struct Slow(std::sync::Mutex<Receiver<()>>, Arc<AtomicBool>);
@@ -243,25 +243,22 @@ fn a_shutdown_returns_when_the_exporter_has_shut_down() {
             aitrace::Exported::Sent { rejected: 0 }
         }
         fn shutdown(&self) {
-            drop(self.0.lock().expect("not poisoned").recv());
+            self.0.lock().expect("not poisoned").recv().unwrap_or_default();
             self.1.store(true, Ordering::SeqCst);
         }
     }
 
-    let (go, gone) = channel();
+    let (go, gone) = sync_channel(0);
     let done = Arc::new(AtomicBool::new(false));
     let tracer = aitrace::Tracer::builder().exporter(Slow(gone.into(), done.clone())).build();
     drop(tracer.start_span("a"));
-    let other = std::thread::spawn(move || {
-        // By now the worker has been told to end, or will be: it waits for this in either case.
-        std::thread::yield_now();
-        go.send(()).expect("it waits");
-    });
+    let sent = move || go.send(()).expect("it waits");
+    let other = std::thread::Builder::new().name("other".into()).spawn(sent).expect("a thread");
     assert!(tracer.shutdown(std::time::Duration::from_secs(10)).ok && done.load(Ordering::SeqCst));
     other.join().expect("no panic");
 
     // One that does not end is not waited for any longer than was asked for.
-    let (_never, gone) = channel();
+    let (_never, gone) = sync_channel(0);
     let tracer = aitrace::Tracer::builder().exporter(Slow(gone.into(), done)).build();
     drop(tracer.start_span("a"));
     let (result, took) = crate::network::timed(|| tracer.shutdown(std::time::Duration::from_millis(200)));

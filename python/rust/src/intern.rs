@@ -69,15 +69,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_address_may_hold_one_text_after_the_other() {
+    fn an_address_may_hold_another_text_and_the_table_is_bounded() {
         let mut buffer = String::from("order");
         assert_eq!(text(&buffer).as_str(), "order");
         buffer.replace_range(.., "score");
         assert_eq!(text(&buffer).as_str(), "score");
         assert!(matches!(text(&buffer), Text::Static("score")));
+        the_table_is_bounded_in_length_and_number();
     }
 
-    #[test]
+    /// Fills the table of the process, therefore after what needs room in it.
     fn the_table_is_bounded_in_length_and_number() {
         let long = "x".repeat(LONGEST + 1);
         assert!(matches!(text(&long), Text::Shared(_)));

@@ -9,7 +9,8 @@ use crate::http::{Answer, raw, raw_cut};
 use crate::rig::Rig;
 use crate::samples::{PROTOBUF, log, otlp, trace_id};
 
-const UPLOADS: [&str; 3] = ["/api/ingest", "/v1/traces", "/opentelemetry/v1/traces"];
+const UPLOADS: [&str; 5] =
+    ["/api/ingest", "/v1/traces", "/opentelemetry/v1/traces", "/v1/logs", "/opentelemetry/v1/logs"];
 const READS: [&str; 8] = [
     "/api/traces",
     "/api/trace/01000000000000000000000000000001",

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aitrace_model::LostRules;
-use aitrace_server::{Server, ServerError, ServerOptions};
-use aitrace_store::{DocumentStore, ErrorKind, StoreError, TelemetryStore};
+use aitrace_server::{Server, ServerError, ServerOptions, Stores};
+use aitrace_store::{ErrorKind, StoreError, TelemetryStore as _};
 use aitrace_store_embedded::{EmbeddedStore, Options};
 use anyhow::{Context as _, Result};
 use tokio::runtime::{Builder, Runtime};
@@ -42,10 +42,8 @@ impl Local {
         let silent_ns = i64::try_from(serving.lost_after.as_nanos()).unwrap_or(i64::MAX);
         let options = Options { lost: LostRules { silent_ns, ..LostRules::default() }, ..Options::default() };
         let store = Arc::new(EmbeddedStore::open(dir, options).map_err(|error| not_opened(&error))?);
-        let telemetry: Arc<dyn TelemetryStore> = store.clone();
-        let documents: Arc<dyn DocumentStore> = store.clone();
         let options = ServerOptions { prices: serving.prices.clone(), ..ServerOptions::default() };
-        let mut server = Server::builder().telemetry(telemetry).documents(documents).options(options);
+        let mut server = Server::builder().stores(Stores::with_sql(store.clone())).options(options);
         for (address, demanded) in &serving.ingest {
             server = server.ingest(*address, *demanded);
         }

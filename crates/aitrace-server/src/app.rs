@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use aitrace_store::{DocumentStore, TelemetryStore};
 use tokio::sync::Semaphore;
 
 use crate::closing::Closing;
@@ -10,6 +9,7 @@ use crate::error::{ApiError, Kind, Result};
 use crate::guard::Hosts;
 use crate::memory::Memory;
 use crate::options::ServerOptions;
+use crate::stores::Stores;
 
 /// The state behind the routes. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -17,8 +17,7 @@ pub(crate) struct App(Arc<Inner>);
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) telemetry: Arc<dyn TelemetryStore>,
-    pub(crate) documents: Arc<dyn DocumentStore>,
+    pub(crate) stores: Stores,
     pub(crate) options: ServerOptions,
     pub(crate) hosts: Hosts,
     pub(crate) memory: Memory,
@@ -39,17 +38,10 @@ impl std::ops::Deref for App {
 }
 
 impl App {
-    pub(crate) fn new(
-        telemetry: Arc<dyn TelemetryStore>,
-        documents: Arc<dyn DocumentStore>,
-        options: ServerOptions,
-        hosts: Hosts,
-        closing: Closing,
-    ) -> Self {
+    pub(crate) fn new(stores: Stores, options: ServerOptions, hosts: Hosts, closing: Closing) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Self(Arc::new(Inner {
-            telemetry,
-            documents,
+            stores,
             hosts,
             memory: Memory::new(options.limits.memory_bytes),
             live: Arc::new(Semaphore::new(options.limits.live_readers)),

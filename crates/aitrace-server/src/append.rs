@@ -13,9 +13,9 @@ pub(crate) async fn append(app: &App, batch: Batch) -> Result<()> {
         return Ok(());
     }
     let patches: Vec<SessionPatch> = batch.logs.iter().filter_map(session_patch).collect();
-    app.telemetry.append(batch).await.map_err(|error| ApiError::writing(&error))?;
+    app.stores.telemetry.append(batch).await.map_err(|error| ApiError::writing(&error))?;
     for patch in patches {
-        app.documents.put_session(patch).await.map_err(|error| ApiError::writing(&error))?;
+        app.stores.documents.put_session(patch).await.map_err(|error| ApiError::writing(&error))?;
     }
     Ok(())
 }

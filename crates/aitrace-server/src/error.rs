@@ -18,6 +18,7 @@ use serde_json::json;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     BadRequest,
+    Forbidden,
     CrossSite,
     NotFound,
     MethodNotAllowed,
@@ -37,8 +38,9 @@ type RpcCode = i32;
 
 impl Kind {
     #[cfg(test)]
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::BadRequest,
+        Self::Forbidden,
         Self::CrossSite,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -56,6 +58,7 @@ impl Kind {
     const fn row(self) -> (&'static str, StatusCode, RpcCode) {
         match self {
             Self::BadRequest => ("bad_request", StatusCode::BAD_REQUEST, 3),
+            Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN, 7),
             Self::CrossSite => ("cross_site", StatusCode::FORBIDDEN, 7),
             Self::NotFound => ("not_found", StatusCode::NOT_FOUND, 5),
             Self::MethodNotAllowed => ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, 12),

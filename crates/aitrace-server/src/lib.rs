@@ -6,12 +6,12 @@
 //! ```
 //!
 //! Stages: ingest to view, each in the module of its verb; decoding, normalising and storing themselves are
-//! other crates' work. In: HTTP requests. Out: answers, live streams, batches for a
-//! [`TelemetryStore`](aitrace_store::TelemetryStore) and a [`DocumentStore`](aitrace_store::DocumentStore).
+//! other crates' work. In: HTTP requests. Out: answers, live streams, batches and questions for the [`Stores`].
 //!
 //! What holds for every request:
 //! - It names a host of ours and comes from no other web site; loopback is not a trust boundary.
 //! - Its route stands in one table with its policy. `GET` changes nothing.
+//! - Its caller decides which projects it touches; handlers know no other way to a scope.
 //! - Memory is reserved before it is used, before and after decompression; what does not fit is answered 429.
 //! - What was acknowledged is durable. Bad input is answered 4xx and never costs the good input beside it;
 //!   a passing fault is answered 429 or 503 with `Retry-After`, so that no sender drops data for it.
@@ -19,6 +19,7 @@
 
 mod app;
 mod append;
+mod caller;
 mod closing;
 mod decode;
 mod error;
@@ -37,9 +38,11 @@ mod query;
 mod route;
 mod server;
 mod stall;
+mod stores;
 mod unpack;
 mod view;
 
 pub use limits::Limits;
 pub use options::ServerOptions;
 pub use server::{Bound, Server, ServerBuilder, ServerError};
+pub use stores::Stores;

@@ -7,14 +7,14 @@ use aitrace_price::Table;
 use aitrace_store::Batch;
 
 use crate::app::App;
+use crate::caller::Caller;
 use crate::decode::Exported;
 
 /// What holds for all data of a request that comes now.
-pub(crate) fn context(app: &App) -> Context {
+pub(crate) fn context(app: &App, caller: &Caller) -> Context {
     Context {
         default_project: app.options.default_project.clone(),
-        // Keys will decide the project of whoever uses one.
-        forced_project: None,
+        forced_project: caller.project().map(str::to_owned),
         received: app.options.clock.now(),
     }
 }

@@ -21,12 +21,15 @@ pub(crate) enum Effect {
 /// reaches it may do everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Nothing: it shows no data.
+    /// Nothing: it shows no data of a project.
     Open,
     /// Read a project.
     Read,
     /// Add to a project.
     Ingest,
+    /// Delete from a project, and decide who may use it.
+    #[expect(dead_code, reason = "routes of administration come next")]
+    Admin,
 }
 
 /// The body a route takes.

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use aitrace_store::{DocumentStore, TelemetryStore};
 use tokio::net::TcpListener;
 
 use crate::app::App;
@@ -14,14 +12,15 @@ use crate::guard::Hosts;
 use crate::listen;
 use crate::options::ServerOptions;
 use crate::route::{ingest_router, router};
+use crate::stores::Stores;
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// The builder was given no store.
-    #[error("no {0} store was given to the server")]
-    NoStore(&'static str),
+    /// The builder was given no stores.
+    #[error("no stores were given to the server")]
+    NoStores,
     /// Everyone in the network could read and write, because no keys protect the data.
     #[error(
         "{0} can be reached from other machines, and there are no keys that protect the data; \
@@ -38,7 +37,7 @@ pub enum ServerError {
     },
 }
 
-/// An HTTP server over two stores.
+/// An HTTP server over stores.
 #[derive(Debug)]
 pub struct Server;
 
@@ -52,22 +51,15 @@ impl Server {
 /// The description of a server.
 #[derive(Debug, Default)]
 pub struct ServerBuilder {
-    telemetry: Option<Arc<dyn TelemetryStore>>,
-    documents: Option<Arc<dyn DocumentStore>>,
+    stores: Option<Stores>,
     options: ServerOptions,
     ingest: Vec<(SocketAddr, bool)>,
 }
 
 impl ServerBuilder {
-    /// Where spans and log records are kept. Required.
-    pub fn telemetry(mut self, store: Arc<dyn TelemetryStore>) -> Self {
-        self.telemetry = Some(store);
-        self
-    }
-
-    /// Where sessions and the like are kept. Required.
-    pub fn documents(mut self, store: Arc<dyn DocumentStore>) -> Self {
-        self.documents = Some(store);
+    /// Where everything is kept. Required.
+    pub fn stores(mut self, stores: Stores) -> Self {
+        self.stores = Some(stores);
         self
     }
 
@@ -88,8 +80,7 @@ impl ServerBuilder {
     /// Takes the addresses. The main one must be a loopback one; port 0 takes any free port. Connections are taken from
     /// now on, and answered once [`Bound::serve`] runs.
     pub async fn bind(self, addr: SocketAddr) -> Result<Bound, ServerError> {
-        let telemetry = self.telemetry.ok_or(ServerError::NoStore("telemetry"))?;
-        let documents = self.documents.ok_or(ServerError::NoStore("document"))?;
+        let stores = self.stores.ok_or(ServerError::NoStores)?;
         let (listener, local) = listen_on(addr).await?;
         let mut hosts = Hosts::new(local, &self.options.hosts);
         let mut further = Vec::new();
@@ -106,7 +97,7 @@ impl ServerBuilder {
             }
         }
         let (close, closing) = closing::channel();
-        let app = App::new(telemetry, documents, self.options, hosts, closing);
+        let app = App::new(stores, self.options, hosts, closing);
         Ok(Bound { listener, local, further, app, close })
     }
 }

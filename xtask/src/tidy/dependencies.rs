@@ -31,7 +31,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("aitrace-store-embedded", &["aitrace-model", "aitrace-store"]),
     (
         "aitrace-server",
-        &["aitrace-model", "aitrace-normalise", "aitrace-otlp", "aitrace-price", "aitrace-store", "aitrace-web"],
+        &[
+            "aitrace-model",
+            "aitrace-normalise",
+            "aitrace-otlp",
+            "aitrace-price",
+            "aitrace-store",
+            "aitrace-web",
+        ],
     ),
     (
         "aitrace-cli",

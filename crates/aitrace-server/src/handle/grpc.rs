@@ -14,6 +14,7 @@ use hyper::body::Frame;
 use tokio::time::timeout;
 
 use crate::app::App;
+use crate::caller::Caller;
 use crate::decode::Signal;
 use crate::error::{ApiError, Kind, Result};
 use crate::handle::otlp::export;
@@ -28,16 +29,16 @@ pub(crate) const LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsServic
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// `TraceService/Export`.
-pub(crate) async fn traces(State(app): State<App>, request: Request) -> Result<Response> {
-    call(&app, request, Signal::Traces).await
+pub(crate) async fn traces(State(app): State<App>, caller: Caller, request: Request) -> Result<Response> {
+    call(&app, &caller, request, Signal::Traces).await
 }
 
 /// `LogsService/Export`.
-pub(crate) async fn logs(State(app): State<App>, request: Request) -> Result<Response> {
-    call(&app, request, Signal::Logs).await
+pub(crate) async fn logs(State(app): State<App>, caller: Caller, request: Request) -> Result<Response> {
+    call(&app, &caller, request, Signal::Logs).await
 }
 
-async fn call(app: &App, request: Request, signal: Signal) -> Result<Response> {
+async fn call(app: &App, caller: &Caller, request: Request, signal: Signal) -> Result<Response> {
     if request.version() != Version::HTTP_2 {
         return Err(ApiError::new(Kind::BadRequest, "gRPC needs HTTP/2", "Send to /v1/traces or /v1/logs."));
     }
@@ -45,7 +46,7 @@ async fn call(app: &App, request: Request, signal: Signal) -> Result<Response> {
     let deadline = deadline(request.headers())?;
     let unary = async {
         let upload = receive(app, request).await?.unframed(packing)?;
-        export(app, upload, signal, Encoding::Protobuf).await
+        export(app, caller, upload, signal, Encoding::Protobuf).await
     };
     let message = match deadline {
         Some(deadline) => timeout(deadline, unary).await.unwrap_or_else(|_| {

@@ -16,19 +16,21 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast};
 use tokio::time::{Instant, timeout_at};
 
 use crate::app::App;
+use crate::caller::Caller;
 use crate::closing::Closing;
 use crate::error::{ApiError, Kind, Result};
 use crate::query;
 use crate::view;
 
 /// Tells changes until the reader goes or the server stops.
-pub(crate) async fn get(State(app): State<App>, uri: Uri) -> Result<Response> {
+pub(crate) async fn get(State(app): State<App>, caller: Caller, uri: Uri) -> Result<Response> {
     let (scope, trace_id) = query::live(&uri)?;
+    let scope = caller.scope(scope)?;
     let place = app.live.clone().try_acquire_owned().map_err(|_| {
         ApiError::new(Kind::Unavailable, "too many live readers", "Close other windows, or try again later.")
     })?;
     let reader = Reader {
-        changes: app.telemetry.subscribe(),
+        changes: app.stores.telemetry.subscribe(),
         closing: app.closing.clone(),
         scope,
         trace_id,

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::app::App;
 use crate::append::append;
+use crate::caller::Caller;
 use crate::decode::{self, Signal};
 use crate::error::Result;
 use crate::ingest::{Upload, receive};
@@ -14,25 +15,31 @@ use crate::media::Media;
 use crate::normalise;
 
 /// Stores the spans that can be read; `partial_success` says which cannot, and why.
-pub(crate) async fn traces(State(app): State<App>, request: Request) -> Result<Response> {
-    post(&app, request, Signal::Traces).await
+pub(crate) async fn traces(State(app): State<App>, caller: Caller, request: Request) -> Result<Response> {
+    post(&app, &caller, request, Signal::Traces).await
 }
 
 /// The same for log records.
-pub(crate) async fn logs(State(app): State<App>, request: Request) -> Result<Response> {
-    post(&app, request, Signal::Logs).await
+pub(crate) async fn logs(State(app): State<App>, caller: Caller, request: Request) -> Result<Response> {
+    post(&app, &caller, request, Signal::Logs).await
 }
 
-async fn post(app: &App, request: Request, signal: Signal) -> Result<Response> {
+async fn post(app: &App, caller: &Caller, request: Request, signal: Signal) -> Result<Response> {
     let upload = receive(app, request).await?;
     let encoding = if upload.media == Media::Json { Encoding::Json } else { Encoding::Protobuf };
-    let body = export(app, upload, signal, encoding).await?;
+    let body = export(app, caller, upload, signal, encoding).await?;
     Ok(([(header::CONTENT_TYPE, encoding.content_type())], body).into_response())
 }
 
 /// Decodes, normalises and stores an export request. The answer's message, once all that was kept is durable.
-pub(crate) async fn export(app: &App, upload: Upload, signal: Signal, encoding: Encoding) -> Result<Vec<u8>> {
-    let (context, prices) = (normalise::context(app), app.options.prices.clone());
+pub(crate) async fn export(
+    app: &App,
+    caller: &Caller,
+    upload: Upload,
+    signal: Signal,
+    encoding: Encoding,
+) -> Result<Vec<u8>> {
+    let (context, prices) = (normalise::context(app, caller), app.options.prices.clone());
     let read = move |upload: Upload| {
         let (body, reservation) = upload.open()?;
         let (exported, refused, message) = decode::otlp(&body, signal, encoding)?;

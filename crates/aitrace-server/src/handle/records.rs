@@ -7,15 +7,16 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::append::append;
+use crate::caller::Caller;
 use crate::decode::{self, Records, Rejected};
 use crate::error::Result;
 use crate::ingest::{Upload, receive};
 use crate::normalise;
 
 /// Stores the records that can be read and says which cannot, and why.
-pub(crate) async fn post(State(app): State<App>, request: Request) -> Result<Response> {
+pub(crate) async fn post(State(app): State<App>, caller: Caller, request: Request) -> Result<Response> {
     let upload = receive(&app, request).await?;
-    let (context, prices) = (normalise::context(&app), app.options.prices.clone());
+    let (context, prices) = (normalise::context(&app, &caller), app.options.prices.clone());
     let limits = app.options.limits.clone();
     let read = move |upload: Upload| {
         let media = upload.media;

@@ -11,28 +11,32 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 
 use crate::app::App;
+use crate::caller::Caller;
 use crate::error::{ApiError, Kind, Result};
 use crate::query;
 use crate::view;
 
 /// `GET /api/traces`.
-pub(crate) async fn list(State(app): State<App>, uri: Uri) -> Result<Response> {
-    let (filter, page) = query::list(&uri)?;
-    let page = app.telemetry.list_traces(&filter, &page).await.map_err(|error| ApiError::reading(&error))?;
+pub(crate) async fn list(State(app): State<App>, caller: Caller, uri: Uri) -> Result<Response> {
+    let (mut filter, page) = query::list(&uri)?;
+    filter.scope = caller.scope(filter.scope)?;
+    let page =
+        app.stores.telemetry.list_traces(&filter, &page).await.map_err(|error| ApiError::reading(&error))?;
     Ok(json(view::page(&page)))
 }
 
 /// `GET /api/trace/{trace_id}`.
 pub(crate) async fn one(
     State(app): State<App>,
+    caller: Caller,
     uri: Uri,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response> {
     let Ok(Path(id)) = path else {
         return Err(ApiError::new(Kind::BadRequest, "the trace id in the path is not UTF-8", ""));
     };
-    let (scope, id) = (query::project(&uri)?, query::trace_id(&id)?);
-    let trace = app.telemetry.trace(&scope, id).await.map_err(|error| ApiError::reading(&error))?;
+    let (scope, id) = (caller.scope(query::project(&uri)?)?, query::trace_id(&id)?);
+    let trace = app.stores.telemetry.trace(&scope, id).await.map_err(|error| ApiError::reading(&error))?;
     let Some(mut trace) = trace else {
         return Err(ApiError::new(
             Kind::NotFound,
@@ -45,9 +49,9 @@ pub(crate) async fn one(
 }
 
 /// `GET /api/projects`.
-pub(crate) async fn projects(State(app): State<App>, uri: Uri) -> Result<Response> {
-    let scope = query::project(&uri)?;
-    let names = app.documents.projects(&scope).await.map_err(|error| ApiError::reading(&error))?;
+pub(crate) async fn projects(State(app): State<App>, caller: Caller, uri: Uri) -> Result<Response> {
+    let scope = caller.scope(query::project(&uri)?)?;
+    let names = app.stores.documents.projects(&scope).await.map_err(|error| ApiError::reading(&error))?;
     Ok(json(view::projects(&names)))
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 
 use aitrace_otlp::{Encoding, decode_response};
-use aitrace_server::{Server, ServerError, ServerOptions};
+use aitrace_server::{Server, ServerError, ServerOptions, Stores};
 use aitrace_store::ErrorKind;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Request};
@@ -185,7 +185,7 @@ fn a_taken_port_is_an_error_only_where_it_is_demanded() {
     let rig = Rig::start();
     let server = || {
         let options = ServerOptions::default();
-        Server::builder().telemetry(rig.store.clone()).documents(rig.store.clone()).options(options)
+        Server::builder().stores(Stores::of(rig.store.clone())).options(options)
     };
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let error = rig.runtime.block_on(server().ingest(rig.ingest, true).bind(any)).unwrap_err();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aitrace_model::{LostRules, SystemClock};
-use aitrace_server::{Server, ServerError};
+use aitrace_server::{Server, ServerError, Stores};
 use aitrace_store::memory::MemoryStore;
 
 use crate::http::{connect, read};
@@ -14,7 +14,7 @@ use crate::samples::log;
 
 async fn bind(addr: &str) -> Result<aitrace_server::Bound, ServerError> {
     let store = Arc::new(MemoryStore::new(Arc::new(SystemClock), LostRules::default()));
-    Server::builder().telemetry(store.clone()).documents(store).bind(addr.parse().expect("an address")).await
+    Server::builder().stores(Stores::of(store)).bind(addr.parse().expect("an address")).await
 }
 
 #[tokio::test]
@@ -30,7 +30,7 @@ async fn only_loopback_is_listened_on() {
 #[tokio::test]
 async fn what_is_missing_or_taken_is_said() {
     let error = Server::builder().bind("127.0.0.1:0".parse().expect("an address")).await;
-    assert!(matches!(error, Err(ServerError::NoStore("telemetry"))));
+    assert!(matches!(error, Err(ServerError::NoStores)));
     let first = bind("127.0.0.1:0").await.expect("binds");
     let error = bind(&first.local_addr().to_string()).await.expect_err("taken");
     assert!(matches!(error, ServerError::Bind { .. }), "{error}");

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use aitrace_model::{LostRules, ManualClock, Timestamp};
-use aitrace_server::{Limits, Server, ServerOptions};
+use aitrace_server::{Limits, Server, ServerOptions, Stores};
+use aitrace_store::TelemetryStore;
 use aitrace_store::memory::MemoryStore;
-use aitrace_store::{DocumentStore, TelemetryStore};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -42,11 +42,12 @@ impl Rig {
     ) -> Self {
         let clock = Arc::new(ManualClock::new(NOW));
         let store = Arc::new(MemoryStore::new(clock.clone(), LostRules::default()));
-        let documents: Arc<dyn DocumentStore> = store.clone();
         let mut options = ServerOptions { clock, ..ServerOptions::default() };
         change(&mut options);
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-        let server = Server::builder().telemetry(wrap(store.clone())).documents(documents).options(options);
+        let mut stores = Stores::of(store.clone());
+        stores.telemetry = wrap(store.clone());
+        let server = Server::builder().stores(stores).options(options);
         let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
         let bound = runtime.block_on(server.ingest(any, true).bind(any)).expect("binds");
         let (addr, ingest) = (bound.local_addr(), bound.ingest_addrs()[0]);

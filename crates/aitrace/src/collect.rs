@@ -8,7 +8,7 @@ use aitrace_model::Phase;
 use crate::core::Core;
 use crate::data::{LogData, SpanData};
 use crate::export::Batch;
-use crate::hub::{Chunk, Item};
+use crate::hub::{Chunk, Hub, Item};
 use crate::state::State;
 
 /// Estimated bytes of a batch before another is begun.
@@ -26,7 +26,7 @@ impl Piece {
     /// The room it holds: items and bytes.
     pub(crate) fn room(&self) -> (usize, usize) {
         match self {
-            Self::Span(span, items) => (*items, span.weight),
+            Self::Span(span, items) => (*items, span.weight()),
             Self::Log(_, weight) => (1, *weight),
         }
     }
@@ -34,20 +34,15 @@ impl Piece {
 
 /// What has finished, oldest first within each thread. Without `all`, only what threads have handed over:
 /// to look at theirs disturbs them.
-pub(crate) fn finished(core: &Core, state: &State, all: bool) -> Vec<Piece> {
+pub(crate) fn finished(state: &State, all: bool) -> impl Iterator<Item = Chunk> {
     let shards = if all { state.shards() } else { Vec::new() };
     let last: Vec<Chunk> = shards.iter().map(|shard| shard.collect()).collect();
     // Full chunks went before the ones just taken.
-    let chunks = state.hub.take_queue().into_iter().chain(last);
-    let mut pieces = Vec::new();
-    for mut chunk in chunks {
-        unpack(core, &mut chunk, &mut pieces);
-        state.hub.recycle(chunk);
-    }
-    pieces
+    state.hub.take_queue().into_iter().chain(last)
 }
 
-fn unpack(core: &Core, chunk: &mut Chunk, pieces: &mut Vec<Piece>) {
+/// Takes what is in a chunk, which is used again.
+pub(crate) fn unpack(core: &Core, hub: &Hub, mut chunk: Chunk, pieces: &mut Vec<Piece>) {
     let time = &core.plan.time;
     pieces.reserve(chunk.items.len());
     for item in chunk.items.drain(..) {
@@ -62,15 +57,15 @@ fn unpack(core: &Core, chunk: &mut Chunk, pieces: &mut Vec<Piece>) {
             }
         };
         cell.body.start(time);
-        let end = (phase == Phase::End).then(|| cell.end.unwrap_or_else(|| cell.body.at(time, cell.ended)));
-        let weight = cell.weight as usize;
-        let (body, attributes) = cell.take();
-        chunk.cells.push(cell);
+        if phase == Phase::End && cell.end.is_none() {
+            cell.end = Some(cell.body.at(time, cell.ended));
+        }
         let identity = core.identity.clone();
         // A start is not a loss while the end is to come, so it is not counted.
-        let items = usize::from(end.is_some());
-        pieces.push(Piece::Span(SpanData { identity, phase, body, end, attributes, weight }, items));
+        let items = usize::from(cell.end.is_some());
+        pieces.push(Piece::Span(SpanData { identity, phase, cell }, items));
     }
+    hub.recycle(chunk);
 }
 
 /// What is open and was never told of, has changed, or is due for a heartbeat.
@@ -85,46 +80,58 @@ pub(crate) fn open(
     let heartbeat = i64::try_from(heartbeat.as_nanos()).unwrap_or(i64::MAX);
     for shard in state.shards() {
         shard.glimpse(now, heartbeat, everything, &mut |glimpse| {
-            let span = SpanData {
-                identity: core.identity.clone(),
-                phase: glimpse.phase,
-                body: glimpse.body,
-                end: None,
-                attributes: glimpse.attributes,
-                weight: 0,
-            };
+            let identity = core.identity.clone();
+            let span = SpanData::open(identity, glimpse.phase, glimpse.body, glimpse.attributes);
             pieces.push(Piece::Span(span, 0));
         });
     }
 }
 
-/// Batches within the bounds. With `apart`, log records do not share a batch with spans: they go elsewhere and
-/// fail for other reasons.
-pub(crate) fn batches(pieces: Vec<Piece>, most: usize, apart: bool) -> Vec<Batch> {
-    let mut out: Vec<(Batch, usize)> = Vec::new();
-    // Where spans and log records are being put.
-    let (mut spans, mut logs) = (None, None);
-    for piece in pieces {
-        let (_, bytes) = piece.room();
-        let is_log = matches!(piece, Piece::Log(..));
-        let place = if is_log && apart { &mut logs } else { &mut spans };
-        let fits = |index: &usize| {
-            let (batch, held): &(Batch, usize) = &out[*index];
-            batch.len() < most && (batch.is_empty() || held + bytes <= BATCH_BYTES)
-        };
-        let index = if let Some(index) = place.filter(fits) {
-            index
-        } else {
-            out.push((Batch::default(), 0));
-            out.len() - 1
-        };
-        *place = Some(index);
-        let (batch, held) = &mut out[index];
-        *held += bytes;
-        match piece {
-            Piece::Span(span, _) => batch.spans.push(span),
-            Piece::Log(log, _) => batch.logs.push(*log),
+/// Pieces on their way into batches within the bounds.
+pub(crate) struct Batches {
+    most: usize,
+    apart: bool,
+    /// Each with its bytes.
+    out: Vec<(Batch, usize)>,
+    /// Where spans are being put.
+    spans: Option<usize>,
+    /// Where log records are being put, if not there.
+    logs: Option<usize>,
+}
+
+impl Batches {
+    /// Batches of `most` items. With `apart`, log records do not share a batch with spans: they go elsewhere
+    /// and fail for other reasons.
+    pub(crate) fn new(most: usize, apart: bool) -> Self {
+        Self { most, apart, out: Vec::new(), spans: None, logs: None }
+    }
+
+    pub(crate) fn extend(&mut self, pieces: Vec<Piece>) {
+        for piece in pieces {
+            let (_, bytes) = piece.room();
+            let is_log = matches!(piece, Piece::Log(..));
+            let place = if is_log && self.apart { &mut self.logs } else { &mut self.spans };
+            let fits = |index: &usize| {
+                let (batch, held): &(Batch, usize) = &self.out[*index];
+                batch.len() < self.most && (batch.is_empty() || held + bytes <= BATCH_BYTES)
+            };
+            let index = if let Some(index) = place.filter(fits) {
+                index
+            } else {
+                self.out.push((Batch::default(), 0));
+                self.out.len() - 1
+            };
+            *place = Some(index);
+            let (batch, held) = &mut self.out[index];
+            *held += bytes;
+            match piece {
+                Piece::Span(span, _) => batch.spans.push(span),
+                Piece::Log(log, _) => batch.logs.push(*log),
+            }
         }
     }
-    out.into_iter().map(|(batch, _)| batch).collect()
+
+    pub(crate) fn finish(self) -> impl Iterator<Item = Batch> {
+        self.out.into_iter().map(|(batch, _)| batch)
+    }
 }

@@ -21,13 +21,13 @@ static NO_EXTRA: std::sync::LazyLock<Extra> = std::sync::LazyLock::new(Extra::de
 
 impl SpanData {
     fn extra(&self) -> &Extra {
-        self.body.extra.as_deref().unwrap_or(&NO_EXTRA)
+        self.cell.body.extra.as_deref().unwrap_or(&NO_EXTRA)
     }
 
     /// The kind: the one that was set, else what the event type suggests.
     fn kind(&self) -> Option<SpanKind> {
-        self.body.kind.or_else(|| {
-            self.body.event_type.map(|event_type| match event_type {
+        self.cell.body.kind.or_else(|| {
+            self.cell.body.event_type.map(|event_type| match event_type {
                 EventType::Model => SpanKind::Llm,
                 EventType::Tool => SpanKind::Tool,
                 EventType::Chain | EventType::Session => SpanKind::Chain,
@@ -41,13 +41,13 @@ impl SpanData {
 
     /// The value of one of the four travelling keys: the tracer's own comes first.
     fn run(&self, own: Option<&Arc<str>>, key: &str) -> Option<String> {
-        let travelled = || self.body.baggage.as_ref().and_then(|baggage| baggage.get(key));
+        let travelled = || self.cell.body.baggage.as_ref().and_then(|baggage| baggage.get(key));
         own.map(AsRef::as_ref).or_else(travelled).map(str::to_owned)
     }
 
     /// The span as OTLP carries it.
     pub fn to_raw(&self) -> RawSpan {
-        let body = &self.body;
+        let body = &self.cell.body;
         let status = match (body.status, &self.extra().error) {
             (SpanStatus::Error, error) => {
                 RawStatus::Error(error.as_ref().map(|error| error.message.clone()).unwrap_or_default())
@@ -63,7 +63,7 @@ impl SpanData {
             otel_kind: self.extra().otel_kind.unwrap_or_else(|| self.otel_kind()),
             trace_state: String::new(),
             start: Timestamp::from_nanos(body.start),
-            end: self.end.map(Timestamp::from_nanos),
+            end: self.cell.end.map(Timestamp::from_nanos),
             attributes: self.wire_attributes(),
             events: self
                 .extra()
@@ -84,12 +84,12 @@ impl SpanData {
 
     /// All attributes with the keys of the wire: the user's plain ones, then what we add.
     fn wire_attributes(&self) -> Vec<(String, AnyValue)> {
-        let mut out = plain(&self.attributes);
+        let mut out = plain(&self.cell.attributes);
         let mut add = |key: &str, value: AnyValue| out.push((key.to_owned(), value));
         if self.phase != Phase::End {
             add(key::LIFECYCLE, self.phase.as_str().into());
         }
-        if let Some(event_type) = self.body.event_type {
+        if let Some(event_type) = self.cell.body.event_type {
             add(key::EVENT_TYPE, event_type.as_str().into());
         }
         if let Some(kind) = self.kind().filter(|kind| *kind != SpanKind::Span) {
@@ -98,7 +98,7 @@ impl SpanData {
         self.add_identity(&mut add);
         let extra = self.extra();
         add_fields(&extra.fields, &mut add);
-        if let Some(code) = self.body.code.locate() {
+        if let Some(code) = self.cell.body.code.locate() {
             add(key::CODE_FILE, AnyValue::String(code.file));
             add(key::CODE_LINE, AnyValue::Int(i64::from(code.line)));
             if !code.function.is_empty() {
@@ -116,7 +116,7 @@ impl SpanData {
 
     fn add_identity(&self, add: &mut impl FnMut(&str, AnyValue)) {
         let identity = &self.identity;
-        let session = identity.session_at(self.body.start);
+        let session = identity.session_at(self.cell.body.start);
         add(key::TRACER_ID, identity.tracer_id.as_ref().into());
         if let Some(own) = &self.extra().fields.session_id {
             add(key::SESSION_ID, own.as_str().into());
@@ -139,7 +139,7 @@ impl SpanData {
 
     /// The span as the model has it.
     pub fn to_span(&self) -> Span {
-        let (body, identity, extra) = (&self.body, &self.identity, self.extra());
+        let (body, identity, extra) = (&self.cell.body, &self.identity, self.extra());
         let start = Timestamp::from_nanos(body.start);
         let ids = body.context;
         let mut span = Span::new(&identity.project, ids.trace_id, ids.span_id, &body.name, start);
@@ -148,7 +148,7 @@ impl SpanData {
         span.heartbeats = true;
         span.kind = self.kind().unwrap_or(SpanKind::Span);
         span.event_type = body.event_type.unwrap_or(EventType::Tool);
-        span.end = self.end.map(Timestamp::from_nanos);
+        span.end = self.cell.end.map(Timestamp::from_nanos);
         span.received = span.end.unwrap_or(start);
         (span.status, span.error) = self.outcome();
         span.source = Some(identity.source.to_string());
@@ -191,7 +191,7 @@ impl SpanData {
     }
 
     fn outcome(&self) -> (Option<Status>, Option<ErrorInfo>) {
-        match self.body.status {
+        match self.cell.body.status {
             SpanStatus::Unset => (None, self.extra().error.clone()),
             SpanStatus::Ok => (Some(Status::Ok), None),
             SpanStatus::Error => (Some(Status::Error), Some(self.extra().error.clone().unwrap_or_default())),
@@ -200,7 +200,7 @@ impl SpanData {
 
     /// What a span says of its model in OpenTelemetry's words.
     fn add_model(&self, span: &mut Span) {
-        let find = |key: &str| self.attributes.iter().rev().find(|(known, _)| known.as_str() == key);
+        let find = |key: &str| self.cell.attributes.iter().rev().find(|(known, _)| known.as_str() == key);
         let value = |key: &str| find(key).map(|(_, value)| value.to_any());
         let text = |key: &str| match value(key)? {
             AnyValue::String(text) => Some(text),

@@ -158,15 +158,15 @@ impl Body {
     }
 }
 
-/// Where a span is kept from its start until the worker has taken it: it is written once and never moved.
+/// Where a span is kept from its start until it was sent: it is written once and never moved.
 ///
 /// Cells are used again. One that is not in use is [`Cell::default`], so that a start writes only what it has.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Cell {
     pub(crate) body: Body,
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) ended: Tick,
-    /// The end, where its owner gave one.
+    /// The end, where its owner gave one; once the worker has it, the end of each span that has ended.
     pub(crate) end: Option<i64>,
     /// Estimated bytes, as counted against the queue's bound.
     pub(crate) weight: u32,
@@ -184,17 +184,16 @@ impl Default for Cell {
 }
 
 impl Cell {
-    /// Takes the span out; the cell can be used again.
-    pub(crate) fn take(&mut self) -> (Body, Vec<Attribute>) {
+    /// Forgets the span; the cell can be used again.
+    pub(crate) fn clear(&mut self) {
         self.end = None;
-        let body = std::mem::replace(&mut self.body, Body::empty());
+        self.body = Body::empty();
         // The room stays here, unless it is large: the next span is likely to have as many.
-        let attributes = if self.attributes.capacity() > KEPT_ATTRIBUTES {
-            std::mem::take(&mut self.attributes)
+        if self.attributes.capacity() > KEPT_ATTRIBUTES {
+            self.attributes = Vec::new();
         } else {
-            self.attributes.drain(..).collect()
-        };
-        (body, attributes)
+            self.attributes.clear();
+        }
     }
 
     /// Bytes that it takes, estimated.
@@ -217,15 +216,25 @@ pub(crate) fn attributes_heap(attributes: &[Attribute]) -> usize {
 pub struct SpanData {
     pub(crate) identity: Arc<Identity>,
     pub(crate) phase: Phase,
-    pub(crate) body: Body,
-    /// Set when the span has ended.
-    pub(crate) end: Option<i64>,
-    pub(crate) attributes: Vec<Attribute>,
-    /// Estimated bytes, as counted against the queue's bound.
-    pub(crate) weight: usize,
+    pub(crate) cell: Box<Cell>,
 }
 
 impl SpanData {
+    /// A copy of an open span: it holds no room in the queue.
+    pub(crate) fn open(
+        identity: Arc<Identity>,
+        phase: Phase,
+        body: Body,
+        attributes: Vec<Attribute>,
+    ) -> Self {
+        Self { identity, phase, cell: Box::new(Cell { body, attributes, ..Cell::default() }) }
+    }
+
+    /// Estimated bytes, as counted against the queue's bound.
+    pub(crate) fn weight(&self) -> usize {
+        self.cell.weight as usize
+    }
+
     /// Which part of the span's life this tells.
     pub fn phase(&self) -> Phase {
         self.phase
@@ -233,18 +242,18 @@ impl SpanData {
 
     /// Its ids.
     pub fn context(&self) -> SpanContext {
-        self.body.context
+        self.cell.body.context
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.body.name
+        &self.cell.body.name
     }
 
     /// Whether there is something to normalise: attributes of its own, events, or another library's word.
     pub fn is_raw(&self) -> bool {
-        let extra = self.body.extra.as_deref();
-        !self.attributes.is_empty()
+        let extra = self.cell.body.extra.as_deref();
+        !self.cell.attributes.is_empty()
             || extra.is_some_and(|extra| extra.scope.is_some() || !extra.events.is_empty())
     }
 }

@@ -28,13 +28,13 @@ impl Batch {
 
     /// Finished spans and log records: what counts as sent or lost.
     pub fn countable(&self) -> u64 {
-        let ended = self.spans.iter().filter(|span| span.end.is_some()).count();
+        let ended = self.spans.iter().filter(|span| span.cell.end.is_some()).count();
         (ended + self.logs.len()) as u64
     }
 
     /// The room it holds in the queue: items and estimated bytes.
     pub(crate) fn room(&self) -> (usize, usize) {
-        let spans: usize = self.spans.iter().map(|span| span.weight).sum();
+        let spans: usize = self.spans.iter().map(|span| span.weight()).sum();
         let logs: usize = self.logs.iter().map(|log| log.room).sum();
         (self.countable() as usize, spans + logs)
     }
@@ -62,7 +62,7 @@ impl Batch {
         };
         let spans = self.spans.len();
         for (index, span) in self.spans.into_iter().enumerate() {
-            let batch = if place(index, span.weight) { &mut second } else { &mut first };
+            let batch = if place(index, span.weight()) { &mut second } else { &mut first };
             batch.spans.push(span);
         }
         for (index, log) in self.logs.into_iter().enumerate() {
@@ -73,7 +73,7 @@ impl Batch {
     }
 
     fn weights(&self) -> impl Iterator<Item = usize> {
-        let spans = self.spans.iter().map(|span| span.weight);
+        let spans = self.spans.iter().map(|span| span.weight());
         spans.chain(self.logs.iter().map(LogData::weight))
     }
 }

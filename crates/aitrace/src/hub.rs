@@ -22,6 +22,8 @@ const CHUNK_BYTES: usize = 256 << 10;
 const CHUNKS_AT_ONCE: usize = 4;
 /// Empty chunks kept for use again.
 const SPARE_CHUNKS: usize = 4 * CHUNKS_AT_ONCE;
+/// Cells that are not in use, kept for use again.
+const SPARE_CELLS: usize = SPARE_CHUNKS * CHUNK_ITEMS;
 /// What a shard takes from the budget at a time.
 const CREDIT_ITEMS: usize = 64;
 const CREDIT_BYTES: usize = 64 << 10;
@@ -150,8 +152,13 @@ pub(crate) struct Hub {
     limit_bytes: usize,
     used_items: AtomicUsize,
     used_bytes: AtomicUsize,
+    /// Held while something goes from one count to another.
+    moves: Mutex<()>,
     queue: Mutex<VecDeque<Chunk>>,
     spares: Mutex<Vec<Chunk>>,
+    /// Cells of spans that are gone.
+    #[expect(clippy::vec_box, reason = "cells change hands by their address, they are never moved")]
+    cells: Mutex<Vec<Box<Cell>>>,
     sent: AtomicU64,
     dropped: Mutex<BTreeMap<String, u64>>,
     filtered: Mutex<BTreeMap<String, u64>>,
@@ -183,8 +190,10 @@ impl Hub {
             limit_bytes,
             used_items: AtomicUsize::new(0),
             used_bytes: AtomicUsize::new(0),
+            moves: Mutex::default(),
             queue: Mutex::default(),
             spares: Mutex::default(),
+            cells: Mutex::default(),
             sent: AtomicU64::new(0),
             dropped: Mutex::default(),
             filtered: Mutex::default(),
@@ -218,6 +227,12 @@ impl Hub {
         }
     }
 
+    /// While this is held, each item is in exactly one count for those who read them. Taken before a shard's
+    /// lock, never under it.
+    pub(crate) fn moving(&self) -> MutexGuard<'_, ()> {
+        self.moves.lock()
+    }
+
     /// Gives room back.
     pub(crate) fn release(&self, items: usize, bytes: usize) {
         self.used_items.fetch_sub(items, Ordering::Relaxed);
@@ -236,9 +251,27 @@ impl Hub {
         self.spare()
     }
 
-    /// An empty chunk, used before where there is one.
+    /// An empty chunk, used before where there is one, with cells as far as there are some.
     pub(crate) fn spare(&self) -> Chunk {
-        self.spares.lock().pop().unwrap_or_default()
+        let mut chunk = self.spares.lock().pop().unwrap_or_default();
+        if chunk.cells.is_empty() {
+            let mut cells = self.cells.lock();
+            let from = cells.len().saturating_sub(CHUNK_ITEMS);
+            chunk.cells.extend(cells.drain(from..));
+        }
+        chunk
+    }
+
+    /// Takes cells back for use again.
+    pub(crate) fn reuse(&self, cells: impl Iterator<Item = Box<Cell>>) {
+        let room = SPARE_CELLS.saturating_sub(self.cells.lock().len());
+        // Cleared without the lock: to let go of what users said can take a while.
+        let cleared = |mut cell: Box<Cell>| {
+            cell.clear();
+            cell
+        };
+        let cells: Vec<_> = cells.take(room).map(cleared).collect();
+        self.cells.lock().extend(cells);
     }
 
     /// Takes an emptied chunk back for use again.

@@ -70,7 +70,7 @@ impl Lost {
     /// of all the total; with `rules`, also what was left out and masked. Returns what was written.
     pub(crate) fn tell(&mut self, spans: &mut [SpanData], rules: bool) -> Self {
         let mut told = Self::default();
-        for span in spans.iter_mut().filter(|span| span.end.is_some()) {
+        for span in spans.iter_mut().filter(|span| span.cell.end.is_some()) {
             if rules {
                 tell_counts(span, key::FILTERED, &mut self.filtered, &mut told.filtered);
                 tell_counts(span, key::MASKED, &mut self.masked, &mut told.masked);
@@ -78,7 +78,7 @@ impl Lost {
             if self.is_empty() && self.traces.is_empty() {
                 break;
             }
-            let trace_id = span.body.context.trace_id;
+            let trace_id = span.cell.body.context.trace_id;
             if let Some(lost) = self.traces.remove(&trace_id) {
                 push(span, key::LOST_IN_TRACE, number(lost));
                 told.traces.insert(trace_id, lost);
@@ -116,5 +116,5 @@ fn number(count: u64) -> Value {
 }
 
 fn push(span: &mut SpanData, key: &'static str, value: Value) {
-    span.attributes.push((Text::from(key), value));
+    span.cell.attributes.push((Text::from(key), value));
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use aitrace_model::TraceId;
 
-use crate::collect;
+use crate::collect::{self, Batches};
 use crate::core::{Core, Destination};
 use crate::export::Batch;
 use crate::hub::Hub;
@@ -15,6 +15,9 @@ use crate::lost::Lost;
 use crate::prepare::Prepare;
 use crate::spool::{Spool, Written};
 use crate::state::State;
+
+/// Pieces that are prepared at a time, where each stands for itself.
+const PIECES_AT_ONCE: usize = 4096;
 
 /// A batch on its way.
 struct Pending {
@@ -81,13 +84,20 @@ impl Outbox {
         if self.closed {
             return;
         }
-        let mut pieces = collect::finished(core, state, everything);
+        let mut batches = Batches::new(core.options.batch_items, !core.plan.records);
+        let mut pieces = Vec::new();
+        for chunk in collect::finished(state, everything) {
+            collect::unpack(core, &self.hub, chunk, &mut pieces);
+            // After an outage there are hundreds of thousands: a list of all would be memory beside the bound.
+            if pieces.len() >= PIECES_AT_ONCE && !self.prepare.decides() {
+                batches.extend(self.prepare.pass(std::mem::take(&mut pieces), false));
+            }
+        }
         open(&mut pieces);
-        let pieces = self.prepare.pass(pieces, last);
-        let batches = collect::batches(pieces, core.options.batch_items, !core.plan.records);
+        batches.extend(self.prepare.pass(pieces, last));
         // What the program itself reads has these counts in `stats()`.
         let rules = matches!(core.destination, Destination::Target(..));
-        for mut batch in batches {
+        for mut batch in batches.finish() {
             let told = self.hub.lost().tell(&mut batch.spans, rules);
             self.pending.push_back(Pending { number: self.next_number, batch: Arc::new(batch), told });
             self.next_number += 1;
@@ -96,21 +106,23 @@ impl Outbox {
 
     /// The next batch was accepted, but for `rejected` items.
     pub(crate) fn delivered(&mut self, rejected: u64) {
-        let Some(done) = self.pop() else { return };
-        let countable = done.batch.countable();
-        let rejected = rejected.min(countable);
-        self.hub.count_sent(countable - rejected);
-        self.hub.count_dropped("rejected", rejected);
+        let Some(done) = self.pop(|hub, countable| {
+            let rejected = rejected.min(countable);
+            hub.count_sent(countable - rejected);
+            hub.count_dropped("rejected", rejected);
+        }) else {
+            return;
+        };
+        self.reuse(done);
     }
 
     /// The next batch is lost.
     pub(crate) fn lose(&mut self, reason: &str) {
-        let Some(done) = self.pop() else { return };
+        let Some(done) = self.pop(|hub, countable| hub.count_dropped(reason, countable)) else { return };
         let mut traces: BTreeMap<TraceId, u64> = BTreeMap::new();
-        for span in done.batch.spans.iter().filter(|span| span.end.is_some()) {
-            *traces.entry(span.body.context.trace_id).or_default() += 1;
+        for span in done.batch.spans.iter().filter(|span| span.cell.end.is_some()) {
+            *traces.entry(span.cell.body.context.trace_id).or_default() += 1;
         }
-        self.hub.count_dropped(reason, done.batch.countable());
         let mut lost = self.hub.lost();
         lost.restore(done.told);
         for (trace_id, spans) in traces {
@@ -125,7 +137,7 @@ impl Outbox {
         // The worker's own reference is gone by now.
         let Some(batch) = Arc::get_mut(&mut front.batch) else { return false };
         let count = batch.spans.len();
-        batch.spans.retain(|span| span.end.is_some());
+        batch.spans.retain(|span| span.cell.end.is_some());
         let dropped = batch.spans.len() < count;
         let (items, bytes) = batch.room();
         self.hub.release(before.0 - items, before.1 - bytes);
@@ -155,26 +167,30 @@ impl Outbox {
     pub(crate) fn put_aside(&mut self, deadline: Option<Instant>) -> io::Result<bool> {
         let (Some(front), Some(spool)) = (self.pending.front(), &mut self.spool) else { return Ok(false) };
         let written = spool.write(&front.batch, deadline);
-        if let Ok(written) = &written {
-            self.count(written);
-            self.pop();
+        if let Ok(written) = &written
+            && let Some(done) = self.pop(|hub, _| count(hub, written))
+        {
+            self.reuse(done);
         }
         written.map(|_| true)
     }
 
-    fn count(&self, written: &Written) {
-        self.hub.count_spooled(written.items);
-        self.hub.unspool(written.evicted_own);
-        self.hub.count_dropped("spool_full", written.evicted_own);
-        self.hub.count_replayed(0, written.evicted_others);
-    }
-
-    /// Takes the next batch out and gives its room back.
-    fn pop(&mut self) -> Option<Pending> {
+    /// Takes the next batch out and gives its room back; `count` counts its items elsewhere.
+    fn pop(&mut self, count: impl FnOnce(&Hub, u64)) -> Option<Pending> {
         let done = self.pending.pop_front()?;
         let (items, bytes) = done.batch.room();
+        let moving = self.hub.moving();
+        count(&self.hub, items as u64);
         self.hub.release(items, bytes);
+        drop(moving);
         Some(done)
+    }
+
+    /// Gives the cells of spans that are gone back to those who begin some.
+    fn reuse(&self, done: Pending) {
+        if let Some(batch) = Arc::into_inner(done.batch) {
+            self.hub.reuse(batch.spans.into_iter().map(|span| span.cell));
+        }
     }
 
     /// Takes everything out for good: on disk where that is possible by the deadline, else lost and counted.
@@ -207,6 +223,13 @@ impl Outbox {
     pub(crate) fn patience(core: &Core) -> Duration {
         if core.options.tick.is_zero() { core.options.batch_delay } else { core.options.tick }
     }
+}
+
+fn count(hub: &Hub, written: &Written) {
+    hub.count_spooled(written.items);
+    hub.unspool(written.evicted_own);
+    hub.count_dropped("spool_full", written.evicted_own);
+    hub.count_replayed(0, written.evicted_others);
 }
 
 impl std::fmt::Debug for Outbox {

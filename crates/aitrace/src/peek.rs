@@ -22,6 +22,6 @@ impl Tracer {
         let (body, attributes) = local::at(place, |head, inner| inner.peek(head, place))??;
         let identity = self.core.identity.clone();
         // The phase of an end, so that no lifecycle is among the attributes.
-        Some(SpanData { identity, phase: Phase::End, body, end: None, attributes, weight: 0 })
+        Some(SpanData::open(identity, Phase::End, body, attributes))
     }
 }

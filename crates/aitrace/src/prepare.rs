@@ -49,6 +49,11 @@ impl Prepare {
         self.tail.as_ref().is_some_and(TailBuffer::holds)
     }
 
+    /// Whether whole traces are decided about, so that pieces belong together.
+    pub(crate) fn decides(&self) -> bool {
+        self.tail.is_some()
+    }
+
     /// What goes on of `pieces`, and what was held back and is ripe now. With `last`, nothing may be held
     /// back: no other call follows, or a flush waits.
     ///
@@ -93,7 +98,7 @@ impl Prepare {
             self.leave_out(piece, "");
             return false;
         }
-        match span.body.extra.as_ref().map(|extra| &extra.processed) {
+        match span.cell.body.extra.as_ref().map(|extra| &extra.processed) {
             Some(Processed::LeftOut(processor)) => {
                 let processor = processor.clone();
                 self.leave_out(piece, &processor);
@@ -155,6 +160,7 @@ impl Prepare {
     /// Lets go of a piece that a rule leaves out, counted where it is finished.
     fn leave_out(&self, piece: &Piece, rule: &str) {
         let (items, bytes) = piece.room();
+        let _moving = self.hub.moving();
         self.hub.count_filtered(rule, items as u64);
         self.hub.release(items, bytes);
     }
@@ -164,11 +170,11 @@ impl Prepare {
 fn about(piece: &Piece) -> Option<About> {
     let (_, bytes) = piece.room();
     match piece {
-        Piece::Span(SpanData { body, end, .. }, _) => Some(About {
-            trace_id: body.context.trace_id,
-            times: end.map(|end| (body.start, end)),
-            root: body.parent.is_none(),
-            failed: body.status == SpanStatus::Error,
+        Piece::Span(SpanData { cell, .. }, _) => Some(About {
+            trace_id: cell.body.context.trace_id,
+            times: cell.end.map(|end| (cell.body.start, end)),
+            root: cell.body.parent.is_none(),
+            failed: cell.body.status == SpanStatus::Error,
             bytes,
         }),
         Piece::Log(log, _) => {

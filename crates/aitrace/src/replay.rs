@@ -123,12 +123,14 @@ impl Replay {
 }
 
 fn lose(hub: &Hub, reason: &str, items: u64) {
+    let _moving = hub.moving();
     hub.unspool(items);
     hub.count_dropped(reason, items);
 }
 
 fn count(hub: &Hub, own: bool, lines: u64, rejected: u64) {
     if own {
+        let _moving = hub.moving();
         hub.unspool(lines);
         hub.count_sent(lines - rejected);
         hub.count_dropped("rejected", rejected);

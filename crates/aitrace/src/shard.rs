@@ -73,6 +73,7 @@ impl Shard {
     /// Takes what has finished, and gives unused credit back.
     pub(crate) fn collect(&self) -> Chunk {
         let spare = self.hub.spare();
+        let _moving = self.hub.moving();
         let mut inner = self.lock();
         let credit = std::mem::take(&mut inner.credit);
         let chunk = std::mem::replace(&mut inner.chunk, spare);
@@ -223,7 +224,7 @@ impl Inner {
         cell.weight = narrow(weight);
         if !pay(&mut self.credit, &head.hub, 1, weight) {
             let trace_id = cell.body.context.trace_id;
-            drop(cell.take());
+            cell.clear();
             head.hub.lose_span(trace_id, "queue_full");
             return true;
         }

@@ -220,7 +220,7 @@ fn sealed(record: &record::Record) -> String {
 
 /// The records of what has finished.
 fn records(batch: &Batch) -> impl Iterator<Item = record::Record> {
-    let spans = batch.spans.iter().filter(|span| span.end.is_some());
+    let spans = batch.spans.iter().filter(|span| span.cell.end.is_some());
     let spans = spans.filter_map(|span| record::end_record(&span.to_span()));
     spans.chain(batch.logs.iter().map(|log| record::log_record(&log.to_log_record())))
 }

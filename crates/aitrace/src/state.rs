@@ -109,6 +109,7 @@ impl State {
 
     /// What was counted, with what remains.
     pub(crate) fn stats(&self) -> Stats {
+        let _moving = self.hub.moving();
         let mut stats = self.hub.stats();
         let unused: usize = self.shards().iter().map(|shard| shard.unused()).sum();
         stats.remaining = self.hub.used_items().saturating_sub(unused) as u64;

@@ -54,12 +54,12 @@ impl Exporter for Memory {
     fn export(&self, batch: &Batch) -> Exported {
         let mut kept = self.kept.lock();
         let mut rejected = 0;
-        for span in batch.spans.iter().filter(|span| span.end.is_some()) {
-            if kept.bytes + span.weight > self.limit {
+        for span in batch.spans.iter().filter(|span| span.cell.end.is_some()) {
+            if kept.bytes + span.weight() > self.limit {
                 rejected += 1;
                 continue;
             }
-            kept.bytes += span.weight;
+            kept.bytes += span.weight();
             kept.spans.push((span.to_span(), span.is_raw().then(|| span.to_raw())));
         }
         for log in &batch.logs {

@@ -16,10 +16,10 @@ use crate::value::Value;
 pub(super) fn apply(step: &Step, span: &mut SpanData) -> u64 {
     let changes = &step.changes;
     if let Some(name) = &changes.rename {
-        span.body.name = renamed(step, name, &span.body.name);
+        span.cell.body.name = renamed(step, name, &span.cell.body.name);
     }
-    span.body.kind = changes.kind.or(span.body.kind);
-    span.body.event_type = changes.event_type.or(span.body.event_type);
+    span.cell.body.kind = changes.kind.or(span.cell.body.kind);
+    span.cell.body.event_type = changes.event_type.or(span.cell.body.event_type);
     for (key, value) in &changes.set {
         set(span, key, Value::from(value.clone()));
     }
@@ -29,12 +29,12 @@ pub(super) fn apply(step: &Step, span: &mut SpanData) -> u64 {
 
 /// Sets an attribute within the limit.
 fn set(span: &mut SpanData, key: &Arc<str>, value: Value) {
-    if let Some((_, known)) = span.attributes.iter_mut().find(|(known, _)| known.as_str() == &**key) {
+    if let Some((_, known)) = span.cell.attributes.iter_mut().find(|(known, _)| known.as_str() == &**key) {
         *known = value;
-    } else if span.attributes.len() < MAX_PARTS {
-        span.attributes.push((Text::Shared(key.clone()), value));
+    } else if span.cell.attributes.len() < MAX_PARTS {
+        span.cell.attributes.push((Text::Shared(key.clone()), value));
     } else {
-        span.body.extra().dropped += 1;
+        span.cell.body.extra().dropped += 1;
     }
 }
 
@@ -54,9 +54,9 @@ fn renamed(step: &Step, name: &Arc<str>, old: &str) -> Text {
 /// Masks a part of a span whole; its keys stay. How many values it had.
 fn hide(bucket: Bucket, span: &mut SpanData) -> u64 {
     if bucket == Bucket::Attributes {
-        return hide_attributes(&mut span.attributes);
+        return hide_attributes(&mut span.cell.attributes);
     }
-    let Some(extra) = &mut span.body.extra else { return 0 };
+    let Some(extra) = &mut span.cell.body.extra else { return 0 };
     match bucket {
         Bucket::Events => extra.events.iter_mut().map(|event| hide_attributes(&mut event.attributes)).sum(),
         Bucket::Error => hide_error(extra),

@@ -172,7 +172,7 @@ impl When {
 
     /// Whether it is true of a span of this tracer.
     pub(crate) fn matches(&self, span: &SpanData) -> bool {
-        let body = &span.body;
+        let body = &span.cell.body;
         let kind = effective_kind(body.kind, body.event_type);
         self.is_about(&body.name, kind, body.event_type.unwrap_or(EventType::Tool))
             && self.attributes.iter().all(|(key, condition)| condition.holds(find(span, key).as_ref()))
@@ -209,14 +209,14 @@ enum Found<'s> {
 
 /// An attribute by its key; `metadata.…`, `metrics.…` and the like find members of these groups.
 fn find<'s>(span: &'s SpanData, key: &str) -> Option<Found<'s>> {
-    if let Some((_, value)) = span.attributes.iter().find(|(known, _)| known.as_str() == key) {
+    if let Some((_, value)) = span.cell.attributes.iter().find(|(known, _)| known.as_str() == key) {
         return Some(match value {
             Value::Text(text) => Found::Text(text),
             Value::Short(text) => Found::Text(text.as_str()),
             value => Found::Json(AnyValue::to_json(&value.to_any())),
         });
     }
-    let fields = &span.body.extra.as_ref()?.fields;
+    let fields = &span.cell.body.extra.as_ref()?.fields;
     let (group, member) = key.split_once('.').unwrap_or((key, ""));
     let members = match group {
         "metadata" => &fields.metadata,

@@ -69,6 +69,29 @@ fn a_million_spans() {
 }
 
 #[test]
+fn each_span_is_in_one_count_whenever_somebody_looks() {
+    const SPANS: u64 = 20_000;
+    // Batches of one: what can be seen half done happens as often as can be.
+    let builder = Tracer::builder().exporter(There).batch_items(1);
+    let tracer = builder.tick(Duration::from_hours(1)).build();
+    for _ in 0..SPANS {
+        tracer.start_span("s").end();
+    }
+    let asked = std::thread::scope(|scope| {
+        let flush = || tracer.flush(Duration::from_secs(20));
+        let flushed = std::thread::Builder::new().name("flush".into()).spawn_scoped(scope, flush);
+        loop {
+            let stats = tracer.stats();
+            assert_eq!(stats.sent + stats.remaining, SPANS, "{stats:?}");
+            if stats.sent == SPANS {
+                break flushed.expect("a thread").join();
+            }
+        }
+    });
+    assert!(asked.expect("no panic").ok);
+}
+
+#[test]
 fn an_end_waits_for_nobody() {
     let tracer = Tracer::builder().exporter(There).tick(Duration::from_millis(5)).build();
     let mut micros = Vec::new();

@@ -45,7 +45,7 @@ const TOO_LATE: &str = "mask_too_late";
 impl Masker {
     /// Masks a span; where that fails, its contents are replaced and the reason is returned.
     pub(crate) fn span(&mut self, span: &mut SpanData, time: Duration) -> Option<&'static str> {
-        let heavy = span.weight > LIGHT || span.end.is_none();
+        let heavy = span.weight() > LIGHT || span.cell.end.is_none();
         let until = if heavy { Until::new(time) } else { Until(None) };
         let masked = catch_unwind(AssertUnwindSafe(|| self.try_span(span, until)));
         let reason = match masked {
@@ -73,15 +73,15 @@ impl Masker {
     }
 
     fn try_span(&mut self, span: &mut SpanData, until: Until) -> Result<(), Late> {
-        self.word(&mut span.body.name);
-        for part in span.attributes.chunks_mut(1) {
+        self.word(&mut span.cell.body.name);
+        for part in span.cell.attributes.chunks_mut(1) {
             self.attributes(part);
             until.check()?;
         }
-        if let Some(baggage) = &mut span.body.baggage {
+        if let Some(baggage) = &mut span.cell.body.baggage {
             self.baggage(baggage);
         }
-        match &mut span.body.extra {
+        match &mut span.cell.body.extra {
             Some(extra) => self.extra(extra, until),
             None => Ok(()),
         }
@@ -170,10 +170,10 @@ impl Masker {
 
 /// Replaces everything that a user said: what could not be looked at must not leave.
 pub(crate) fn strip_span(span: &mut SpanData) {
-    span.body.name = PLACEHOLDER.into();
-    span.body.baggage = None;
-    span.attributes.clear();
-    let Some(extra) = &mut span.body.extra else { return };
+    span.cell.body.name = PLACEHOLDER.into();
+    span.cell.body.baggage = None;
+    span.cell.attributes.clear();
+    let Some(extra) = &mut span.cell.body.extra else { return };
     let placeholder = Json::string(PLACEHOLDER);
     let content = |json: &Option<Json>| json.is_some().then(|| placeholder.clone());
     let (inputs, outputs) = (content(&extra.fields.inputs), content(&extra.fields.outputs));

@@ -8,7 +8,7 @@ use super::secrets::Next;
 use super::{Masker, PLACEHOLDER};
 
 /// How deep JSON in strings of JSON is read.
-const EMBEDDED: usize = 4;
+const EMBEDDED: usize = 8;
 
 /// A container that is open.
 struct Open {
@@ -85,7 +85,8 @@ impl Masker {
     /// A text that may be JSON; `None` where nothing was to mask.
     pub(super) fn text_or_json(&mut self, text: &str, level: usize) -> Option<String> {
         let begins = text.trim_start().as_bytes().first();
-        if level < EMBEDDED && matches!(begins, Some(b'{' | b'[')) {
+        // In quotes too: JSON that was written as JSON once more.
+        if level < EMBEDDED && matches!(begins, Some(b'{' | b'[' | b'"')) {
             let hits = self.hits.clone();
             match walk(self, text, None, level) {
                 Ok(masked) => return masked,

@@ -68,6 +68,10 @@ fn secrets_in_strings_are_masked_however_they_are_written() {
             r#"["[{\"a\":\"{\\\"token\\\":\\\"x\\\"}\"}]"]"#,
             r#"["[{\"a\":\"{\\\"token\\\":\\\"[masked]\\\"}\"}]"]"#,
         ),
+        (
+            r#"["\"{\\\"password\\\":[\\\"x\\\",{\\\"a\\\":\\\"y\\\"}]}\""]"#,
+            r#"["\"{\\\"password\\\":[\\\"[masked]\\\",{\\\"a\\\":\\\"[masked]\\\"}]}\""]"#,
+        ),
         (r#"["-----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY-----\n."]"#, r#"["[masked]\n."]"#),
         (r#"["EMP-1234", 4111111111111111]"#, r#"["[masked]", "[masked]"]"#),
         (r#"["\ud800 sk-abcdefghijkl1234"]"#, r#"["\\ud800 [masked]"]"#),

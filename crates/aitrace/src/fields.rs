@@ -27,7 +27,7 @@ pub(crate) struct Fields {
 
 impl Fields {
     /// Takes over what `other` has; of a key that both have, `other`'s value stays.
-    pub(crate) fn merge(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, other: Box<Self>) {
         merge_members(&mut self.metadata, other.metadata);
         merge_members(&mut self.metrics, other.metrics);
         merge_members(&mut self.feedback, other.feedback);
@@ -111,7 +111,8 @@ fn replace<T>(place: &mut Option<T>, other: Option<T>) {
 /// 1 MiB, 10 ms). Keys, types and nesting are stored exactly. Enriching again adds; a key given again replaces.
 #[derive(Debug, Clone, Default)]
 pub struct Enrich {
-    pub(crate) fields: Fields,
+    /// Boxed, so that an enrichment is cheap to hand on.
+    pub(crate) fields: Box<Fields>,
     pub(crate) error: Option<String>,
     pub(crate) event_type: Option<EventType>,
     pub(crate) kind: Option<SpanKind>,

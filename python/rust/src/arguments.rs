@@ -4,7 +4,7 @@ use aitrace::{Enrich, EventType, Group, Json, SpanKind, Text};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::capture::{bounded, error_parts, json_of, to_json};
+use crate::capture::{bounded, error_parts, is_plain, json_of, to_json};
 use crate::convert::{name_of, text_of};
 
 /// The groups of values.
@@ -72,6 +72,9 @@ fn others(mut enrich: Enrich, kwargs: &Bound<'_, PyDict>) -> Enrich {
 /// The members of a dict, each under its key; another value stands under `value`.
 fn members(value: &Bound<'_, PyAny>) -> Vec<(Text, Json)> {
     let Ok(dict) = value.cast::<PyDict>() else { return vec![(Text::from("value"), json_of(value))] };
+    if let Some(members) = plain_members(dict) {
+        return members;
+    }
     // Taken out before anything of the user's runs, which might change the dict.
     let items: Vec<(Bound<'_, PyAny>, Bound<'_, PyAny>)> = dict.iter().collect();
     let mut members: Vec<(Text, Json)> = Vec::with_capacity(items.len());
@@ -87,6 +90,18 @@ fn members(value: &Bound<'_, PyAny>) -> Vec<(Text, Json)> {
         }
     }
     members
+}
+
+/// The members of a dict whose keys and values are all plain, as most are: no list of them is made.
+fn plain_members(dict: &Bound<'_, PyDict>) -> Option<Vec<(Text, Json)>> {
+    let mut members = Vec::with_capacity(dict.len());
+    for (key, value) in dict.iter() {
+        if !(key.is_exact_instance_of::<PyString>() && is_plain(&value)) {
+            return None;
+        }
+        members.push((name_of(&key), json_of(&value)));
+    }
+    Some(members)
 }
 
 /// An exception by its type and message, a string as it is, anything else as JSON.

@@ -42,6 +42,11 @@ const SCRATCH_BYTES: usize = 16 << 10;
 
 /// Captures any value as [`Json`].
 pub(crate) fn json_of(value: &Bound<'_, PyAny>) -> Json {
+    if let Ok(number) = value.cast_exact::<PyInt>()
+        && let Ok(small) = number.extract::<i64>()
+    {
+        return Json::from_trusted(itoa::Buffer::new().format(small));
+    }
     let mut writer = Writer::new();
     // Taken, not borrowed: code of the user may come here again.
     writer.out = SCRATCH.take();
@@ -53,6 +58,15 @@ pub(crate) fn json_of(value: &Bound<'_, PyAny>) -> Json {
         SCRATCH.set(text);
     }
     json
+}
+
+/// Whether a value is written without code of the user.
+pub(crate) fn is_plain(value: &Bound<'_, PyAny>) -> bool {
+    value.is_exact_instance_of::<PyString>()
+        || value.is_exact_instance_of::<PyInt>()
+        || value.is_exact_instance_of::<PyFloat>()
+        || value.is_exact_instance_of::<PyBool>()
+        || value.is_none()
 }
 
 /// Writes one value after the other into one text, within one budget.
@@ -170,7 +184,7 @@ impl Writer {
     /// Appends a whole number with all its digits.
     pub(crate) fn int(&mut self, number: &Bound<'_, PyInt>) {
         if let Ok(small) = number.extract::<i64>() {
-            write!(self.out, "{small}").expect("a String takes everything");
+            self.raw(itoa::Buffer::new().format(small));
             return;
         }
         // Bound: Python refuses to write numbers of more than 4 300 digits.

@@ -7,6 +7,7 @@ use pyo3::types::PyTuple;
 use crate::classes::{Span, Tracer};
 use crate::convert::text_of;
 use crate::here::Here;
+use crate::{otel, slot};
 
 /// What an enrichment did: true where it was recorded, and usable with `with`.
 #[pyclass(frozen, module = "aitrace._native")]
@@ -53,6 +54,25 @@ fn named<'py>(event: &Bound<'py, PyAny>) -> (Option<Bound<'py, Span>>, Text) {
         }
         Err(_) => (None, text_of(event)),
     }
+}
+
+/// As [`apply`] to what is current here.
+pub(crate) fn apply_here(
+    py: Python<'_>,
+    tracer: &Tracer,
+    enrich: Enrich,
+    event: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Py<Enrichment>> {
+    // Mostly a span of ours is current, and nothing else has to be looked at.
+    if event.is_none()
+        && !otel::is_active()
+        && let Ok(span) = slot::get(py)
+        && let Ok(span) = span.cast_into_exact::<Span>()
+    {
+        let done = tracer.core.enrich_span_in(&span.get().inside, enrich);
+        return Py::new(py, Enrichment { span: done.then(|| span.unbind()), done });
+    }
+    apply(py, Some(tracer), enrich, event, Here::look(py))
 }
 
 /// Adds to the innermost span of `tracer` that is current, never to another tracer's. With an `event`, to that

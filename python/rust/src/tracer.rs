@@ -237,7 +237,7 @@ impl Tracer {
             user_properties,
             kwargs,
         };
-        enrich::apply(py, Some(self), arguments.read(), event_id, Here::look(py))
+        enrich::apply_here(py, self, arguments.read(), event_id)
     }
 
     /// Adds to this tracer's session: a log record `session.updated`.

@@ -13,6 +13,7 @@ use crate::export::http::Http;
 use crate::export::records::Records;
 use crate::export::verbose::Verbose;
 use crate::export::{Exported, Exporter};
+use crate::fork;
 use crate::hub::{Hub, Wishes};
 use crate::local;
 use crate::outbox::Outbox;
@@ -39,7 +40,7 @@ pub(crate) fn ensure(core: &Arc<Core>, state: &Arc<State>) {
     // Set again only where a thread could not be had before; that desk is empty as well.
     state.rescue.get_or_init(|| desk.clone());
     let (core, own) = (core.clone(), state.clone());
-    let spawned = std::thread::Builder::new().name("aitrace-worker".to_owned()).spawn(move || {
+    let spawned = fork::thread(c"aitrace-worker", move || {
         local::suppress();
         let mut worker = Worker::new(&core, own.clone(), desk);
         while catch_unwind(AssertUnwindSafe(|| worker.run(&core))).is_err() {

@@ -5,10 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::Agent;
+use ureq::config::Config;
+use ureq::http::Uri;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::time::Duration as Within;
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 use super::answer;
 use super::http::HttpOptions;
+use crate::fork;
 
 /// Longest time to make a connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -34,7 +40,26 @@ pub(super) fn make(url: &str, options: &HttpOptions) -> Agent {
     if let Some(roots) = options.certificate.as_deref().and_then(roots) {
         config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
     }
-    config.build().new_agent()
+    Agent::with_parts(config.build(), DefaultConnector::default(), Direct::default())
+}
+
+/// Looks up names. To keep to a timeout that takes a thread; an address needs neither, and in a forked child such
+/// a thread may never start, see [`fork::thread`].
+#[derive(Debug, Default)]
+struct Direct(DefaultResolver);
+
+impl Resolver for Direct {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let host = uri.host().unwrap_or_default();
+        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
+        let after = if address || fork::epoch() > 0 { Within::NotHappening } else { timeout.after };
+        self.0.resolve(uri, config, NextTimeout { after, ..timeout })
+    }
 }
 
 /// The certificates of a PEM file. Where it has none, the usual ones are trusted.

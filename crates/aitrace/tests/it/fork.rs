@@ -7,6 +7,7 @@ use aitrace::{Context, SpanOptions, Tracer};
 use crate::stub::Stub;
 
 const WAIT: Duration = Duration::from_secs(20);
+const CHILDREN: usize = 80;
 
 /// Runs `work` in a forked child and waits for it; true when it returned true.
 #[expect(unsafe_code, reason = "forks as the host program would")]
@@ -89,4 +90,39 @@ fn a_child_of_a_busy_parent_neither_hangs_nor_loses() {
     }
     let children = stub.spans().into_iter().filter(|span| span.name == "of the child").count();
     assert_eq!(children, 30);
+}
+
+/// Threads that start and end hold a lock of the standard library's for a moment; forked in that moment, a child
+/// finds it locked for ever.
+#[test]
+fn a_child_of_a_parent_whose_threads_come_and_go_gets_a_worker() {
+    let stub = Stub::start([]);
+    let tracer = Tracer::builder().project("fork").spool(false).target(&stub.url).build();
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let thread = |work: Box<dyn FnOnce() + Send>| {
+        std::thread::Builder::new().name("comes".into()).spawn(work).expect("a thread")
+    };
+    let busy: Vec<_> = (0..4)
+        .map(|_| {
+            let stop = stop.clone();
+            thread(Box::new(move || {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    thread(Box::new(|| ())).join().expect("no panic");
+                }
+            }))
+        })
+        .collect();
+    let children = (0..CHILDREN)
+        .take_while(|_| {
+            in_child(|| {
+                tracer.start_span("of the child").end();
+                tracer.flush(WAIT).ok
+            })
+        })
+        .count();
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    for thread in busy {
+        thread.join().expect("no panic");
+    }
+    assert_eq!(children, CHILDREN);
 }

@@ -159,7 +159,7 @@ mod tests {
         let items = json.to_value().expect("valid").as_array().expect("an array").len();
         assert!((NODES_PER_TICK - 2..=NODES_PER_TICK + 1).contains(&items), "{items}");
         assert!(json.as_str().ends_with("\"…[more]\"]"));
-        let json = capture_within(&BTreeMap::from_iter((0..500).map(|n| (n, n))), Duration::ZERO);
+        let json = capture_within(&(0..500).map(|n| (n, n)).collect::<BTreeMap<_, _>>(), Duration::ZERO);
         assert!(json.as_str().ends_with("\"…\":\"[more]\"}"), "{json}");
         assert_eq!(
             capture_within(&[1, 2, 3], Duration::ZERO).as_str(),

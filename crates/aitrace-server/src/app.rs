@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::auth::Ring;
 use crate::closing::Closing;
 use crate::error::{ApiError, Kind, Result};
 use crate::guard::Hosts;
@@ -18,6 +19,10 @@ pub(crate) struct App(Arc<Inner>);
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) stores: Stores,
+    /// Who may do what.
+    pub(crate) ring: Ring,
+    /// Other machines can reach the server: a key is demanded in any case.
+    pub(crate) wide: bool,
     pub(crate) options: ServerOptions,
     pub(crate) hosts: Hosts,
     pub(crate) memory: Memory,
@@ -38,10 +43,18 @@ impl std::ops::Deref for App {
 }
 
 impl App {
-    pub(crate) fn new(stores: Stores, options: ServerOptions, hosts: Hosts, closing: Closing) -> Self {
+    pub(crate) fn new(
+        stores: Stores,
+        ring: Ring,
+        options: ServerOptions,
+        hosts: Hosts,
+        closing: Closing,
+    ) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Self(Arc::new(Inner {
             stores,
+            ring,
+            wide: hosts.wide(),
             hosts,
             memory: Memory::new(options.limits.memory_bytes),
             live: Arc::new(Semaphore::new(options.limits.live_readers)),

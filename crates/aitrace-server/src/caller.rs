@@ -5,6 +5,7 @@ use aitrace_store::ProjectScope;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
+use crate::auth::{Scope, Scopes};
 use crate::error::{ApiError, Kind, Result};
 
 /// The caller of a request, as far as it was admitted.
@@ -12,12 +13,27 @@ use crate::error::{ApiError, Kind, Result};
 pub(crate) struct Caller {
     /// The one project that the caller may touch; `All` for whoever may touch all.
     scope: ProjectScope,
+    scopes: Scopes,
 }
 
 impl Caller {
-    /// Whoever reaches a server that has no keys.
+    /// Whoever reaches a server that has no keys: everything is allowed.
     pub(crate) fn anyone() -> Self {
-        Self { scope: ProjectScope::All }
+        Self::new(ProjectScope::All, Scopes::all())
+    }
+
+    pub(crate) fn new(scope: ProjectScope, scopes: Scopes) -> Self {
+        Self { scope, scopes }
+    }
+
+    /// Whether the caller may do this within its project.
+    pub(crate) fn allows(&self, scope: Scope) -> bool {
+        self.scopes.allow(scope)
+    }
+
+    /// Words of what the caller may do.
+    pub(crate) fn scopes(&self) -> Vec<&'static str> {
+        self.scopes.words()
     }
 
     /// The projects to look into for a request that asks for `asked`: never more than the caller may see.
@@ -68,7 +84,8 @@ mod tests {
         assert_eq!(anyone.scope(ProjectScope::All), Ok(ProjectScope::All));
         assert_eq!(anyone.scope(one("a")), Ok(one("a")));
         assert_eq!(anyone.project(), None);
-        let caller = Caller { scope: one("a") };
+        let caller = Caller::new(one("a"), [Scope::Read].into_iter().collect());
+        assert!(caller.allows(Scope::Read) && !caller.allows(Scope::Ingest));
         assert_eq!(caller.scope(ProjectScope::All), Ok(one("a")));
         assert_eq!(caller.scope(one("a")), Ok(one("a")));
         assert_eq!(caller.scope(one("b")).map_err(|error| error.kind()), Err(Kind::Forbidden));

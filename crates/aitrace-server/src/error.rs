@@ -18,6 +18,7 @@ use serde_json::json;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     BadRequest,
+    Unauthorized,
     Forbidden,
     CrossSite,
     NotFound,
@@ -38,8 +39,9 @@ type RpcCode = i32;
 
 impl Kind {
     #[cfg(test)]
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::BadRequest,
+        Self::Unauthorized,
         Self::Forbidden,
         Self::CrossSite,
         Self::NotFound,
@@ -58,6 +60,7 @@ impl Kind {
     const fn row(self) -> (&'static str, StatusCode, RpcCode) {
         match self {
             Self::BadRequest => ("bad_request", StatusCode::BAD_REQUEST, 3),
+            Self::Unauthorized => ("unauthorized", StatusCode::UNAUTHORIZED, 16),
             Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN, 7),
             Self::CrossSite => ("cross_site", StatusCode::FORBIDDEN, 7),
             Self::NotFound => ("not_found", StatusCode::NOT_FOUND, 5),
@@ -206,6 +209,9 @@ impl ApiError {
         let mut response = (status, [(header::CONTENT_TYPE, content_type)], body).into_response();
         if let Some(seconds) = self.kind.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+        }
+        if self.kind == Kind::Unauthorized {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(self);
         response

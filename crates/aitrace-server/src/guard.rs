@@ -1,7 +1,7 @@
 //! Who may talk to the server at all. A page in the user's browser can send requests to loopback too, so
 //! every request must name a host of ours and must not come from another site.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, Uri};
@@ -9,13 +9,22 @@ use axum::response::Response;
 
 use crate::error::{ApiError, Kind, Result};
 
-/// The exact values of `Host`, port included, under which the server answers.
+/// The values of `Host`, port included, under which the server answers.
 #[derive(Debug, Clone)]
-pub(crate) struct Hosts(Vec<String>);
+pub(crate) struct Hosts {
+    /// Names to the letter.
+    names: Vec<String>,
+    ports: Vec<u16>,
+    wide: bool,
+}
 
 impl Hosts {
     /// The names of loopback with the bound port, and `further` ones to the letter.
-    pub(crate) fn new(local: SocketAddr, further: &[String]) -> Self {
+    ///
+    /// `wide`: other machines can reach the server, and every caller shows a key. Then addresses of IP and, from
+    /// callers that show a key in a header, all hosts are answered too: a page that was made to point here knows
+    /// neither the key nor the cookie of another host.
+    pub(crate) fn new(local: SocketAddr, further: &[String], wide: bool) -> Self {
         let port = local.port();
         let mut hosts: Vec<String> =
             ["localhost", "127.0.0.1", "[::1]"].iter().map(|name| format!("{name}:{port}")).collect();
@@ -23,16 +32,29 @@ impl Hosts {
             hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
         }
         hosts.extend(further.iter().map(|host| host.to_ascii_lowercase()));
-        Self(hosts)
+        Self { names: hosts, ports: vec![port], wide }
+    }
+
+    /// Whether other machines can reach the server.
+    pub(crate) fn wide(&self) -> bool {
+        self.wide
     }
 
     /// Answers on a further port of loopback.
     pub(crate) fn also_on(&mut self, port: u16) {
-        self.0.extend(["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}")));
+        self.ports.push(port);
+        self.names.extend(["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}")));
     }
 
     fn allow(&self, host: &str) -> bool {
-        self.0.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
+        self.names.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
+    }
+
+    fn allow_widely(&self, host: &str, headers: &HeaderMap) -> bool {
+        let ours = |addr: SocketAddr| !addr.ip().is_unspecified() && self.ports.contains(&addr.port());
+        let bare = || host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 80));
+        let literal = host.parse().ok().or_else(bare).is_some_and(ours);
+        self.wide && (literal || shows_key(headers))
     }
 
     /// Refuses a request for another host: a foreign name that was made to point here (DNS rebinding).
@@ -43,15 +65,17 @@ impl Hosts {
             return Err(ApiError::new(Kind::BadRequest, "more than one Host header", ""));
         }
         let target = uri.authority().map(axum::http::uri::Authority::as_str);
-        let fits = |host: Option<&str>| host.is_some_and(|host| self.allow(host));
+        let fits = |host: Option<&str>| {
+            host.is_some_and(|host| self.allow(host) || self.allow_widely(host, headers))
+        };
         // HTTP/2 names the host in the target alone.
-        if fits(host.or(target)) && target.is_none_or(|target| self.allow(target)) {
+        if fits(host.or(target)) && (target.is_none() || fits(target)) {
             return Ok(());
         }
         Err(ApiError::new(
             Kind::WrongHost,
             "this server does not answer for the host of this request",
-            format!("Use http://{}, or allow further hosts in the server's configuration.", self.0[0]),
+            format!("Use http://{}, or allow further hosts in the server's configuration.", self.names[0]),
         ))
     }
 
@@ -67,7 +91,7 @@ impl Hosts {
             Some(b"same-site") => link,
             Some(_) => false,
         };
-        if site_fits && headers.get_all(header::ORIGIN).iter().all(|origin| self.is_ours(origin)) {
+        if site_fits && headers.get_all(header::ORIGIN).iter().all(|origin| self.is_ours(origin, headers)) {
             return Ok(());
         }
         Err(ApiError::new(
@@ -77,11 +101,17 @@ impl Hosts {
         ))
     }
 
-    fn is_ours(&self, origin: &HeaderValue) -> bool {
+    fn is_ours(&self, origin: &HeaderValue, headers: &HeaderMap) -> bool {
         let Ok(origin) = origin.to_str() else { return false };
         let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-        host.is_some_and(|host| self.allow(host))
+        // Of the hosts that are not known by name, a page may speak to its own.
+        let own = |host: &str| self.wide && headers.get(header::HOST).is_some_and(|own| own == host);
+        host.is_some_and(|host| self.allow(host) || own(host))
     }
+}
+
+fn shows_key(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::AUTHORIZATION) || headers.contains_key("x-api-key")
 }
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -108,7 +138,7 @@ mod tests {
     use super::*;
 
     fn hosts() -> Hosts {
-        Hosts::new("127.0.0.1:8000".parse().unwrap(), &["Box.example:8000".to_owned()])
+        Hosts::new("127.0.0.1:8000".parse().unwrap(), &["Box.example:8000".to_owned()], false)
     }
 
     fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
@@ -159,8 +189,31 @@ mod tests {
 
     #[test]
     fn port_80_needs_no_port() {
-        let hosts = Hosts::new("[::1]:80".parse().unwrap(), &[]);
+        let hosts = Hosts::new("[::1]:80".parse().unwrap(), &[], false);
         hosts.check_host(&Uri::from_static("/"), &headers(&[("host", "localhost")])).unwrap();
+    }
+
+    #[test]
+    fn a_server_for_other_machines_answers_under_its_addresses_and_whoever_shows_a_key() {
+        let hosts = Hosts::new("0.0.0.0:8000".parse().unwrap(), &[], true);
+        let check = |lines: &[(&'static str, &str)]| {
+            let headers = headers(lines);
+            hosts.check_host(&Uri::from_static("/"), &headers).is_ok()
+                && hosts.check_site(&headers, false).is_ok()
+        };
+        for good in ["192.0.2.7:8000", "[2001:db8::1]:8000", "localhost:8000"] {
+            assert!(check(&[("host", good)]), "{good}");
+            assert!(check(&[("host", good), ("origin", &format!("http://{good}"))]), "{good}");
+        }
+        for bad in ["box:8000", "192.0.2.7", "192.0.2.7:80", "0.0.0.0:8000", "192.0.2.7.evil:8000"] {
+            assert!(!check(&[("host", bad)]), "{bad}");
+            assert!(check(&[("host", bad), ("authorization", "Bearer x")]), "{bad}");
+        }
+        assert!(
+            !check(&[("host", "192.0.2.7:8000"), ("origin", "http://192.0.2.8:8000")]),
+            "another address"
+        );
+        assert!(!check(&[("host", "box:8000"), ("x-api-key", "x"), ("origin", "http://evil")]));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 use futures_util::StreamExt as _;
+use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::app::App;
@@ -89,6 +90,24 @@ pub(crate) async fn receive(app: &App, request: Request) -> Result<Upload> {
             Err(error)
         }
     }
+}
+
+/// Reads a request's body as JSON of one shape.
+pub(crate) async fn receive_json<T: DeserializeOwned + Send + 'static>(
+    app: &App,
+    request: Request,
+) -> Result<T> {
+    let upload = receive(app, request).await?;
+    let read = move |upload: Upload| {
+        let (body, _reservation) = upload.open()?;
+        serde_json::from_slice(&body).map_err(|error| {
+            // What serde says may repeat the body; where it stopped does not.
+            let place = format!("line {}, column {}", error.line(), error.column());
+            let message = format!("the body is not the JSON that is read here: {place}");
+            ApiError::new(Kind::BadRequest, message, "See the documentation of the API.")
+        })
+    };
+    app.work(upload.size(), move || read(upload)).await?
 }
 
 /// Reads a body of a refused request to its end, within bounds: a client that is still sending reads the

@@ -17,8 +17,10 @@
 //!   a passing fault is answered 429 or 503 with `Retry-After`, so that no sender drops data for it.
 //! - Nothing that users sent is written to the server's own log.
 
+mod admission;
 mod app;
 mod append;
+mod auth;
 mod caller;
 mod closing;
 mod decode;
@@ -42,7 +44,9 @@ mod stores;
 mod unpack;
 mod view;
 
+pub use auth::{Keys, ListedKey, NewKey, Pepper, Random, Scope, SystemRandom};
 pub use limits::Limits;
 pub use options::ServerOptions;
+pub use route::{RouteInfo, routes};
 pub use server::{Bound, Server, ServerBuilder, ServerError};
 pub use stores::Stores;

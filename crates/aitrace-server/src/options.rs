@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aitrace_model::{Clock, SystemClock};
 use aitrace_price::Table;
 
+use crate::auth::{Pepper, Random, SystemRandom};
 use crate::limits::Limits;
 
 /// Options of a server.
@@ -21,6 +22,10 @@ pub struct ServerOptions {
     pub prices: Arc<Table>,
     /// Time of reception. Default the system's clock.
     pub clock: Arc<dyn Clock>,
+    /// Secret that keys are hashed with. Default a constant: fit for tests and stores without keys alone.
+    pub pepper: Pepper,
+    /// Where new keys come from. Default the system's.
+    pub random: Arc<dyn Random>,
 }
 
 impl Default for ServerOptions {
@@ -31,6 +36,8 @@ impl Default for ServerOptions {
             default_project: "default".to_owned(),
             prices: Table::built_in(),
             clock: Arc::new(SystemClock),
+            pepper: Pepper::new([0; 32]),
+            random: Arc::new(SystemRandom),
         }
     }
 }

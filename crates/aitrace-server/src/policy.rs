@@ -4,6 +4,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse as _, Response};
 
+use crate::auth::Scope;
 use crate::error::{ApiError, Kind};
 use crate::limits::Limits;
 use crate::media::Media;
@@ -28,8 +29,19 @@ pub(crate) enum Access {
     /// Add to a project.
     Ingest,
     /// Delete from a project, and decide who may use it.
-    #[expect(dead_code, reason = "routes of administration come next")]
     Admin,
+}
+
+impl Access {
+    /// The scope that a key must have; `None` where none is needed.
+    pub(crate) const fn scope(self) -> Option<Scope> {
+        match self {
+            Self::Open => None,
+            Self::Read => Some(Scope::Read),
+            Self::Ingest => Some(Scope::Ingest),
+            Self::Admin => Some(Scope::Admin),
+        }
+    }
 }
 
 /// The body a route takes.
@@ -70,9 +82,10 @@ pub(crate) struct Policy {
 
 impl Policy {
     /// The answer to a request that the policy does not admit.
-    pub(crate) fn refuse(&self, request: &Request, limits: &Limits) -> Option<Response> {
+    /// `allow` lists the methods of the path.
+    pub(crate) fn refuse(&self, request: &Request, limits: &Limits, allow: &[Method]) -> Option<Response> {
         if !self.methods.contains(request.method()) {
-            return Some(self.wrong_method());
+            return Some(wrong_method(allow));
         }
         let error = self.check_body(request.headers(), limits)?;
         Some(error.into_response())
@@ -98,16 +111,15 @@ impl Policy {
             )
         })
     }
+}
 
-    fn wrong_method(&self) -> Response {
-        let names: Vec<&str> = self.methods.iter().map(Method::as_str).collect();
-        let names = names.join(", ");
-        let hint = format!("Use {names}.");
-        let mut response =
-            ApiError::new(Kind::MethodNotAllowed, "this route does not take this method", hint)
-                .into_response();
-        let allow = HeaderValue::from_str(&names).expect("names of methods are ASCII");
-        response.headers_mut().insert(header::ALLOW, allow);
-        response
-    }
+fn wrong_method(allow: &[Method]) -> Response {
+    let names: Vec<&str> = allow.iter().map(Method::as_str).collect();
+    let names = names.join(", ");
+    let hint = format!("Use {names}.");
+    let mut response =
+        ApiError::new(Kind::MethodNotAllowed, "this route does not take this method", hint).into_response();
+    let allow = HeaderValue::from_str(&names).expect("names of methods are ASCII");
+    response.headers_mut().insert(header::ALLOW, allow);
+    response
 }

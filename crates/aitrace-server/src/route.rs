@@ -1,6 +1,8 @@
 //! The table of routes. The router is built from it, so that a route without a policy cannot exist.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use aitrace_otlp::Encoding;
 use axum::Router;
@@ -8,14 +10,15 @@ use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, any};
+use axum::routing::{MethodFilter, MethodRouter, any};
 use futures_util::FutureExt as _;
 
+use crate::admission;
 use crate::app::App;
-use crate::caller::Caller;
-use crate::error::{ApiError, Kind};
+use crate::auth::Scope;
+use crate::error::{ApiError, Kind, Result};
 use crate::guard::harden;
-use crate::handle::{grpc, health, live, otlp, records, traces, viewer};
+use crate::handle::{grpc, health, keys, live, otlp, records, traces, viewer};
 use crate::ingest::drain;
 use crate::limits::Limits;
 use crate::media::Media;
@@ -29,8 +32,44 @@ pub(crate) struct Route {
     endpoint: fn() -> MethodRouter<App>,
 }
 
+/// A route as documentation and tests see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteInfo {
+    /// Its path; `{name}` is one segment, `{*name}` all that follow.
+    pub path: &'static str,
+    /// Its methods.
+    pub methods: Vec<String>,
+    /// The scope that a key must have; `None` where none is needed.
+    pub scope: Option<Scope>,
+    /// Whether it changes anything.
+    pub writes: bool,
+    /// Types of body that it takes.
+    pub bodies: Vec<&'static str>,
+    /// Whether it is a page that other sites of this machine may link to.
+    pub page: bool,
+}
+
+/// Every route of the server with its policy.
+pub fn routes() -> impl Iterator<Item = RouteInfo> {
+    ROUTES.iter().map(|Route { path, policy, .. }| RouteInfo {
+        path,
+        methods: policy.methods.iter().map(Method::to_string).collect(),
+        scope: policy.access.scope(),
+        writes: policy.effect == Effect::Write,
+        bodies: match policy.body {
+            Body::None => Vec::new(),
+            Body::Upload { types, .. } => types.iter().map(|media| media.name()).collect(),
+        },
+        page: policy.page,
+    })
+}
+
 const fn body_bytes(limits: &Limits) -> usize {
     limits.body_bytes
+}
+
+const fn small_bytes(_: &Limits) -> usize {
+    64 << 10
 }
 
 const READ: Policy = Policy {
@@ -70,7 +109,18 @@ const GRPC: Policy = Policy {
     ..RECORDS
 };
 
-/// Every route of the server.
+/// Administration: little is sent.
+const ADMIN: Policy = Policy {
+    body: Body::Upload { types: &[Media::Json], limit: small_bytes },
+    access: Access::Admin,
+    ..RECORDS
+};
+
+const ADMIN_READ: Policy = Policy { access: Access::Admin, ..READ };
+
+const DELETE: Policy = Policy { methods: &[Method::DELETE], body: Body::None, ..ADMIN };
+
+/// Every route of the server. A path may stand several times, each time with other methods.
 pub(crate) static ROUTES: &[Route] = &[
     Route { path: "/api/ingest", policy: RECORDS, endpoint: || any(records::post) },
     Route { path: "/v1/traces", policy: OTLP, endpoint: || any(otlp::traces) },
@@ -83,6 +133,10 @@ pub(crate) static ROUTES: &[Route] = &[
     Route { path: "/api/trace/{trace_id}", policy: READ, endpoint: || any(traces::one) },
     Route { path: "/api/projects", policy: READ, endpoint: || any(traces::projects) },
     Route { path: "/api/live", policy: STREAM, endpoint: || any(live::get) },
+    Route { path: "/api/me", policy: READ, endpoint: || any(keys::me) },
+    Route { path: "/api/keys", policy: ADMIN_READ, endpoint: || any(keys::list) },
+    Route { path: "/api/keys", policy: ADMIN, endpoint: || any(keys::create) },
+    Route { path: "/api/key/{id}", policy: DELETE, endpoint: || any(keys::revoke) },
     Route { path: "/healthz", policy: OPEN, endpoint: || any(health::get) },
     Route { path: "/", policy: PAGE, endpoint: || any(viewer::page) },
     Route { path: "/trace/{trace_id}", policy: PAGE, endpoint: || any(viewer::page) },
@@ -91,7 +145,7 @@ pub(crate) static ROUTES: &[Route] = &[
 
 /// The router of all routes, and a typed 404 (or a file of the viewer) for everything else.
 pub(crate) fn router(app: &App) -> Router {
-    routes(app, |_| true)
+    table(app, |_| true)
         .fallback(viewer::other)
         .layer(from_fn_with_state(app.clone(), admit))
         .with_state(app.clone())
@@ -99,7 +153,7 @@ pub(crate) fn router(app: &App) -> Router {
 
 /// The router of a port that only takes data.
 pub(crate) fn ingest_router(app: &App) -> Router {
-    routes(app, |policy| policy.access == Access::Ingest)
+    table(app, |policy| policy.access == Access::Ingest)
         .fallback(async || {
             ApiError::new(
                 Kind::NotFound,
@@ -111,17 +165,36 @@ pub(crate) fn ingest_router(app: &App) -> Router {
         .with_state(app.clone())
 }
 
-fn routes(app: &App, wanted: fn(&Policy) -> bool) -> Router<App> {
-    let mut router = Router::new();
+fn table(app: &App, wanted: fn(&Policy) -> bool) -> Router<App> {
+    let mut paths: BTreeMap<&str, Vec<&'static Route>> = BTreeMap::new();
     for route in ROUTES.iter().filter(|route| wanted(&route.policy)) {
-        let check = from_fn_with_state((app.clone(), route), enforce);
-        router = router.route(route.path, (route.endpoint)().layer(check));
+        paths.entry(route.path).or_default().push(route);
     }
-    router
+    paths
+        .into_iter()
+        .fold(Router::new(), |router, (path, routes)| router.route(path, by_method(app, &routes)))
+}
+
+/// The routes of one path. What comes with no method of theirs is refused by the first.
+fn by_method(app: &App, routes: &[&'static Route]) -> MethodRouter<App> {
+    let allow: Arc<[Method]> = routes.iter().flat_map(|route| route.policy.methods).cloned().collect();
+    let service = |route: &&'static Route| {
+        let check = from_fn_with_state((app.clone(), *route, allow.clone()), enforce);
+        (route.endpoint)().layer(check).with_state(app.clone())
+    };
+    let mut router = MethodRouter::new();
+    for route in routes {
+        for method in route.policy.methods {
+            let filter = MethodFilter::try_from(method.clone()).expect("a usual method");
+            router = router.on_service(filter, service(route));
+        }
+    }
+    router.fallback_service(service(&routes[0]))
 }
 
 /// Around everything: host, site, headers of the answer, and a handler that breaks.
-async fn admit(State(app): State<App>, request: Request, next: Next) -> Response {
+async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    admission::hide(request.headers_mut());
     let host = app.hosts.check_host(request.uri(), request.headers());
     let checked = host.and_then(|()| app.hosts.check_site(request.headers(), true));
     let mut response = match checked {
@@ -148,7 +221,7 @@ fn broken() -> Response {
 
 /// Around one route: its policy before the handler, its way of writing errors after.
 async fn enforce(
-    State((app, route)): State<(App, &'static Route)>,
+    State((app, route, allow)): State<(App, &'static Route, Arc<[Method]>)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -156,16 +229,13 @@ async fn enforce(
     let encoding = encoding(&request);
     let grpc = Media::of(request.headers()) == Some(Media::Grpc);
     let method = request.method().clone();
-    let refusal = match app.hosts.check_site(request.headers(), policy.page) {
-        Ok(()) => policy.refuse(&request, &app.options.limits),
+    let refusal = match check(&app, policy, &mut request).await {
+        Ok(()) => policy.refuse(&request, &app.options.limits, &allow),
         Err(error) => Some(error.into_response()),
     };
     let response = match refusal {
         Some(refusal) => refuse(&app, request, refusal).await,
-        None => {
-            request.extensions_mut().insert(Caller::anyone());
-            next.run(request).await
-        }
+        None => next.run(request).await,
     };
     let status = response.status().as_u16();
     let Policy { access, effect, .. } = policy;
@@ -182,6 +252,16 @@ async fn enforce(
         (Errors::Grpc, Some(error)) if grpc => error.clone().into_grpc_response(),
         _ => response,
     }
+}
+
+/// Where the request comes from and who asks. Handlers find the caller on the request.
+async fn check(app: &App, policy: &Policy, request: &mut Request) -> Result<()> {
+    app.hosts.check_site(request.headers(), policy.page)?;
+    if policy.access != Access::Open {
+        let caller = admission::caller(app, policy.access, request.headers()).await?;
+        request.extensions_mut().insert(caller);
+    }
+    Ok(())
 }
 
 /// The encoding in which an OTLP client reads: the one it writes, else the protocol's default.
@@ -203,7 +283,7 @@ mod tests {
             let gets = policy.methods.iter().all(|method| [Method::GET, Method::HEAD].contains(method));
             let writes = policy.effect == Effect::Write;
             assert!(!(gets && writes), "{}: GET has no effect", route.path);
-            assert_eq!(writes, !matches!(policy.access, Access::Open | Access::Read), "{}", route.path);
+            assert!(!writes || matches!(policy.access, Access::Ingest | Access::Admin), "{}", route.path);
             match policy.body {
                 Body::None => {}
                 Body::Upload { types, limit } => {
@@ -223,8 +303,13 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_distinct() {
-        let paths: std::collections::BTreeSet<_> = ROUTES.iter().map(|route| route.path).collect();
-        assert_eq!(paths.len(), ROUTES.len());
+    fn no_path_takes_a_method_twice() {
+        let of = |route: &'static Route| {
+            let methods = route.policy.methods.iter().map(Method::as_str);
+            methods.map(|method| (route.path, method)).collect::<Vec<_>>()
+        };
+        let all: Vec<_> = ROUTES.iter().flat_map(of).collect();
+        let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len());
     }
 }

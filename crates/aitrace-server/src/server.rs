@@ -4,9 +4,11 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use aitrace_store::StoreError;
 use tokio::net::TcpListener;
 
 use crate::app::App;
+use crate::auth::{Keys, Ring};
 use crate::closing::{self, Close};
 use crate::guard::Hosts;
 use crate::listen;
@@ -24,9 +26,12 @@ pub enum ServerError {
     /// Everyone in the network could read and write, because no keys protect the data.
     #[error(
         "{0} can be reached from other machines, and there are no keys that protect the data; \
-         listen on 127.0.0.1 and use a tunnel"
+         make one with `aitrace keys create --project P`, or listen on 127.0.0.1 and use a tunnel"
     )]
-    NotLoopback(SocketAddr),
+    NoKeys(SocketAddr),
+    /// The keys cannot be read.
+    #[error("the keys cannot be read: {0}")]
+    Keys(#[source] StoreError),
     /// The address cannot be listened on.
     #[error("cannot listen on {addr}: {source}; choose another port, or stop what uses this one")]
     Bind {
@@ -77,12 +82,28 @@ impl ServerBuilder {
         self
     }
 
-    /// Takes the addresses. The main one must be a loopback one; port 0 takes any free port. Connections are taken from
+    /// Takes the addresses. One that other machines can reach is refused unless there is a key; port 0 takes any
+    /// free port. Connections are taken from
     /// now on, and answered once [`Bound::serve`] runs.
     pub async fn bind(self, addr: SocketAddr) -> Result<Bound, ServerError> {
         let stores = self.stores.ok_or(ServerError::NoStores)?;
+        let keys = Keys::new(
+            stores.documents.clone(),
+            self.options.pepper.clone(),
+            self.options.clock.clone(),
+            self.options.random.clone(),
+        );
+        let ring = Ring::new(keys);
+        let wide = |addr: &&SocketAddr| !addr.ip().to_canonical().is_loopback();
+        let all = std::iter::once(&addr).chain(self.ingest.iter().map(|(addr, _)| addr));
+        if let Some(addr) = all.clone().find(wide)
+            && !ring.has_live().await.map_err(ServerError::Keys)?
+        {
+            return Err(ServerError::NoKeys(*addr));
+        }
+        let wide = all.clone().any(|addr| wide(&addr));
         let (listener, local) = listen_on(addr).await?;
-        let mut hosts = Hosts::new(local, &self.options.hosts);
+        let mut hosts = Hosts::new(local, &self.options.hosts, wide);
         let mut further = Vec::new();
         for (addr, demanded) in self.ingest {
             match listen_on(addr).await {
@@ -97,15 +118,12 @@ impl ServerBuilder {
             }
         }
         let (close, closing) = closing::channel();
-        let app = App::new(stores, self.options, hosts, closing);
+        let app = App::new(stores, ring, self.options, hosts, closing);
         Ok(Bound { listener, local, further, app, close })
     }
 }
 
 async fn listen_on(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
-    if !addr.ip().to_canonical().is_loopback() {
-        return Err(ServerError::NotLoopback(addr));
-    }
     let failed = |source| ServerError::Bind { addr, source };
     let listener = TcpListener::bind(addr).await.map_err(failed)?;
     let local = listener.local_addr().map_err(failed)?;

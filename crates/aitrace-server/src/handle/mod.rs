@@ -2,6 +2,7 @@
 
 pub(crate) mod grpc;
 pub(crate) mod health;
+pub(crate) mod keys;
 pub(crate) mod live;
 pub(crate) mod otlp;
 pub(crate) mod records;

@@ -90,6 +90,22 @@ impl Call {
         bytes
     }
 
+    pub(crate) fn bearer(self, key: &str) -> Self {
+        self.header("authorization", &format!("Bearer {key}"))
+    }
+
+    /// The answer without its body, also where that never ends.
+    pub(crate) fn head(&self) -> Answer {
+        let mut socket = connect(self.addr);
+        drop(socket.write_all(&self.bytes()));
+        let mut received = Vec::new();
+        let mut byte = [0];
+        while !received.ends_with(b"\r\n\r\n") && socket.read(&mut byte).is_ok_and(|count| count > 0) {
+            received.push(byte[0]);
+        }
+        head(&received).unwrap_or_else(|| panic!("no answer to {} {}", self.method, self.target)).0
+    }
+
     pub(crate) fn send(&self) -> Answer {
         raw(self.addr, &self.bytes())
             .unwrap_or_else(|| panic!("no answer to {} {}", self.method, self.target))

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use aitrace_model::{LostRules, ManualClock, Timestamp};
-use aitrace_server::{Limits, Server, ServerOptions, Stores};
+use aitrace_server::{Keys, Limits, NewKey, Pepper, Scope, Server, ServerOptions, Stores, SystemRandom};
 use aitrace_store::TelemetryStore;
 use aitrace_store::memory::MemoryStore;
 use tokio::runtime::{Builder, Runtime};
@@ -21,6 +21,7 @@ pub(crate) struct Rig {
     /// A port that only takes data.
     pub(crate) ingest: SocketAddr,
     pub(crate) store: Arc<MemoryStore>,
+    pub(crate) clock: Arc<ManualClock>,
     pub(crate) runtime: Runtime,
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<()>>,
@@ -42,7 +43,7 @@ impl Rig {
     ) -> Self {
         let clock = Arc::new(ManualClock::new(NOW));
         let store = Arc::new(MemoryStore::new(clock.clone(), LostRules::default()));
-        let mut options = ServerOptions { clock, ..ServerOptions::default() };
+        let mut options = ServerOptions { clock: clock.clone(), ..ServerOptions::default() };
         change(&mut options);
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
         let mut stores = Stores::of(store.clone());
@@ -55,7 +56,20 @@ impl Rig {
         let served = runtime.spawn(bound.serve(async {
             drop(stopped.await);
         }));
-        Self { addr, ingest, store, runtime, stop: Some(stop), served: Some(served) }
+        Self { addr, ingest, store, clock, runtime, stop: Some(stop), served: Some(served) }
+    }
+
+    /// The keys of the server's store, past the server.
+    pub(crate) fn keys(&self) -> Keys {
+        Keys::new(self.store.clone(), Pepper::new([0; 32]), self.clock.clone(), Arc::new(SystemRandom))
+    }
+
+    /// A new key, known to the server at once.
+    pub(crate) fn key(&self, project: &str, scopes: &[Scope]) -> NewKey {
+        let made = self.runtime.block_on(self.keys().create(project, scopes, None)).expect("makes a key");
+        // The server may hold what it read for half a second.
+        self.clock.advance(500_000_000);
+        made
     }
 
     pub(crate) fn limited(change: impl FnOnce(&mut Limits)) -> Self {

@@ -1,0 +1,129 @@
+//! Stage: ingest. In: the headers of a request and the policy of its route. Out: its [`Caller`], or a refusal.
+
+use aitrace_store::ProjectScope;
+use axum::http::{HeaderMap, header};
+
+use crate::app::App;
+use crate::auth::{Holder, Scopes};
+use crate::caller::Caller;
+use crate::error::{ApiError, Kind, Result};
+use crate::policy::Access;
+
+/// The other header that carries a key: usual in gRPC metadata.
+const API_KEY: &str = "x-api-key";
+
+/// Who asks. While there are no keys, whoever reaches the server may do everything; the server listens on
+/// loopback only then.
+pub(crate) async fn caller(app: &App, access: Access, headers: &HeaderMap) -> Result<Caller> {
+    if !demands_key(app).await? {
+        return Ok(Caller::anyone());
+    }
+    let Some(token) = token(headers)? else {
+        return Err(unauthorized("a key is needed"));
+    };
+    let holder = app.ring.holder(token).await.map_err(|error| ApiError::reading(&error))?;
+    let caller = holder.map(caller_of).ok_or_else(|| unauthorized("the key is unknown or revoked"))?;
+    allow(caller, access)
+}
+
+/// Whether callers must show who they are.
+pub(crate) async fn demands_key(app: &App) -> Result<bool> {
+    Ok(app.wide || app.ring.demands().await.map_err(|error| ApiError::reading(&error))?)
+}
+
+fn allow(caller: Caller, access: Access) -> Result<Caller> {
+    let Some(scope) = access.scope().filter(|scope| !caller.allows(*scope)) else {
+        return Ok(caller);
+    };
+    let word = scope.as_str();
+    let hint = format!("Use a key of scope {word}: `aitrace keys create --project P --scope {word}`.");
+    Err(ApiError::new(Kind::Forbidden, "the key does not allow this", hint))
+}
+
+fn caller_of(holder: Holder) -> Caller {
+    match holder {
+        Holder::Operator => Caller::new(ProjectScope::All, Scopes::all()),
+        Holder::Key { project, scopes } => Caller::new(ProjectScope::One(project), scopes),
+    }
+}
+
+/// The key that a request shows.
+fn token(headers: &HeaderMap) -> Result<Option<&str>> {
+    let malformed = || unauthorized("the key cannot be read");
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    if let Some(value) = values.next() {
+        let text = value.to_str().ok().filter(|_| values.next().is_none()).ok_or_else(malformed)?;
+        let (scheme, token) = text.split_once(' ').ok_or_else(malformed)?;
+        return if scheme.eq_ignore_ascii_case("bearer") { Ok(Some(token.trim())) } else { Err(malformed()) };
+    }
+    let mut values = headers.get_all(API_KEY).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(str::trim).map(Some).map_err(|_| malformed()),
+        _ => Err(malformed()),
+    }
+}
+
+/// What was shown is never repeated: it may be a key with a slip of the pen.
+fn unauthorized(message: &'static str) -> ApiError {
+    ApiError::new(
+        Kind::Unauthorized,
+        message,
+        "Send `Authorization: Bearer KEY` (AITRACE_API_KEY for aitrace's own programs); \
+         `aitrace keys create --project P` makes a key.",
+    )
+}
+
+/// Keeps credentials out of whatever prints headers.
+pub(crate) fn hide(headers: &mut HeaderMap) {
+    for name in [header::AUTHORIZATION.as_str(), header::COOKIE.as_str(), API_KEY] {
+        if let header::Entry::Occupied(mut entry) = headers.entry(name) {
+            entry.iter_mut().for_each(|value| value.set_sensitive(true));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let line = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        lines.iter().map(line).collect()
+    }
+
+    #[test]
+    fn keys_are_read_from_either_header() {
+        let read = |lines: &[(&'static str, &'static str)]| {
+            token(&headers(lines)).map(|token| token.map(str::to_owned)).map_err(|error| error.kind())
+        };
+        assert_eq!(read(&[]), Ok(None));
+        assert_eq!(read(&[("authorization", "Bearer a")]), Ok(Some("a".to_owned())));
+        assert_eq!(read(&[("authorization", "bearer  a ")]), Ok(Some("a".to_owned())));
+        assert_eq!(read(&[("x-api-key", "a")]), Ok(Some("a".to_owned())));
+        assert_eq!(read(&[("x-api-key", "b"), ("authorization", "Bearer a")]), Ok(Some("a".to_owned())));
+        for wrong in [
+            &[("authorization", "Basic a")][..],
+            &[("authorization", "a")],
+            &[("authorization", "")],
+            &[("authorization", "Bearer a"), ("authorization", "Bearer b")],
+            &[("x-api-key", "a"), ("x-api-key", "b")],
+        ] {
+            assert_eq!(read(wrong), Err(Kind::Unauthorized), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_hidden_when_printed() {
+        let mut all =
+            headers(&[("authorization", "Bearer a1"), ("x-api-key", "b2"), ("cookie", "c3"), ("x", "d4")]);
+        hide(&mut all);
+        let text = format!("{all:?}");
+        assert!(!text.contains("a1") && !text.contains("b2") && !text.contains("c3"), "{text}");
+        assert!(text.contains("d4"));
+    }
+}

@@ -1,0 +1,14 @@
+//! Keys: what they are, who may make them, and whose one is.
+
+mod keys;
+mod pepper;
+mod random;
+mod ring;
+mod scope;
+
+pub use keys::{Keys, ListedKey, NewKey};
+pub use pepper::Pepper;
+pub use random::{Random, SystemRandom};
+pub(crate) use ring::{Holder, Ring};
+pub use scope::Scope;
+pub(crate) use scope::Scopes;

@@ -1,0 +1,110 @@
+//! The keys as requests need them: in memory, and never older than half a second.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aitrace_model::Timestamp;
+use aitrace_store::{Key, ProjectScope, Result};
+use tokio::sync::Mutex as Turn;
+
+use super::keys::Keys;
+use super::pepper::key_id;
+use super::scope::{Scope, Scopes};
+
+/// How long keys that were read are taken for the present ones: another process may have changed them.
+const FRESH_NS: i64 = 500_000_000;
+
+/// Whose token a token is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// The operator: everything in all projects.
+    Operator,
+    /// The holder of a key.
+    Key {
+        /// Its project.
+        project: String,
+        /// What it allows.
+        scopes: Scopes,
+    },
+}
+
+/// All keys.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    keys: Keys,
+    known: Mutex<Option<Known>>,
+    /// One reads the keys at a time; the others wait for what it finds.
+    turn: Turn<()>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    read: Timestamp,
+    keys: Arc<HashMap<String, Key>>,
+}
+
+impl Ring {
+    pub(crate) fn new(keys: Keys) -> Self {
+        Self { keys, known: Mutex::default(), turn: Turn::new(()) }
+    }
+
+    /// The keys to change.
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Whether callers must show a key: since the first one was made, also when all are revoked by now.
+    pub(crate) async fn demands(&self) -> Result<bool> {
+        Ok(!self.current().await?.is_empty())
+    }
+
+    /// Whether there is a key that somebody could show.
+    pub(crate) async fn has_live(&self) -> Result<bool> {
+        Ok(self.current().await?.values().any(|key| key.revoked.is_none()))
+    }
+
+    /// Whose token it is; `None` for nobody's.
+    pub(crate) async fn holder(&self, token: &str) -> Result<Option<Holder>> {
+        let Some(id) = key_id(token) else {
+            return Ok(self.keys.pepper.is_operator(token).then_some(Holder::Operator));
+        };
+        let keys = self.current().await?;
+        let fitting = keys.get(id).filter(|key| self.keys.pepper.verify(token, &key.hash));
+        Ok(fitting.and_then(live))
+    }
+
+    /// Reads the keys again before they are needed next.
+    pub(crate) fn forget(&self) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    async fn current(&self) -> Result<Arc<HashMap<String, Key>>> {
+        if let Some(keys) = self.fresh() {
+            return Ok(keys);
+        }
+        let _turn = self.turn.lock().await;
+        if let Some(keys) = self.fresh() {
+            return Ok(keys);
+        }
+        // The time before reading: a key that is revoked meanwhile counts as read too early, not too late.
+        let read = self.keys.clock.now();
+        let keys = self.keys.list(&ProjectScope::All).await?;
+        let keys: Arc<HashMap<_, _>> =
+            Arc::new(keys.into_iter().map(|listed| (listed.key.id.clone(), listed.key)).collect());
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(Known { read, keys: keys.clone() });
+        Ok(keys)
+    }
+
+    fn fresh(&self) -> Option<Arc<HashMap<String, Key>>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let age = self.keys.clock.now().nanos().saturating_sub(known.read.nanos());
+        (0..FRESH_NS).contains(&age).then_some(known.keys)
+    }
+}
+
+fn live(key: &Key) -> Option<Holder> {
+    key.revoked.is_none().then(|| Holder::Key {
+        project: key.project.clone(),
+        scopes: key.scopes.iter().filter_map(|word| Scope::from_word(word)).collect(),
+    })
+}

@@ -34,7 +34,7 @@ impl Batch {
 
     /// The room it holds in the queue: items and estimated bytes.
     pub(crate) fn room(&self) -> (usize, usize) {
-        let spans: usize = self.spans.iter().map(|span| span.weight()).sum();
+        let spans: usize = self.spans.iter().map(SpanData::weight).sum();
         let logs: usize = self.logs.iter().map(|log| log.room).sum();
         (self.countable() as usize, spans + logs)
     }
@@ -73,7 +73,7 @@ impl Batch {
     }
 
     fn weights(&self) -> impl Iterator<Item = usize> {
-        let spans = self.spans.iter().map(|span| span.weight());
+        let spans = self.spans.iter().map(SpanData::weight);
         spans.chain(self.logs.iter().map(LogData::weight))
     }
 }

@@ -3,9 +3,14 @@
 //! The standard library's keep all their state in themselves. Locks that park threads in a table of the
 //! process (parking_lot) can find that table locked for ever in a child.
 
+mod atomics;
 mod barrier;
 mod biased;
+#[cfg(test)]
+mod model;
 mod quick;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{self, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};

@@ -6,14 +6,9 @@
 
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
-/// Looks without giving the processor away.
-const SPINS: u32 = 64;
-/// Looks before the holder must be given time by sleeping, whatever the priorities of threads are.
-const YIELDS: u32 = 256;
-const SLEEP: Duration = Duration::from_micros(50);
+use super::atomics::{AtomicBool, pause};
 
 #[derive(Debug, Default)]
 pub(crate) struct QuickLock<T> {
@@ -33,7 +28,7 @@ pub(crate) struct QuickGuard<'l, T> {
 }
 
 impl<T> QuickLock<T> {
-    pub(crate) const fn new(value: T) -> Self {
+    pub(crate) fn new(value: T) -> Self {
         Self { held: AtomicBool::new(false), value: UnsafeCell::new(value) }
     }
 
@@ -56,16 +51,6 @@ impl<T> QuickLock<T> {
             }
             pause(&mut looks);
         }
-    }
-}
-
-/// Waits a little before the next look.
-pub(super) fn pause(looks: &mut u32) {
-    *looks = looks.saturating_add(1);
-    match *looks {
-        0..SPINS => std::hint::spin_loop(),
-        SPINS..YIELDS => std::thread::yield_now(),
-        _ => std::thread::sleep(SLEEP),
     }
 }
 
@@ -93,44 +78,5 @@ impl<T> Drop for QuickGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
         self.lock.held.store(false, Ordering::Release);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_holder_at_a_time() {
-        let lock = QuickLock::new((0_u64, 0_u64));
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                let work = || {
-                    for _ in 0..20_000 {
-                        let mut pair = lock.lock();
-                        assert_eq!(pair.0, pair.1);
-                        pair.0 += 1;
-                        pair.1 = pair.0;
-                    }
-                };
-                std::thread::Builder::new()
-                    .name("holder".into())
-                    .spawn_scoped(scope, work)
-                    .expect("a thread");
-            }
-        });
-        assert_eq!(*lock.lock(), (80_000, 80_000));
-    }
-
-    #[test]
-    fn a_panic_lets_go() {
-        let lock = QuickLock::new(1);
-        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            *lock.lock() = 2;
-            let _guard = lock.lock();
-            panic!("on purpose");
-        }));
-        assert!(panicked.is_err());
-        assert_eq!(*lock.lock(), 2);
     }
 }

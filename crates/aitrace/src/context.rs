@@ -111,6 +111,7 @@ impl SpanRef {
     }
 
     /// Whether it is a span of another process.
+    #[cfg(feature = "opentelemetry")]
     pub(crate) fn is_remote(&self) -> bool {
         self.place.as_ref().is_none_or(|place| place.key == u64::MAX)
     }

@@ -107,8 +107,11 @@ class Stub:
         body = json.loads(raw) if raw else None
         query = parse_qs(url.query)
         self.requests.append((handler.command, url.path, query, body))
-        if self.faults:
-            return (*self.faults.pop(0),)
+        fault = self.faults.pop(0) if self.faults else None
+        if callable(fault):
+            fault()
+        elif fault:
+            return (*fault,)
         try:
             if self.key is not None:
                 need(handler.headers.get("authorization") == f"Bearer {self.key}", "invalid API key", 401)

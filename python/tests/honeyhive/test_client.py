@@ -1,9 +1,10 @@
 import asyncio
+import threading
 
 import pytest
 from honeyhive_stub import Stub
 
-from aitrace.honeyhive import APIError, HoneyHive, HoneyHiveError, HTTPException, MissingApiKeyError
+from aitrace.honeyhive import APIError, HoneyHive, HoneyHiveError, HTTPException, MissingApiKeyError, models
 from aitrace.honeyhive.experiments import compare_runs, get_run_metrics, get_run_result
 from aitrace.honeyhive.models import (
     AddDatapointsToDatasetRequest,
@@ -20,6 +21,7 @@ from aitrace.honeyhive.models import (
     UpdateEventRequest,
     UpdateMetricRequest,
 )
+from aitrace.honeyhive.models._answers import ANSWERS
 from aitrace.honeyhive.utils import RetryConfig
 
 AT_ONCE = RetryConfig.constant(0.0)
@@ -141,6 +143,20 @@ def test_metrics_configurations_and_charts(client):
     assert client.metric_versions.deploy("m1", "v 1").success
 
 
+def test_each_route_answers_in_a_class_of_its_own(client, server):
+    made = client.datasets.create({"name": "n"})
+    assert type(made) is models.CreateDatasetResponse and made.model_dump()["inserted"] is True
+    assert type(client.sessions.start({"session_name": "s"})) is models.PostSessionStartResponse
+    assert type(client.datapoints.list(datapoint_ids=[])) is models.GetDatapointsResponse
+    client.metrics.create({"name": "m", "type": "PYTHON", "criteria": "1"})
+    (metric,) = client.metrics.list()
+    assert type(metric) is models.MetricItem and metric.threshold is None, "known, and not given"
+    with pytest.raises(AttributeError, match="MetricItem"):
+        assert metric.colour
+    # Every answer that the client gives by its name is one that callers can import.
+    assert {one.__name__ for one in ANSWERS.values()} <= set(models.__all__)
+
+
 def test_each_method_has_an_async_twin(client):
     async def main():
         made = await client.datasets.create_async(CreateDatasetRequest(name="n"))
@@ -161,6 +177,18 @@ def test_a_server_that_closed_a_kept_connection_is_asked_again(client, server):
     client.datasets.list()
     client._transport._kept[0].sock.close()
     assert client.datasets.list().datasets == []
+
+
+def test_what_takes_too_long_on_a_kept_connection_is_not_sent_twice(server):
+    gate = threading.Event()
+    with HoneyHive(api_key="k", base_url=server.url, timeout=0.3) as client:
+        client.datasets.list()
+        server.faults = [lambda: gate.wait(20)]
+        with pytest.raises(APIError, match="did not answer"):
+            client.sessions.start({"session_name": "s"})
+        gate.set()
+        client.datasets.list()
+    assert len(server.seen("POST", "/session/start")) == 1
 
 
 @pytest.mark.parametrize("status", [201, 400, 404, 500])

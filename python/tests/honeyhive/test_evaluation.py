@@ -1,5 +1,8 @@
 import asyncio
+import contextvars
+import inspect
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -8,6 +11,7 @@ from honeyhive_stub import Stub
 
 from aitrace.honeyhive import (
     BaseEvaluator,
+    ConfigurationError,
     HoneyHiveError,
     aevaluator,
     enrich_session,
@@ -17,6 +21,8 @@ from aitrace.honeyhive import (
     trace,
 )
 from aitrace.honeyhive.experiments import (
+    EvalSettings,
+    EvaluatorSettings,
     ExperimentContext,
     generate_external_datapoint_id,
     generate_external_dataset_id,
@@ -344,3 +350,110 @@ def test_a_thousand_datapoints_cost_little():
     cpu = time.process_time() - before
     assert len(result.passed) == 1000
     assert cpu < 5.0, f"{cpu:.2f} s of CPU; 18 ms a datapoint would be 18"
+
+
+def test_settings_of_an_evaluator_make_its_answer():
+    asked = iter([1, 5, 3] * 2)
+
+    @evaluator(
+        repeat=3, transform="value * 10", aggregate="max(values)", checker="value >= target", target=40
+    )
+    def judge(outputs, inputs):
+        return next(asked)
+
+    assert judge({}, {}) is True
+    assert judge({}, {}, checker="(value, target)", target=1) == (50, 1)
+    assert judge.raw is judge.__wrapped__ and judge.name == "judge"
+    plain = evaluator(lambda outputs: len(outputs), name="length")
+    assert (plain("abc"), plain("abc", transform=lambda value: value + 1)) == (3, 4)
+    assert plain("abc", repeat=2) == (3, 3) and plain("abc", repeat=2, aggregate=sum) == 6
+    # Others are known by name; a function that an expression gives is called.
+    assert plain("abc", transform="str(value) * 4", checker="length(value) > 3") is True
+    assert plain("abc", transform="lambda value: -value") == -3
+    assert plain("abc", transform="(value, result.score, result.weight)") == (3, 3, 1.0)
+
+
+def test_settings_hold_for_coroutines_and_stages_that_are_awaited():
+    async def halve(value):
+        await asyncio.sleep(0)
+        return value / 2
+
+    together = []
+
+    @aevaluator(repeat=4, transform=halve, aggregate="sum(values)", weight=2.0)
+    async def judge(outputs):
+        together.append(outputs)
+        while len(together) < 4:  # all four run at the same time
+            await asyncio.sleep(0)
+        return outputs
+
+    assert inspect.iscoroutinefunction(judge)
+    assert asyncio.run(judge(3)) == 6.0
+    assert asyncio.run(judge(3, aggregate="results[0].weight")) == 2.0
+
+
+def test_repetitions_run_side_by_side_in_the_context_of_the_call():
+    variable = contextvars.ContextVar("variable", default=None)
+    meet = threading.Barrier(3)
+
+    @evaluator(repeat=3)
+    def judge(outputs):
+        meet.wait(20)
+        return variable.get()
+
+    variable.set("here")
+    assert judge({}) == ("here", "here", "here")
+
+
+def test_asserts_and_arguments_of_an_evaluator():
+    @evaluator(asserts=True, target="[0, 1]", limit=2)
+    def judge(outputs, limit):
+        return outputs < limit
+
+    assert judge(1) is True and judge(5, limit=9) is True
+    with pytest.raises(AssertionError, match=r"judge: score False, target '\[0, 1\]'"):
+        judge(5)
+    own = EvalSettings("judge", repeat=2, aggregate="values")
+    assert evaluator(lambda o: o, own, {"o": 4}, name="judge")() == (4, 4)
+
+    @evaluator
+    def takes(outputs, target=None):
+        return target
+
+    assert takes({}, target="its own argument") == "its own argument"
+    about = takes.evaluator_settings
+    assert isinstance(about, EvaluatorSettings) and about.resolve_settings().weight == 1.0
+    about.explicit_settings = EvalSettings("takes", transform="1")
+    assert takes({}) == 1
+
+
+def test_settings_hold_in_a_run():
+    @evaluator(repeat=2, aggregate="sum(values)")
+    def twice(outputs, inputs):
+        return outputs
+
+    @evaluator(asserts=True)
+    def odd(outputs, inputs):
+        return outputs % 2 == 1
+
+    @evaluator(repeat=2)
+    def many(outputs, inputs):
+        return outputs
+
+    result = run(lambda row: row["inputs"]["n"], evaluators=[twice, odd, many])
+    assert sorted(result.metrics.get_metric("twice").values) == [0, 2, 4, 6]
+    assert result.metrics.get_metric("odd").values == [True, True]
+    assert "many" not in result.metrics.list_metrics(), "several scores are none"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"repeat": 0}, {"repeat": "two"}, {"repeat": True}, {"transform": "value +"}, {"checker": 7}],
+)
+def test_settings_that_cannot_be_right_are_refused(settings):
+    with pytest.raises(ConfigurationError, match=next(iter(settings))):
+        evaluator(**settings)(lambda outputs: 1)
+    with pytest.raises(ConfigurationError):
+        evaluator(lambda outputs: 1)(1, **settings)
+    with pytest.raises(ValueError, match="colour"):
+        EvalSettings("n").update({"colour": 1})

@@ -1,4 +1,11 @@
-"""What code written against `honeyhive` does, one test for each way of doing it."""
+"""What code written against `honeyhive` does, one test for each way of doing it.
+
+Of the examples in the documents this module follows, four are no code for it, so that no test here has their like:
+the folder tree of a package; the inside of a span processor before and after a repair (names of that package's
+source; what it repairs is ``test_project_and_source_are_no_baggage``); a retry decorator and a connection pool,
+both sketches with names that nobody defines (what they stand for is in ``test_client.py``:
+``test_what_may_be_repeated_is_and_the_rest_is_not``, ``test_connections_are_kept``).
+"""
 
 import os
 import threading

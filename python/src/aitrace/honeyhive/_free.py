@@ -26,7 +26,7 @@ def enrich_span(  # noqa: PLR0917 (the signature that callers know)
     tracer_instance: Any = None,
     user_properties: dict[str, Any] | None = None,
     **others: Any,
-) -> _native.Enrichment | Corrected:
+) -> _native.Enrichment:
     """Adds to the current span of the tracer that is found here; true where there is one.
 
     ``attributes`` and names that are no parameter are metadata; ``event_type`` sets the span's type. The
@@ -48,38 +48,6 @@ def enrich_span(  # noqa: PLR0917 (the signature that callers know)
     )
 
 
-_GROUPS = frozenset(
-    {"config", "error", "feedback", "inputs", "metadata", "metrics", "outputs", "user_properties"}
-)
-
-
-class Corrected:
-    """What an enrichment with ``event_id`` did: true where it is recorded, and usable with ``with``."""
-
-    def __init__(self, done: bool) -> None:
-        self._done = done
-
-    def __bool__(self) -> bool:
-        return self._done
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_error: object) -> None:
-        return None
-
-
-def _correct(recorder: _native.Tracer | None, event_id: str, said: dict[str, Any]) -> Corrected:
-    found = discover(recorder)
-    if found is None:
-        return Corrected(False)
-    about = {name: said[name] for name in _GROUPS & said.keys()}
-    others = {name: value for name, value in said.items() if name not in _GROUPS and value is not None}
-    if others:
-        about["metadata"] = {**(about.get("metadata") or {}), **others}
-    return Corrected(_sessions.correct(found, event_id, **about))
-
-
 def enrich(
     recorder: _native.Tracer | None,
     attributes: Any,
@@ -89,15 +57,12 @@ def enrich(
     event_id: str | None = None,
     update_event_id: str | None = None,
     **said: Any,
-) -> _native.Enrichment | Corrected:
+) -> _native.Enrichment:
     """What both forms of ``enrich_span`` do."""
     if attributes:
         metadata = {**attributes, **(metadata or {})} if isinstance(attributes, dict) else attributes
-    if event_id is not None:
-        return _correct(recorder, event_id, {"metadata": metadata, **said})
-    done = _native.enrich_span(
-        metadata, tracer=recorder, **{name: value for name, value in said.items() if value is not None}
-    )
+    given = {name: value for name, value in said.items() if value is not None}
+    done = _native.enrich_span(metadata, tracer=recorder, event_id=event_id, **given)
     if update_event_id is not None:
         with done as span:
             if span is not None:

@@ -49,11 +49,6 @@ def update(tracer: _Native, session_id: str, **about: Any) -> None:
     _write(tracer, "session.updated", session_id=session_id, **about)
 
 
-def correct(tracer: _Native, event_id: str, **about: Any) -> bool:
-    """Adds to an event that has ended; whether that is recorded."""
-    return _write(tracer, "event.updated", event_id=event_id, **about) is not None
-
-
 def _write(tracer: _Native, event: str, **about: Any) -> str | None:
     fields = {key: value for key, value in about.items() if value is not None}
     # In an empty context, for a session is no part of the current span.

@@ -105,14 +105,16 @@ class Transport:
             connection.timeout = timeout
             if connection.sock is not None:
                 connection.sock.settimeout(timeout)
+            response = None
             try:
                 connection.request(method, target, payload, headers)
                 response = connection.getresponse()
                 raw = response.read()
-            except (OSError, http.client.HTTPException):
+            except (OSError, http.client.HTTPException) as error:
                 connection.close()
-                if not fresh:
-                    continue  # the server had closed a kept one
+                silent = response is None and isinstance(error, OSError)
+                if not fresh and silent and not isinstance(error, TimeoutError):
+                    continue  # the server had closed a kept one; one that takes long may have done its work
                 raise
             if response.will_close:
                 connection.close()

@@ -8,6 +8,7 @@ from aitrace.honeyhive.api._events import Events
 from aitrace.honeyhive.api._experiments import Experiments
 from aitrace.honeyhive.api._http import segment
 from aitrace.honeyhive.api._space import Request, Space, body_of, under
+from aitrace.honeyhive.models._answers import ConfigurationItem, GetDatapointsResponse, MetricItem
 from aitrace.honeyhive.models._base import Answer
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Datapoints(Space):
             query["datapoint_ids"] = datapoint_ids[first : first + _IDS]
             said = self._call("GET", "/v1/datapoints", "getDatapoints", query=query)
             found += said.get("datapoints") or []
-        return Answer(datapoints=found)
+        return GetDatapointsResponse(datapoints=found)
 
     def update(self, id: str, request: Request) -> Answer:  # noqa: A002
         """Changes a datapoint."""
@@ -169,12 +170,12 @@ class Metrics(Space):
         """Metrics, all or of a type or name; ``project`` means nothing, the key decides."""
         said = self._call("GET", "/v1/metrics", "getMetrics", query={"type": type})
         items = said.get("metrics") if isinstance(said, dict) else said
-        return [Answer(**item) for item in items or [] if name is None or item.get("name") == name]
+        return [MetricItem(**item) for item in items or [] if name is None or item.get("name") == name]
 
     def get_metric(self, id: str) -> Answers:  # noqa: A002
         """The metric with this id, in a list."""
         said = self._call("GET", "/v1/metrics", "getMetrics", query={"id": id})
-        return [Answer(**item) for item in said.get("metrics") or []]
+        return [MetricItem(**item) for item in said.get("metrics") or []]
 
     def update(self, request: Request) -> Answer:
         """Changes a metric, named by ``id`` in the request."""
@@ -235,7 +236,7 @@ class Configurations(Space):
         """All configurations."""
         said = self._call("GET", "/v1/configurations", "getConfigurations")
         items = said.get("configurations") if isinstance(said, dict) else said
-        return [Answer(**item) for item in items or []]
+        return [ConfigurationItem(**item) for item in items or []]
 
     def get_configuration(self, id: str) -> Answers:  # noqa: A002
         """The configuration with this id, in a list."""

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from aitrace.honeyhive.models._answers import ANSWERS
 from aitrace.honeyhive.models._base import Answer, Model, plain
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class Space:
 
     def _ask(self, method: str, path: str, name: str, **options: Any) -> Answer:
         said = self._call(method, path, name, **options)
-        return Answer(**said) if isinstance(said, dict) else Answer(value=said)
+        made = ANSWERS.get(name, Answer)
+        return made(**said) if isinstance(said, dict) else made(value=said)
 
 
 def _twin(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,6 +2,9 @@
 
 from aitrace.honeyhive.experiments import (
     BaseEvaluator,
+    EvalResult,
+    EvalSettings,
+    EvaluatorSettings,
     aevaluator,
     compare_runs,
     evaluate,
@@ -15,8 +18,11 @@ from aitrace.honeyhive.experiments import ExperimentResultSummary as EvaluationR
 
 __all__ = [
     "BaseEvaluator",
+    "EvalResult",
+    "EvalSettings",
     "EvaluationContext",
     "EvaluationResult",
+    "EvaluatorSettings",
     "aevaluator",
     "compare_runs",
     "evaluate",

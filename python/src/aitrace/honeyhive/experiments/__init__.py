@@ -6,7 +6,14 @@ from aitrace.honeyhive.experiments.datasets import (
     generate_external_dataset_id,
     prepare_external_dataset,
 )
-from aitrace.honeyhive.experiments.evaluators import BaseEvaluator, aevaluator, evaluator
+from aitrace.honeyhive.experiments.evaluators import (
+    BaseEvaluator,
+    EvalResult,
+    EvalSettings,
+    EvaluatorSettings,
+    aevaluator,
+    evaluator,
+)
 from aitrace.honeyhive.experiments.models import (
     AggregatedMetrics,
     ExperimentResultSummary,
@@ -24,6 +31,9 @@ from aitrace.honeyhive.experiments.runs import (
 __all__ = [
     "AggregatedMetrics",
     "BaseEvaluator",
+    "EvalResult",
+    "EvalSettings",
+    "EvaluatorSettings",
     "ExperimentContext",
     "ExperimentResultSummary",
     "ExperimentRunStatus",

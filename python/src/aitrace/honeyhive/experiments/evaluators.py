@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import functools
 import inspect
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, cast
 
 from aitrace.evaluation import Evaluator as _Judge
 from aitrace.honeyhive._errors import ConfigurationError
+from aitrace.honeyhive.experiments._settings import (
+    EVALUATOR_SETTINGS_KEYS,
+    REGISTRY,
+    EvalResult,
+    EvalSettings,
+    EvaluatorSettings,
+    checked,
+    stage,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Generator, Iterable, Sequence
+
+__all__ = [
+    "EVALUATOR_SETTINGS_KEYS",
+    "BaseEvaluator",
+    "EvalResult",
+    "EvalSettings",
+    "EvaluatorSettings",
+    "Judge",
+    "aevaluator",
+    "as_judges",
+    "evaluator",
+]
+
+# Repetitions of a plain evaluator that run at the same time.
+_AT_ONCE = 16
 
 
 class BaseEvaluator:
@@ -42,34 +70,144 @@ class BaseEvaluator:
         return self.evaluate(inputs, outputs, ground_truth, **kwargs)
 
 
-def evaluator(function: Any = None, *, name: str | None = None, threshold: float | None = None) -> Any:
-    """Marks a function as an evaluator: ``@evaluator``, ``@evaluator(name=…, threshold=0.8)``.
+def evaluator(
+    function: Any = None,
+    eval_settings: EvalSettings | None = None,
+    eval_kwargs: dict[str, Any] | None = None,
+    *,
+    name: str | None = None,
+    threshold: float | None = None,
+    **settings: Any,
+) -> Any:
+    """Marks a function as an evaluator: ``@evaluator``, ``@evaluator(repeat=3, aggregate="max(values)")``.
 
-    It is called as before and gives what it gave, sync or async. A number below ``threshold`` fails its row.
+    It is called as before, sync or async, and gives what it gave, or what its settings make of that:
+    ``repeat, transform, aggregate, checker, target, asserts, weight`` (EvalSettings). Other keywords are
+    arguments of each call. A call's own keywords win over both. ``raw`` is the function as it was. In a run,
+    a number below ``threshold`` fails its row.
+
+    Raises ConfigurationError (a ValueError) for settings that cannot be right.
     """
 
     def mark(target: Callable[..., Any]) -> Callable[..., Any]:
         if not callable(target):
             raise TypeError(f"evaluator {target!r} is not callable")
-        if inspect.iscoroutinefunction(target):
-
-            @functools.wraps(target)
-            async def later(*args: Any, **kwargs: Any) -> Any:
-                return await target(*args, **kwargs)
-
-            marked: Any = later
-        else:
-
-            @functools.wraps(target)
-            def now(*args: Any, **kwargs: Any) -> Any:
-                return target(*args, **kwargs)
-
-            marked = now
-        marked.name = name or getattr(target, "__name__", None) or type(target).__name__
+        title = name or getattr(target, "__name__", None) or type(target).__name__
+        ours, arguments = EvalSettings.extract_eval_settings_and_kwargs(settings)
+        about = EvaluatorSettings(
+            title,
+            init_settings=eval_settings,
+            init_kwargs=eval_kwargs or {},
+            deco_settings=EvalSettings(title, **ours),
+            deco_kwargs=arguments,
+        )
+        checked(about.resolve_settings())
+        marked: Any = _marked(target, about)
+        marked.name = title
         marked.threshold = threshold
+        marked.raw = target
+        marked.evaluator_settings = about
+        REGISTRY[title] = marked
         return cast("Callable[..., Any]", marked)
 
     return mark if function is None else mark(function)
+
+
+def _marked(target: Callable[..., Any], about: EvaluatorSettings) -> Callable[..., Any]:
+    if inspect.iscoroutinefunction(target):
+
+        @functools.wraps(target)
+        async def later(*args: Any, **kwargs: Any) -> Any:
+            return await _Call(target, about, *args, **kwargs).later()
+
+        return later
+
+    @functools.wraps(target)
+    def now(*args: Any, **kwargs: Any) -> Any:
+        return _Call(target, about, *args, **kwargs).now()
+
+    return now
+
+
+class _Call:
+    """One call of an evaluator: each stage takes what the one before gave."""
+
+    def __init__(
+        self,
+        target: Callable[..., Any],
+        about: EvaluatorSettings,
+        /,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        known = inspect.signature(target).parameters if kwargs else {}
+        own = {key: kwargs[key] for key in kwargs if key in known}
+        ours, others = EvalSettings.extract_eval_settings_and_kwargs(
+            {key: value for key, value in kwargs.items() if key not in own}
+        )
+        self.settings = checked(about.resolve_settings(ours)) if ours else about.resolve_settings()
+        self.call = functools.partial(target, *args, **about.resolve_kwargs({**own, **others}))
+
+    def now(self) -> Any:
+        """The answer of a plain function."""
+        repeat = self.settings.repeat
+        if repeat is None:
+            scores = [self.call()]
+        else:
+            # Each in a context of its own, in which the span of the row is current.
+            with ThreadPoolExecutor(min(repeat, _AT_ONCE), "evaluator") as pool:
+                started = [pool.submit(copy_context().run, self.call) for _ in range(repeat)]
+                scores = [one.result() for one in started]
+        stages = self._stages(scores)
+        asked = next(stages)
+        with contextlib.suppress(StopIteration):
+            while True:
+                asked = stages.send(asked)
+        return self._answer
+
+    async def later(self) -> Any:
+        """The answer of a coroutine function."""
+        scores = await asyncio.gather(*(self.call() for _ in range(self.settings.repeat or 1)))
+        stages = self._stages(scores)
+        asked = next(stages)
+        with contextlib.suppress(StopIteration):
+            while True:
+                asked = stages.send(await asked if inspect.isawaitable(asked) else asked)
+        return self._answer
+
+    def _stages(self, scores: Sequence[Any]) -> Generator[Any, Any, None]:
+        """Gives what each stage came to and is told it back, by then awaited."""
+        settings = self.settings
+        results = [EvalResult(score, settings.name, eval_settings=settings) for score in scores]
+        if settings.transform:
+            for number, before in enumerate(results):
+                names = {"value": before.score, "result": before}
+                value = yield stage(settings.transform, names, (before.score,))
+                results[number] = EvalResult(
+                    value,
+                    f"transform: {before.init_method}",
+                    eval_settings=settings,
+                    prev_result=before,
+                )
+        if settings.aggregate:
+            values = tuple(one.score for one in results)
+            names = {"values": values, "results": tuple(results)}
+            value = yield stage(settings.aggregate, names, (values,))
+            made = f"aggregate: {settings.name}"
+            results = [EvalResult(value, made, eval_settings=settings, prev_results=tuple(results))]
+        answers = []
+        for result in results:
+            value = result.score
+            if settings.checker:
+                names = {"value": value, "result": result, "target": settings.target}
+                value = yield stage(settings.checker, names, (value, settings.target))
+            if settings.asserts and not value:
+                wanted = "" if settings.target is None else f", target {settings.target!r}"
+                raise AssertionError(f"{settings.name}: score {result.score!r}{wanted}")
+            answers.append(value)
+        single = settings.repeat is None or bool(settings.aggregate)
+        self._answer: Any = answers[0] if single else tuple(answers)
+        yield None
 
 
 aevaluator = evaluator

@@ -14,7 +14,7 @@ use aitrace_model::Phase;
 
 use crate::collect::Piece;
 use crate::core::Core;
-use crate::data::{Processed, SpanData, SpanStatus};
+use crate::data::{LogData, Processed, SpanData, SpanStatus};
 use crate::hub::Hub;
 use crate::instant::instant;
 use crate::process::mask::{self, Masker};
@@ -93,7 +93,13 @@ impl Prepare {
 
     /// Whether the piece goes on.
     fn apply_rules(&mut self, piece: &mut Piece) -> bool {
-        let Piece::Span(span, _) = piece else { return true };
+        let span = match piece {
+            Piece::Span(span, _) => span,
+            Piece::Log(log, _) => {
+                self.redact_log(log);
+                return true;
+            }
+        };
         if self.plan.hold_open && span.phase != Phase::End {
             self.leave_out(piece, "");
             return false;
@@ -131,6 +137,16 @@ impl Prepare {
             }
         }
         true
+    }
+
+    /// Of the rules, those that redact and are about no spans in particular hold for log records as well.
+    fn redact_log(&mut self, log: &mut LogData) {
+        for (step, redactor) in self.plan.steps.iter().zip(&mut self.redactors) {
+            let Some(redactor) = redactor.as_mut().filter(|_| step.when.is_about_all()) else { continue };
+            if let Some(reason) = redactor.log(log, mask::TIME) {
+                self.hub.count_masked(reason, 1);
+            }
+        }
     }
 
     fn decide(&mut self, piece: Piece, now: Instant, verdicts: &mut Verdicts<Piece>) {

@@ -9,7 +9,7 @@ pub(crate) mod mask;
 mod pattern;
 pub(crate) mod plan;
 mod read;
-mod rules;
+pub(crate) mod rules;
 pub(crate) mod tail;
 
 pub(crate) use self::gather::{Sources, gather};

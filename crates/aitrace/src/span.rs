@@ -57,6 +57,18 @@ pub struct SpanOptions {
     pub ids: Option<SpanContext>,
 }
 
+impl From<&str> for SpanOptions {
+    fn from(name: &str) -> Self {
+        Self::new(name.to_owned())
+    }
+}
+
+impl From<String> for SpanOptions {
+    fn from(name: String) -> Self {
+        Self::new(name)
+    }
+}
+
 impl SpanOptions {
     /// A span under what is current, beginning now.
     pub fn new(name: impl Into<Text>) -> Self {

@@ -79,19 +79,31 @@ impl Tracer {
     }
 
     /// [`Tracer::start_span`] with more to say. The parent is that of the options.
-    pub fn start_span_with(&self, options: SpanOptions) -> Span {
+    pub fn start_span_with(&self, options: impl Into<SpanOptions>) -> Span {
         let handle = self.start(options);
         let token = handle.context().and_then(|_| local::enter(handle.within(&Context::current())));
         Span::new(handle, token)
     }
 
-    /// Starts a span without making it current.
-    pub fn start(&self, options: SpanOptions) -> SpanHandle {
+    /// Starts a span without making it current: by its name, or with more to say.
+    ///
+    /// ```
+    /// use aitrace::{EventType, InSpan, SpanOptions};
+    ///
+    /// let tracer = aitrace::Tracer::builder().target("memory").build();
+    /// tracer.start("plan").end();
+    /// let search = tracer.start(SpanOptions::new("search").event_type(EventType::Tool));
+    /// let work = async { 3 }.in_span(search);
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(work);
+    /// # assert_eq!(tracer.spans()[1].name, "search");
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
+    pub fn start(&self, options: impl Into<SpanOptions>) -> SpanHandle {
         if self.core.is_off() {
             return SpanHandle::none();
         }
         let core = &self.core;
-        local::with(|local| start(core, local, options)).map_or_else(SpanHandle::none, SpanHandle::new)
+        local::with(|local| start(core, local, options.into())).map_or_else(SpanHandle::none, SpanHandle::new)
     }
 
     #[inline]

@@ -146,6 +146,15 @@ pub(crate) fn mask_plan(mask: Mask) -> Option<MaskPlan> {
     })
 }
 
+/// What rules mask in a log record, in their order; each where its `when` says so.
+pub(crate) fn line_plans(rules: Vec<Rule>) -> Vec<(When, MaskPlan)> {
+    let mut rules = rules;
+    rules.retain(|rule| rule.when.is_about_all());
+    rules.sort_by_key(|rule| rule.priority);
+    let plan = |rule: Rule| Some((rule.when, redaction(&rule.changes, &rule.name.unwrap_or_default())?));
+    rules.into_iter().filter_map(plan).collect()
+}
+
 fn redaction(changes: &Changes, name: &Arc<str>) -> Option<MaskPlan> {
     let redact =
         changes.redact.as_ref().filter(|redact| !redact.keys.is_empty() || !redact.values.is_empty())?;
@@ -159,9 +168,19 @@ fn redaction(changes: &Changes, name: &Arc<str>) -> Option<MaskPlan> {
 impl When {
     /// Whether it can be true of a tracer's spans.
     fn is_for(&self, identity: &Identity) -> bool {
+        self.is_within(&identity.project, &identity.source)
+    }
+
+    /// Whether it can be true of what this project and source record.
+    pub(crate) fn is_within(&self, project: &str, source: &str) -> bool {
         let matches =
             |pattern: &Option<Pattern>, text: &str| pattern.as_ref().is_none_or(|p| p.is_match(text));
-        matches(&self.project, &identity.project) && matches(&self.source, &identity.source)
+        matches(&self.project, project) && matches(&self.source, source)
+    }
+
+    /// Whether it is about everything that a tracer records, not about some spans.
+    pub(crate) fn is_about_all(&self) -> bool {
+        self.name.is_none() && self.kind.is_none() && self.event_type.is_none() && self.attributes.is_empty()
     }
 
     fn is_about(&self, name: &str, kind: SpanKind, event_type: EventType) -> bool {

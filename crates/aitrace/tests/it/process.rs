@@ -104,6 +104,39 @@ fn a_rule_redacts_keys_values_and_whole_parts() {
     assert_eq!(tracer.stats().masked, [("patients".to_owned(), 5)].into());
 }
 
+#[test]
+fn what_a_rule_redacts_is_redacted_in_log_records_too() {
+    let tracer = memory(
+        r#"
+        [[rules]]
+        name = "patients"
+        when = { project = "p" }
+        redact = { keys = ["patient*"], values = ['\bP-\d{6}\b'] }
+
+        [[rules]]
+        when = { project = "other" }
+        redact = { keys = ["elsewhere"] }
+
+        [[rules]]
+        when = { name = "visit" }
+        redact = { keys = ["of_one_span"] }
+        "#,
+    );
+    {
+        let _visit = tracer.start_span("visit");
+        tracer.log(
+            Log::new("asked about P-123456")
+                .field("patient_name", "Ann")
+                .field("note", "see P-654321")
+                .field("elsewhere", "stays")
+                .field("of_one_span", "stays"),
+        );
+    }
+    let expected = r#"info asked about [masked] {"patient_name":"[masked]","note":"see [masked]","elsewhere":"stays","of_one_span":"stays"}"#;
+    assert_eq!(testing::logs(&tracer).trim_end(), expected);
+    assert_eq!(tracer.stats().masked.get("patients"), Some(&3));
+}
+
 /// The secrets that a traced program says, one in every place; each has the mark in it.
 const MARK: &str = "CANARY7";
 

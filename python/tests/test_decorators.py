@@ -141,6 +141,26 @@ def test_coroutines(tracer):
     assert all(span.metadata == {"inside": True} for span in spans)
 
 
+def test_exceptions_of_coroutines_pass_through_untouched(tracer):
+    error = ValueError("kaput")
+
+    @tracer.trace
+    async def outer():
+        await inner()
+
+    @tracer.trace
+    async def inner():
+        await asyncio.sleep(0)
+        raise error
+
+    with pytest.raises(ValueError) as caught:
+        asyncio.run(outer())
+    assert caught.value is error
+    assert [entry.name for entry in caught.traceback if entry.name in {"outer", "inner"}] == ["outer", "inner"]
+    spans = [(span.name, span.status, span.error.message) for span in tracer.spans()]
+    assert spans == [("inner", "error", "kaput"), ("outer", "error", "kaput")]
+
+
 def test_cancellation_ends_the_span(tracer):
     @tracer.trace
     async def forever():

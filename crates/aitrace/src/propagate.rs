@@ -204,6 +204,22 @@ mod tests {
         unsent.inject(|name, value| panic!("{name}: {value}"));
     }
 
+    #[test]
+    fn a_header_that_is_too_long_is_not_read() {
+        let tracer = Tracer::builder().target("memory").build();
+        // Each entry by itself would do.
+        let flood = format!("run_id=r,{}", "vendor=xxxxxxxx,".repeat(MAX_HEADER / 16));
+        let fits = &flood[..MAX_HEADER - 1];
+        let run = |context: Context| context.baggage().and_then(|baggage| baggage.run_id.clone());
+        assert!(flood.len() > MAX_HEADER);
+        for (header, expected) in [(fits, Some("r")), (&flood, None)] {
+            let there = tracer.extract_context([("baggage", header)]);
+            assert_eq!(run(there).as_deref(), expected);
+            let here = Context::extract(|name| (name == BAGGAGE).then_some(header));
+            assert_eq!(run(here).as_deref(), expected);
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_injected_is_extracted(

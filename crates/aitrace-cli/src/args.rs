@@ -196,6 +196,9 @@ pub(crate) struct Trace {
     pub(crate) id: String,
     #[command(flatten)]
     pub(crate) server: Server,
+    /// This project's part of it, where several projects have one; else the newest
+    #[arg(long)]
+    pub(crate) project: Option<String>,
     /// Print the API's JSON
     #[arg(long)]
     pub(crate) json: bool,

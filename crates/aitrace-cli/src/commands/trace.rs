@@ -26,13 +26,14 @@ pub(super) fn run(args: &args::Trace) -> Result<ExitCode> {
     let client = Client::new(ServerUrl::resolve(&args.server)?);
     let id = find(&client, &args.id)?;
     let path = format!("/api/trace/{id}");
+    let query: Vec<(&str, &str)> = args.project.iter().map(|project| ("project", project.as_str())).collect();
     let mut out = Output::stdout();
     if args.json {
         let mut json = String::new();
-        client.get(&path, &[])?.read_to_string(&mut json).map_err(|error| client.broken_off(&error))?;
+        client.get(&path, &query)?.read_to_string(&mut json).map_err(|error| client.broken_off(&error))?;
         out.line(json.trim_end())?;
     } else {
-        out.text(&show(&client.get_json(&path, &[])?))?;
+        out.text(&show(&client.get_json(&path, &query)?))?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)

@@ -24,6 +24,36 @@ fn with_traces() -> (Home, Server) {
 }
 
 #[test]
+fn of_a_trace_in_two_projects_each_part_can_be_asked_for() {
+    let home = Home::new();
+    let server = home.serve();
+    let records = [
+        span('a', '1', None, "asked", &json!({"project": "globex"})),
+        span(
+            'a',
+            '2',
+            Some('1'),
+            "answered",
+            &json!({"project": "acme", "timestamp": "2026-01-31T12:00:02Z"}),
+        ),
+    ];
+    let file = home.file("in.jsonl", &(records.join("\n") + "\n"));
+    home.aitrace(&["import", file.to_str().unwrap(), "--server", &server.url]).expect(0);
+    let show = |project: &str| {
+        let id = trace_id('a');
+        let args = ["trace", &id, "--project", project, "--server", &server.url];
+        (home.aitrace(&args), home.aitrace(&[&args[..], &["--json"]].concat()))
+    };
+    for (project, name) in [("globex", "asked"), ("acme", "answered")] {
+        let (text, json) = show(project);
+        let (text, json) = (text.expect(0), json.expect(0).json());
+        assert!(text.stdout.contains(name) && text.stdout.contains(project), "{}", text.stdout);
+        assert_eq!((&json["trace"]["project"], &json["trace"]["name"]), (&json!(project), &json!(name)));
+    }
+    show("nobody").0.expect(1);
+}
+
+#[test]
 fn a_list_is_newest_first_and_can_be_asked_for() {
     let (home, server) = with_traces();
     let list = |more: &[&str]| {

@@ -97,7 +97,7 @@ impl SpanData {
         }
         self.add_identity(&mut add);
         let extra = self.extra();
-        add_fields(&extra.fields, &mut add);
+        add_fields(extra.said(), &mut add);
         if let Some(code) = self.cell.body.code.locate() {
             add(key::CODE_FILE, AnyValue::String(code.file));
             add(key::CODE_LINE, AnyValue::Int(i64::from(code.line)));
@@ -118,7 +118,7 @@ impl SpanData {
         let identity = &self.identity;
         let session = identity.session_at(self.cell.body.start);
         add(key::TRACER_ID, identity.tracer_id.as_ref().into());
-        if let Some(own) = &self.extra().fields.session_id {
+        if let Some(own) = &self.extra().said().session_id {
             add(key::SESSION_ID, own.as_str().into());
         } else {
             add(key::SESSION_ID, session.id.as_ref().into());
@@ -153,19 +153,19 @@ impl SpanData {
         (span.status, span.error) = self.outcome();
         span.source = Some(identity.source.to_string());
         span.service = identity.service.as_deref().map(str::to_owned);
-        let own_session = extra.fields.session_id.as_ref().map(ToString::to_string);
+        let own_session = extra.said().session_id.as_ref().map(ToString::to_string);
         span.session_id = own_session.or_else(|| Some(identity.session_at(body.start).id.to_string()));
-        span.user_id = extra.fields.user_id.as_ref().map(ToString::to_string);
+        span.user_id = extra.said().user_id.as_ref().map(ToString::to_string);
         span.run_id = self.run(identity.run_id.as_ref(), "run_id");
         span.dataset_id = self.run(identity.dataset_id.as_ref(), "dataset_id");
         span.datapoint_id = self.run(identity.datapoint_id.as_ref(), "datapoint_id");
-        span.inputs.clone_from(&extra.fields.inputs);
-        span.outputs.clone_from(&extra.fields.outputs);
-        span.metadata = object(&extra.fields.metadata);
-        span.metrics = object(&extra.fields.metrics);
-        span.feedback = object(&extra.fields.feedback);
-        span.config = object(&extra.fields.config);
-        span.user_properties = object(&extra.fields.user_properties);
+        span.inputs.clone_from(&extra.said().inputs);
+        span.outputs.clone_from(&extra.said().outputs);
+        span.metadata = object(&extra.said().metadata);
+        span.metrics = object(&extra.said().metrics);
+        span.feedback = object(&extra.said().feedback);
+        span.config = object(&extra.said().config);
+        span.user_properties = object(&extra.said().user_properties);
         span.code = body.code.locate();
         span.scope.clone_from(&extra.scope.as_ref().unwrap_or(&identity.scope).name);
         span.attributes = AnyValue::object_to_json(&self.wire_attributes());

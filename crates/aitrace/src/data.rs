@@ -1,6 +1,6 @@
 //! A span and a log record as the recorder keeps them, before they are written for anyone.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use aitrace_model::{
     CodeLocation, ErrorInfo, EventType, Json, Level, Phase, RawLink, Scope, SpanId, SpanKind, Timestamp,
@@ -59,7 +59,8 @@ pub(crate) enum Processed {
 /// What few spans have: boxed, so that the others are small.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Extra {
-    pub(crate) fields: Fields,
+    /// As an enrichment brought them.
+    pub(crate) fields: Option<Box<Fields>>,
     pub(crate) error: Option<ErrorInfo>,
     pub(crate) events: Vec<Event>,
     pub(crate) links: Vec<RawLink>,
@@ -74,11 +75,26 @@ pub(crate) struct Extra {
     pub(crate) dropped: u32,
 }
 
+static NO_FIELDS: LazyLock<Fields> = LazyLock::new(Fields::default);
+
 impl Extra {
+    /// What was said about the span; nothing where nothing was.
+    pub(crate) fn said(&self) -> &Fields {
+        self.fields.as_deref().unwrap_or_else(|| &NO_FIELDS)
+    }
+
+    /// Adds to what was said.
+    pub(crate) fn say(&mut self, fields: Box<Fields>) {
+        match &mut self.fields {
+            Some(known) => known.merge(*fields),
+            none => *none = Some(fields),
+        }
+    }
+
     fn heap(&self) -> usize {
         let events = self.events.iter().map(|event| 64 + attributes_heap(&event.attributes));
         size_of::<Self>()
-            + self.fields.heap()
+            + self.fields.as_ref().map_or(0, |fields| size_of::<Fields>() + fields.heap())
             + events.sum::<usize>()
             + self.links.len() * 64
             + self.error.as_ref().map_or(0, |error| error.message.len() + error.stacktrace.len())

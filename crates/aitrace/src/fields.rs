@@ -27,7 +27,7 @@ pub(crate) struct Fields {
 
 impl Fields {
     /// Takes over what `other` has; of a key that both have, `other`'s value stays.
-    pub(crate) fn merge(&mut self, other: Box<Self>) {
+    pub(crate) fn merge(&mut self, other: Self) {
         merge_members(&mut self.metadata, other.metadata);
         merge_members(&mut self.metrics, other.metrics);
         merge_members(&mut self.feedback, other.feedback);
@@ -111,8 +111,8 @@ fn replace<T>(place: &mut Option<T>, other: Option<T>) {
 /// 1 MiB, 10 ms). Keys, types and nesting are stored exactly. Enriching again adds; a key given again replaces.
 #[derive(Debug, Clone, Default)]
 pub struct Enrich {
-    /// Boxed, so that an enrichment is cheap to hand on.
-    pub(crate) fields: Box<Fields>,
+    /// Boxed, so that they go to a span that has none by their address.
+    pub(crate) fields: Option<Box<Fields>>,
     pub(crate) error: Option<String>,
     pub(crate) event_type: Option<EventType>,
     pub(crate) kind: Option<SpanKind>,
@@ -129,7 +129,7 @@ macro_rules! groups {
 
             #[doc = concat!("[`Enrich::", stringify!($one), "`] with JSON that is captured already.")]
             pub fn $json(mut self, key: impl Into<Text>, value: Json) -> Self {
-                set_member(&mut self.fields.$group, key.into(), value);
+                set_member(&mut self.fields().$group, key.into(), value);
                 self
             }
         )+
@@ -155,14 +155,19 @@ impl Enrich {
         user_property, user_property_json, user_properties;
     }
 
+    fn fields(&mut self) -> &mut Fields {
+        self.fields.get_or_insert_default()
+    }
+
     /// Adds captured values to a group all at once. Their keys must be distinct.
     pub fn extend(&mut self, group: Group, members: Vec<(Text, Json)>) {
+        let fields = self.fields();
         let place = match group {
-            Group::Metadata => &mut self.fields.metadata,
-            Group::Metrics => &mut self.fields.metrics,
-            Group::Feedback => &mut self.fields.feedback,
-            Group::Config => &mut self.fields.config,
-            Group::UserProperties => &mut self.fields.user_properties,
+            Group::Metadata => &mut fields.metadata,
+            Group::Metrics => &mut fields.metrics,
+            Group::Feedback => &mut fields.feedback,
+            Group::Config => &mut fields.config,
+            Group::UserProperties => &mut fields.user_properties,
         };
         merge_members(place, members);
     }
@@ -174,7 +179,7 @@ impl Enrich {
 
     /// [`Enrich::inputs`] with JSON that is captured already.
     pub fn inputs_json(mut self, value: Json) -> Self {
-        self.fields.inputs = Some(value);
+        self.fields().inputs = Some(value);
         self
     }
 
@@ -185,7 +190,7 @@ impl Enrich {
 
     /// [`Enrich::outputs`] with JSON that is captured already.
     pub fn outputs_json(mut self, value: Json) -> Self {
-        self.fields.outputs = Some(value);
+        self.fields().outputs = Some(value);
         self
     }
 
@@ -197,13 +202,13 @@ impl Enrich {
 
     /// The user.
     pub fn user_id(mut self, id: impl Into<Text>) -> Self {
-        self.fields.user_id = Some(id.into());
+        self.fields().user_id = Some(id.into());
         self
     }
 
     /// The session of this span, where it is not its tracer's.
     pub fn session_id(mut self, id: impl Into<Text>) -> Self {
-        self.fields.session_id = Some(id.into());
+        self.fields().session_id = Some(id.into());
         self
     }
 
@@ -211,7 +216,7 @@ impl Enrich {
     /// one: [`Tracer::enrich_span`](crate::Tracer::enrich_span) then makes it a late correction,
     /// [`Tracer::update_event`](crate::Tracer::update_event).
     pub fn event_id(mut self, id: impl Into<Text>) -> Self {
-        self.fields.event_id = Some(id.into());
+        self.fields().event_id = Some(id.into());
         self
     }
 
@@ -240,8 +245,9 @@ mod tests {
 
     #[test]
     fn enriching_again_adds_and_replaces() {
-        let mut fields = Enrich::new().metadata("a", 1).metadata("b", "x").inputs([1]).fields;
-        fields.merge(Enrich::new().metadata("b", 2.5).metric("hits", 3.0).inputs([2]).fields);
+        let fields_of = |enrich: Enrich| *enrich.fields.expect("some");
+        let mut fields = fields_of(Enrich::new().metadata("a", 1).metadata("b", "x").inputs([1]));
+        fields.merge(fields_of(Enrich::new().metadata("b", 2.5).metric("hits", 3.0).inputs([2])));
         let names: Vec<_> = fields.metadata.iter().map(|(key, json)| format!("{key}={json}")).collect();
         assert_eq!(names, ["a=1", "b=2.5"]);
         assert_eq!(fields.inputs.as_ref().map(Json::as_str), Some("[2]"));
@@ -251,8 +257,9 @@ mod tests {
     #[test]
     fn contents_that_are_objects_become_one() {
         let object = |text: &str| Json::parse(text).expect("valid");
-        let mut fields = Enrich::new().outputs_json(object(r#"{"a":1,"b":1}"#)).fields;
-        fields.merge(Enrich::new().outputs_json(object(r#"{"b":2,"c":3}"#)).fields);
+        let fields_of = |text: &str| *Enrich::new().outputs_json(object(text)).fields.expect("some");
+        let mut fields = fields_of(r#"{"a":1,"b":1}"#);
+        fields.merge(fields_of(r#"{"b":2,"c":3}"#));
         assert_eq!(fields.outputs.expect("set").as_str(), r#"{"a":1,"b":2,"c":3}"#);
     }
 }

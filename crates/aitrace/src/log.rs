@@ -155,7 +155,9 @@ impl Tracer {
         let id = id.map_or_else(|| Random::seeded().uuid(), str::to_owned);
         let session = Session { id: id.as_str().into(), name: name.map(Arc::from) };
         self.core.identity.begin_session(self.core.plan.time.timestamp().nanos(), session);
-        let log = self.session_log("session.started").fields(*about.fields);
+        let log = self
+            .session_log("session.started")
+            .fields(about.fields.map_or_else(Fields::default, |fields| *fields));
         self.log(log);
         id
     }
@@ -163,7 +165,9 @@ impl Tracer {
     /// Adds to the tracer's session: metadata, metrics, feedback, user properties and the like. True when it was
     /// recorded.
     pub fn enrich_session(&self, about: Enrich) -> bool {
-        let mut log = self.session_log("session.updated").fields(*about.fields);
+        let mut log = self
+            .session_log("session.updated")
+            .fields(about.fields.map_or_else(Fields::default, |fields| *fields));
         if let Some(error) = about.error {
             log = log.field("error", error);
         }
@@ -189,7 +193,7 @@ impl Tracer {
             .field("event_name", name)
             .field("event_type", event_type.as_str())
             .field("source", self.core.identity.source.as_ref())
-            .fields(*event.about.fields);
+            .fields(event.about.fields.map_or_else(Fields::default, |fields| *fields));
         if let Some(error) = event.about.error {
             log = log.level(Level::Error).field("error", error);
         }
@@ -203,8 +207,10 @@ impl Tracer {
     /// [`create_event`](Tracer::create_event). True when it was recorded; whether there is such an event, only
     /// the receiver knows. Event type, kind and plain attributes cannot be corrected.
     pub fn update_event(&self, event_id: &str, about: Enrich) -> bool {
-        let mut log =
-            Log::new(correct::UPDATED).span(LogSpan::None).field("event_id", event_id).fields(*about.fields);
+        let mut log = Log::new(correct::UPDATED)
+            .span(LogSpan::None)
+            .field("event_id", event_id)
+            .fields(about.fields.map_or_else(Fields::default, |fields| *fields));
         if let Some(error) = about.error {
             log = log.field("error", error);
         }

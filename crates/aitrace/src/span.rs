@@ -362,7 +362,9 @@ pub(crate) fn apply(body: &mut Body, attributes: &mut Vec<Attribute>, enrich: En
     for (mut key, mut value) in more {
         set(&mut body.extra, attributes, &mut key, &mut value);
     }
-    body.extra().fields.merge(fields);
+    if let Some(fields) = fields {
+        body.extra().say(fields);
+    }
 }
 
 /// Sets an attribute within the limit. Key and value are taken.

@@ -161,7 +161,7 @@ impl Tracer {
 
     fn enrich_at(&self, span: Option<SpanRef>, mut enrich: Enrich) -> bool {
         // Something that was named is meant, not what is current: most often it has ended already.
-        if let Some(id) = enrich.fields.event_id.take() {
+        if let Some(id) = enrich.fields.as_mut().and_then(|fields| fields.event_id.take()) {
             return self.update_event(&id, enrich);
         }
         let Some(place) = span.as_ref().and_then(|span| span.place.as_ref()) else { return false };

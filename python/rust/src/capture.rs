@@ -8,7 +8,6 @@ mod rich;
 mod text;
 
 use std::cell::Cell;
-use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use aitrace::Json;
@@ -46,6 +45,11 @@ pub(crate) fn json_of(value: &Bound<'_, PyAny>) -> Json {
         && let Ok(small) = number.extract::<i64>()
     {
         return Json::from_trusted(itoa::Buffer::new().format(small));
+    }
+    if let Ok(number) = value.cast_exact::<PyFloat>()
+        && number.value().is_finite()
+    {
+        return Json::from_trusted(zmij::Buffer::new().format_finite(number.value()));
     }
     let mut writer = Writer::new();
     // Taken, not borrowed: code of the user may come here again.
@@ -196,11 +200,14 @@ impl Writer {
 
     /// Appends a float; what JSON cannot say is an object with one key, as on the wire.
     pub(crate) fn float(&mut self, value: f64) {
-        match serde_json::Number::from_f64(value) {
-            Some(number) => write!(self.out, "{number}").expect("a String takes everything"),
-            None if value.is_nan() => self.raw(r#"{"$double":"NaN"}"#),
-            None if value > 0.0 => self.raw(r#"{"$double":"Infinity"}"#),
-            None => self.raw(r#"{"$double":"-Infinity"}"#),
+        if value.is_finite() {
+            self.raw(zmij::Buffer::new().format_finite(value));
+        } else if value.is_nan() {
+            self.raw(r#"{"$double":"NaN"}"#);
+        } else if value > 0.0 {
+            self.raw(r#"{"$double":"Infinity"}"#);
+        } else {
+            self.raw(r#"{"$double":"-Infinity"}"#);
         }
     }
 

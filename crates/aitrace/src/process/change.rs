@@ -57,12 +57,13 @@ fn hide(bucket: Bucket, span: &mut SpanData) -> u64 {
         return hide_attributes(&mut span.cell.attributes);
     }
     let Some(extra) = &mut span.cell.body.extra else { return 0 };
+    let fields = extra.fields.as_deref_mut();
     match bucket {
         Bucket::Events => extra.events.iter_mut().map(|event| hide_attributes(&mut event.attributes)).sum(),
         Bucket::Error => hide_error(extra),
-        Bucket::Inputs => hide_content(&mut extra.fields.inputs),
-        Bucket::Outputs => hide_content(&mut extra.fields.outputs),
-        group => hide_members(group, &mut extra.fields),
+        Bucket::Inputs => fields.map_or(0, |fields| hide_content(&mut fields.inputs)),
+        Bucket::Outputs => fields.map_or(0, |fields| hide_content(&mut fields.outputs)),
+        group => fields.map_or(0, |fields| hide_members(group, fields)),
     }
 }
 

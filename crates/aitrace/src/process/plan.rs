@@ -235,7 +235,7 @@ fn find<'s>(span: &'s SpanData, key: &str) -> Option<Found<'s>> {
             value => Found::Json(AnyValue::to_json(&value.to_any())),
         });
     }
-    let fields = &span.cell.body.extra.as_ref()?.fields;
+    let fields = span.cell.body.extra.as_ref()?.said();
     let (group, member) = key.split_once('.').unwrap_or((key, ""));
     let members = match group {
         "metadata" => &fields.metadata,

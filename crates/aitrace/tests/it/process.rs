@@ -264,10 +264,11 @@ fn what_takes_too_long_to_mask_is_replaced() {
         let span = tracer.start_span("slow");
         (0..100).for_each(|number| span.set_attribute(format!("k{number}"), format!("canary {text}")));
     }
+    // What takes a second of the worker's own time takes many where others want the processor.
+    assert!(tracer.flush(WAIT).ok);
     let text = format!("{:?}", tracer.spans());
     assert!(!text.contains("canary") && text.contains("[masked]"), "{} bytes", text.len());
     assert_eq!(tracer.stats().masked.get("mask_too_late"), Some(&1));
-    assert!(tracer.flush(WAIT).ok);
 }
 
 #[test]

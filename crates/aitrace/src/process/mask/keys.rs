@@ -40,7 +40,8 @@ pub(super) struct Keys {
     pub(super) default: Option<usize>,
     pub(super) patterns: Vec<(Regex, usize)>,
     pub(super) allowed: Vec<Regex>,
-    pub(super) known: HashMap<Box<str>, Verdict>,
+    /// By a fast hash: it is asked for each key and each colon of a text.
+    pub(super) known: HashMap<Box<str>, Verdict, foldhash::fast::RandomState>,
 }
 
 impl Keys {

@@ -99,7 +99,9 @@ impl Masker {
     }
 
     fn extra(&mut self, extra: &mut Extra, until: Until) -> Result<(), Late> {
-        self.fields(&mut extra.fields, until)?;
+        if let Some(fields) = &mut extra.fields {
+            self.fields(fields, until)?;
+        }
         if let Some(ErrorInfo { kind, message, stacktrace }) = &mut extra.error {
             for text in [kind, message, stacktrace] {
                 if let Some(masked) = self.text_or_json(text, 0) {
@@ -176,10 +178,10 @@ pub(crate) fn strip_span(span: &mut SpanData) {
     let Some(extra) = &mut span.cell.body.extra else { return };
     let placeholder = Json::string(PLACEHOLDER);
     let content = |json: &Option<Json>| json.is_some().then(|| placeholder.clone());
-    let (inputs, outputs) = (content(&extra.fields.inputs), content(&extra.fields.outputs));
+    let (inputs, outputs) = (content(&extra.said().inputs), content(&extra.said().outputs));
     let lost = extra.events.len() + extra.links.len();
     extra.dropped = extra.dropped.saturating_add(lost as u32);
-    extra.fields = Fields { inputs, outputs, ..Fields::default() };
+    extra.fields = Some(Box::new(Fields { inputs, outputs, ..Fields::default() }));
     extra.events.clear();
     extra.links.clear();
     if let Some(error) = &mut extra.error {

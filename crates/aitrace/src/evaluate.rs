@@ -285,6 +285,9 @@ impl Evaluation {
 
     /// Runs it on threads of its own and waits for the end.
     ///
+    /// Async functions find no runtime on these threads: one that needs tokio's timers or sockets panics there,
+    /// which fails its row. [`Evaluation::run_async`] is for those.
+    ///
     /// What a row or an evaluator fails with is in the result. Errors are those of arguments that cannot be
     /// right, and of a run's file that cannot be written.
     pub fn run(self) -> Result<EvaluationResult, EvalError> {

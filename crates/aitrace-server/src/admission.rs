@@ -1,29 +1,85 @@
 //! Stage: ingest. In: the headers of a request and the policy of its route. Out: its [`Caller`], or a refusal.
 
+use std::fmt::Write as _;
+
 use aitrace_store::ProjectScope;
-use axum::http::{HeaderMap, header};
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse as _, Response};
 
 use crate::app::App;
-use crate::auth::{Holder, Scopes};
+use crate::auth::{Holder, Scopes, Who};
 use crate::caller::Caller;
 use crate::error::{ApiError, Kind, Result};
-use crate::policy::Access;
+use crate::policy::{Access, Effect, Policy};
 
 /// The other header that carries a key: usual in gRPC metadata.
 const API_KEY: &str = "x-api-key";
 
 /// Who asks. While there are no keys, whoever reaches the server may do everything; the server listens on
 /// loopback only then.
-pub(crate) async fn caller(app: &App, access: Access, headers: &HeaderMap) -> Result<Caller> {
+pub(crate) async fn caller(app: &App, policy: &Policy, headers: &HeaderMap) -> Result<Caller> {
     if !demands_key(app).await? {
         return Ok(Caller::anyone());
     }
-    let Some(token) = token(headers)? else {
-        return Err(unauthorized("a key is needed"));
+    let holder = match token(headers)? {
+        Some(token) => {
+            let holder = app.ring.holder(token).await.map_err(|error| ApiError::reading(&error))?;
+            holder.ok_or_else(|| unauthorized("the key is unknown or revoked"))?
+        }
+        None => {
+            let holder = browser(app, headers).await?.ok_or_else(|| unauthorized("a key is needed"))?;
+            if policy.effect == Effect::Write && !is_from_our_page(headers) {
+                return Err(unauthorized("a cookie alone does not allow this"));
+            }
+            holder
+        }
     };
-    let holder = app.ring.holder(token).await.map_err(|error| ApiError::reading(&error))?;
-    let caller = holder.map(caller_of).ok_or_else(|| unauthorized("the key is unknown or revoked"))?;
-    allow(caller, access)
+    allow(caller_of(holder), policy.access)
+}
+
+/// Whom the browser's cookie stands for.
+async fn browser(app: &App, headers: &HeaderMap) -> Result<Option<Holder>> {
+    match cookie(app, headers).and_then(|secret| app.browsers.who(secret)) {
+        None => Ok(None),
+        Some(Who::Operator) => Ok(Some(Holder::Operator)),
+        Some(Who::Key(id)) => app.ring.holder_of(&id).await.map_err(|error| ApiError::reading(&error)),
+    }
+}
+
+/// Whether a browser says that the request comes from a page of ours. An origin of others was refused before.
+fn is_from_our_page(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::ORIGIN)
+        || headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin")
+}
+
+/// Where a page of the viewer is asked for by somebody who must log in first: the way to the login.
+pub(crate) async fn way_in(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Option<Response>> {
+    if !demands_key(app).await? || browser(app, headers).await?.is_some() {
+        return Ok(None);
+    }
+    let wanted = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let mut way = String::from("/login?to=");
+    for byte in wanted.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => way.push(byte.into()),
+            _ => write!(way, "%{byte:02X}").expect("a String takes everything"),
+        }
+    }
+    Ok(Some((StatusCode::SEE_OTHER, [(header::LOCATION, way)]).into_response()))
+}
+
+/// The name of the cookie. Browsers keep one for all ports of a host, so it has the port in it.
+pub(crate) fn cookie_name(app: &App) -> String {
+    format!("aitrace_{}", app.hosts.port())
+}
+
+/// The secret of the cookie that a browser sends.
+pub(crate) fn cookie<'h>(app: &App, headers: &'h HeaderMap) -> Option<&'h str> {
+    let name = cookie_name(app);
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(known, _)| *known == name).map(|(_, secret)| secret)
 }
 
 /// Whether callers must show who they are.
@@ -43,7 +99,7 @@ fn allow(caller: Caller, access: Access) -> Result<Caller> {
 fn caller_of(holder: Holder) -> Caller {
     match holder {
         Holder::Operator => Caller::new(ProjectScope::All, Scopes::all()),
-        Holder::Key { project, scopes } => Caller::new(ProjectScope::One(project), scopes),
+        Holder::Key { project, scopes, .. } => Caller::new(ProjectScope::One(project), scopes),
     }
 }
 

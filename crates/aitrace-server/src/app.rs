@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::auth::Ring;
+use crate::auth::{Browsers, Ring};
 use crate::closing::Closing;
 use crate::error::{ApiError, Kind, Result};
 use crate::guard::Hosts;
 use crate::memory::Memory;
+use crate::metrics::Metrics;
 use crate::options::ServerOptions;
 use crate::stores::Stores;
 
@@ -21,11 +22,14 @@ pub(crate) struct Inner {
     pub(crate) stores: Stores,
     /// Who may do what.
     pub(crate) ring: Ring,
+    /// Cookies that were given out.
+    pub(crate) browsers: Browsers,
     /// Other machines can reach the server: a key is demanded in any case.
     pub(crate) wide: bool,
     pub(crate) options: ServerOptions,
     pub(crate) hosts: Hosts,
     pub(crate) memory: Memory,
+    pub(crate) metrics: Metrics,
     /// Places for readers of the live stream.
     pub(crate) live: Arc<Semaphore>,
     /// Becomes true when the server is to stop.
@@ -54,8 +58,10 @@ impl App {
         Self(Arc::new(Inner {
             stores,
             ring,
+            browsers: Browsers::new(options.pepper.clone(), options.clock.clone(), options.random.clone()),
             wide: hosts.wide(),
             hosts,
+            metrics: Metrics::new(),
             memory: Memory::new(options.limits.memory_bytes),
             live: Arc::new(Semaphore::new(options.limits.live_readers)),
             closing,

@@ -22,6 +22,11 @@ impl Close {
 }
 
 impl Closing {
+    /// Whether the server is to stop.
+    pub(crate) fn is_closing(&self) -> bool {
+        *self.0.borrow() || self.0.has_changed().is_err()
+    }
+
     /// Ready once the server is to stop.
     pub(crate) async fn wait(&mut self) {
         // An error says that the sender is gone, which means the same.

@@ -111,6 +111,12 @@ impl ApiError {
         self.kind
     }
 
+    /// The same, of one item of several.
+    pub(crate) fn at(mut self, place: &str) -> Self {
+        self.message = format!("{place}: {}", self.message).into();
+        self
+    }
+
     /// An error of a store that was asked for something.
     pub(crate) fn reading(error: &StoreError) -> Self {
         let kind = match error.kind() {

@@ -35,6 +35,11 @@ impl Hosts {
         Self { names: hosts, ports: vec![port], wide }
     }
 
+    /// The main port.
+    pub(crate) fn port(&self) -> u16 {
+        self.ports[0]
+    }
+
     /// Whether other machines can reach the server.
     pub(crate) fn wide(&self) -> bool {
         self.wide

@@ -81,6 +81,7 @@ pub(crate) async fn receive(app: &App, request: Request) -> Result<Upload> {
     let mut reader = Reader::new(body, limits);
     match read(app, &head.headers, &mut reader).await {
         Ok((bytes, packing, reservation)) => {
+            app.metrics.received(bytes.len());
             Ok(Upload { media, bytes, packing, limit: limits.decoded_bytes, reservation })
         }
         Err(error) => {
@@ -104,7 +105,7 @@ pub(crate) async fn receive_json<T: DeserializeOwned + Send + 'static>(
             // What serde says may repeat the body; where it stopped does not.
             let place = format!("line {}, column {}", error.line(), error.column());
             let message = format!("the body is not the JSON that is read here: {place}");
-            ApiError::new(Kind::BadRequest, message, "See the documentation of the API.")
+            ApiError::new(Kind::BadRequest, message, "See its fields in the documentation of the API.")
         })
     };
     app.work(upload.size(), move || read(upload)).await?

@@ -47,6 +47,12 @@ impl Memory {
         })
     }
 
+    /// The budget and what of it is reserved, bytes.
+    pub(crate) fn usage(&self) -> (usize, usize) {
+        let total = self.total as usize;
+        (total * UNIT, total.saturating_sub(self.permits.available_permits()) * UNIT)
+    }
+
     #[cfg(test)]
     pub(crate) fn free(&self) -> usize {
         self.permits.available_permits() * UNIT

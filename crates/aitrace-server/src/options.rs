@@ -1,11 +1,14 @@
 //! What the operator decides.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aitrace_model::{Clock, SystemClock};
 use aitrace_price::Table;
+use aitrace_store::Retention;
 
 use crate::auth::{Pepper, Random, SystemRandom};
+use crate::disk::Disk;
 use crate::limits::Limits;
 
 /// Options of a server.
@@ -22,6 +25,14 @@ pub struct ServerOptions {
     pub prices: Arc<Table>,
     /// Time of reception. Default the system's clock.
     pub clock: Arc<dyn Clock>,
+    /// How long and how much to keep. Default everything.
+    pub retention: Retention,
+    /// Time between two retentions. Default 1 min.
+    pub retain_every: Duration,
+    /// The store's disk, for readiness and metrics. Default unknown.
+    pub disk: Option<Arc<dyn Disk>>,
+    /// Free bytes of the disk below which the server is not ready. Default 64 MiB.
+    pub min_free: u64,
     /// Secret that keys are hashed with. Default a constant: fit for tests and stores without keys alone.
     pub pepper: Pepper,
     /// Where new keys come from. Default the system's.
@@ -36,6 +47,10 @@ impl Default for ServerOptions {
             default_project: "default".to_owned(),
             prices: Table::built_in(),
             clock: Arc::new(SystemClock),
+            retention: Retention::default(),
+            retain_every: Duration::from_mins(1),
+            disk: None,
+            min_free: 64 << 20,
             pepper: Pepper::new([0; 32]),
             random: Arc::new(SystemRandom),
         }

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use aitrace_model::{Timestamp, TraceId, TraceStatus};
-use aitrace_store::{Cursor, PageRequest, ProjectScope, TraceFilter};
+use aitrace_store::{Cursor, DocumentCursor, PageRequest, ProjectScope, TraceFilter};
 use axum::extract::Query;
 use axum::http::Uri;
 use serde::Deserialize;
@@ -62,6 +62,50 @@ pub(crate) fn list(uri: &Uri) -> Result<(TraceFilter, PageRequest)> {
 /// Which projects to look into.
 pub(crate) fn project(uri: &Uri) -> Result<ProjectScope> {
     Ok(scope(read::<ScopeParams>(uri)?.project))
+}
+
+/// Which scores to list.
+#[derive(Debug)]
+pub(crate) struct ScoreParams {
+    pub(crate) scope: ProjectScope,
+    /// By what they are found; all must hold.
+    pub(crate) references: Vec<String>,
+    pub(crate) limit: usize,
+    pub(crate) cursor: Option<DocumentCursor>,
+}
+
+/// Which scores to list, and which page of them.
+pub(crate) fn scores(uri: &Uri) -> Result<ScoreParams> {
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Params {
+        project: Option<String>,
+        trace_id: Option<String>,
+        span_id: Option<String>,
+        session_id: Option<String>,
+        run_id: Option<String>,
+        name: Option<String>,
+        limit: Option<String>,
+        cursor: Option<String>,
+    }
+    let params: Params = read(uri)?;
+    let trace = given(params.trace_id).map(|id| trace_id(&id)).transpose()?;
+    let found_by = [
+        ("trace", trace.map(|id| id.to_hex())),
+        ("span", given(params.span_id).map(|id| id.to_ascii_lowercase())),
+        ("session", given(params.session_id)),
+        ("run", given(params.run_id)),
+        ("name", given(params.name)),
+    ];
+    let named = |(name, value): (&str, Option<String>)| Some(format!("{name}:{}", value?));
+    let cursor = given(params.cursor).map(|text| text.parse()).transpose();
+    Ok(ScoreParams {
+        scope: scope(params.project),
+        references: found_by.into_iter().filter_map(named).collect(),
+        limit: given(params.limit).map_or(Ok(100), |text| limit(&text))?,
+        cursor: cursor
+            .map_err(|_| bad("cursor is not one that this server gave out", "Begin without a cursor."))?,
+    })
 }
 
 /// Which changes to tell.

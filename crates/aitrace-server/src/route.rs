@@ -7,18 +7,22 @@ use std::sync::Arc;
 use aitrace_otlp::Encoding;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::Method;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, MethodRouter, any};
 use futures_util::FutureExt as _;
+use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::admission;
 use crate::app::App;
-use crate::auth::Scope;
+use crate::auth::{Scope, hex};
 use crate::error::{ApiError, Kind, Result};
 use crate::guard::harden;
-use crate::handle::{grpc, health, keys, live, otlp, records, traces, viewer};
+use crate::handle::{
+    delete, grpc, health, keys, live, login, metrics, otlp, records, scores, traces, viewer,
+};
 use crate::ingest::drain;
 use crate::limits::Limits;
 use crate::media::Media;
@@ -66,6 +70,10 @@ pub fn routes() -> impl Iterator<Item = RouteInfo> {
 
 const fn body_bytes(limits: &Limits) -> usize {
     limits.body_bytes
+}
+
+const fn document_bytes(_: &Limits) -> usize {
+    4 << 20
 }
 
 const fn small_bytes(_: &Limits) -> usize {
@@ -116,9 +124,17 @@ const ADMIN: Policy = Policy {
     ..RECORDS
 };
 
+/// A browser shows a key: the one way to change something without having shown one before.
+const LOGIN: Policy = Policy { access: Access::Open, ..ADMIN };
+
+const LOGIN_PATH: &str = "/login";
+
 const ADMIN_READ: Policy = Policy { access: Access::Admin, ..READ };
 
 const DELETE: Policy = Policy { methods: &[Method::DELETE], body: Body::None, ..ADMIN };
+
+const SCORES: Policy =
+    Policy { body: Body::Upload { types: &[Media::Json], limit: document_bytes }, ..RECORDS };
 
 /// Every route of the server. A path may stand several times, each time with other methods.
 pub(crate) static ROUTES: &[Route] = &[
@@ -131,13 +147,26 @@ pub(crate) static ROUTES: &[Route] = &[
     Route { path: grpc::LOGS, policy: GRPC, endpoint: || any(grpc::logs) },
     Route { path: "/api/traces", policy: READ, endpoint: || any(traces::list) },
     Route { path: "/api/trace/{trace_id}", policy: READ, endpoint: || any(traces::one) },
+    Route { path: "/api/trace/{trace_id}", policy: DELETE, endpoint: || any(delete::trace) },
+    Route { path: "/api/session/{id}", policy: DELETE, endpoint: || any(delete::session) },
+    Route { path: "/api/project/{project}", policy: DELETE, endpoint: || any(delete::project) },
+    Route { path: "/api/scores", policy: READ, endpoint: || any(scores::list) },
+    Route { path: "/api/scores", policy: SCORES, endpoint: || any(scores::post) },
     Route { path: "/api/projects", policy: READ, endpoint: || any(traces::projects) },
     Route { path: "/api/live", policy: STREAM, endpoint: || any(live::get) },
     Route { path: "/api/me", policy: READ, endpoint: || any(keys::me) },
     Route { path: "/api/keys", policy: ADMIN_READ, endpoint: || any(keys::list) },
     Route { path: "/api/keys", policy: ADMIN, endpoint: || any(keys::create) },
+    Route { path: "/api/keys/login", policy: ADMIN, endpoint: || any(login::link) },
     Route { path: "/api/key/{id}", policy: DELETE, endpoint: || any(keys::revoke) },
     Route { path: "/healthz", policy: OPEN, endpoint: || any(health::get) },
+    Route { path: "/readyz", policy: OPEN, endpoint: || any(health::ready) },
+    Route { path: "/metrics", policy: READ, endpoint: || any(metrics::get) },
+    Route { path: LOGIN_PATH, policy: PAGE, endpoint: || any(login::page) },
+    Route { path: LOGIN_PATH, policy: LOGIN, endpoint: || any(login::enter) },
+    Route { path: "/login/page.js", policy: OPEN, endpoint: || any(login::script) },
+    Route { path: "/login/page.css", policy: OPEN, endpoint: || any(login::style) },
+    Route { path: "/logout", policy: LOGIN, endpoint: || any(login::leave) },
     Route { path: "/", policy: PAGE, endpoint: || any(viewer::page) },
     Route { path: "/trace/{trace_id}", policy: PAGE, endpoint: || any(viewer::page) },
     Route { path: "/assets/{*path}", policy: OPEN, endpoint: || any(viewer::file) },
@@ -195,14 +224,43 @@ fn by_method(app: &App, routes: &[&'static Route]) -> MethodRouter<App> {
 /// Around everything: host, site, headers of the answer, and a handler that breaks.
 async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
     admission::hide(request.headers_mut());
-    let host = app.hosts.check_host(request.uri(), request.headers());
-    let checked = host.and_then(|()| app.hosts.check_site(request.headers(), true));
-    let mut response = match checked {
-        Ok(()) => AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| broken()),
-        Err(error) => refuse(&app, request, error.into_response()).await,
+    let id = request_id(&app, request.headers());
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", id = id.as_ref().and_then(|id| id.to_str().ok()));
+    let answer = async {
+        let host = app.hosts.check_host(request.uri(), request.headers());
+        let checked = host.and_then(|()| app.hosts.check_site(request.headers(), true));
+        match checked {
+            Ok(()) => AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| broken()),
+            Err(error) => refuse(&app, request, error.into_response()).await,
+        }
     };
+    let mut response = answer.instrument(span).await;
+    let route = response.extensions().get::<Answered>().map_or("", |answered| answered.0);
+    app.metrics.answered(route, &method, response.status().as_u16());
+    if let Some(id) = id {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
     harden(&mut response);
     response
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The path of the route that answered.
+#[derive(Debug, Clone, Copy)]
+struct Answered(&'static str);
+
+/// The id under which the log tells of a request: the caller's, where it is a plain word, else a new one.
+fn request_id(app: &App, headers: &HeaderMap) -> Option<HeaderValue> {
+    const LONGEST: usize = 64;
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    let given = headers.get(REQUEST_ID).filter(|id| {
+        (1..=LONGEST).contains(&id.len())
+            && id.as_bytes().iter().all(plain)
+            && !id.as_bytes().starts_with(b"aitrace_")
+    });
+    given.cloned().or_else(|| HeaderValue::from_str(&hex(&*app.options.random, 8).ok()?).ok())
 }
 
 async fn refuse(app: &App, request: Request, refusal: Response) -> Response {
@@ -229,17 +287,30 @@ async fn enforce(
     let encoding = encoding(&request);
     let grpc = Media::of(request.headers()) == Some(Media::Grpc);
     let method = request.method().clone();
-    let refusal = match check(&app, policy, &mut request).await {
-        Ok(()) => policy.refuse(&request, &app.options.limits, &allow),
+    let started = Instant::now();
+    let refusal = match check(&app, route, &mut request).await {
+        Ok(None) => policy.refuse(&request, &app.options.limits, &allow),
+        Ok(refusal) => refusal,
         Err(error) => Some(error.into_response()),
     };
     let response = match refusal {
         Some(refusal) => refuse(&app, request, refusal).await,
         None => next.run(request).await,
     };
-    let status = response.status().as_u16();
+    let (status, took) = (response.status(), started.elapsed());
+    if policy.access == Access::Ingest && status.is_success() {
+        app.metrics.acknowledged(took);
+    }
     let Policy { access, effect, .. } = policy;
-    tracing::debug!(%method, route = route.path, ?access, ?effect, status, "answered");
+    let (code, micros) = (status.as_u16(), took.as_micros() as u64);
+    tracing::debug!(%method, route = route.path, ?access, ?effect, status = code, micros, "answered");
+    let mut response = in_its_form(policy, encoding, grpc, response);
+    response.extensions_mut().insert(Answered(route.path));
+    response
+}
+
+/// The answer with its error written as clients of the route read it.
+fn in_its_form(policy: &Policy, encoding: Encoding, grpc: bool, response: Response) -> Response {
     match (policy.errors, response.extensions().get::<ApiError>()) {
         (Errors::Status, Some(error)) => {
             let mut status = error.clone().into_status_response(encoding);
@@ -255,13 +326,16 @@ async fn enforce(
 }
 
 /// Where the request comes from and who asks. Handlers find the caller on the request.
-async fn check(app: &App, policy: &Policy, request: &mut Request) -> Result<()> {
+async fn check(app: &App, route: &Route, request: &mut Request) -> Result<Option<Response>> {
+    let policy = &route.policy;
     app.hosts.check_site(request.headers(), policy.page)?;
     if policy.access != Access::Open {
-        let caller = admission::caller(app, policy.access, request.headers()).await?;
+        let caller = admission::caller(app, policy, request.headers()).await?;
         request.extensions_mut().insert(caller);
+    } else if policy.page && route.path != LOGIN_PATH {
+        return admission::way_in(app, request.uri(), request.headers()).await;
     }
-    Ok(())
+    Ok(None)
 }
 
 /// The encoding in which an OTLP client reads: the one it writes, else the protocol's default.
@@ -283,7 +357,9 @@ mod tests {
             let gets = policy.methods.iter().all(|method| [Method::GET, Method::HEAD].contains(method));
             let writes = policy.effect == Effect::Write;
             assert!(!(gets && writes), "{}: GET has no effect", route.path);
-            assert!(!writes || matches!(policy.access, Access::Ingest | Access::Admin), "{}", route.path);
+            let login = [LOGIN_PATH, "/logout"].contains(&route.path);
+            let keyed = matches!(policy.access, Access::Ingest | Access::Admin);
+            assert!(!writes || keyed || login, "{}", route.path);
             match policy.body {
                 Body::None => {}
                 Body::Upload { types, limit } => {

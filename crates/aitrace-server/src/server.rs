@@ -13,6 +13,7 @@ use crate::closing::{self, Close};
 use crate::guard::Hosts;
 use crate::listen;
 use crate::options::ServerOptions;
+use crate::retention;
 use crate::route::{ingest_router, router};
 use crate::stores::Stores;
 
@@ -159,7 +160,8 @@ impl Bound {
         let further = self.further.into_iter().map(|(listener, _)| {
             listen::accept(listener, ingest_router(&self.app), &limits, closing.clone())
         });
-        let accept = futures_util::future::join(main, futures_util::future::join_all(further));
+        let retention = retention::keep(self.app.clone());
+        let accept = futures_util::future::join3(main, futures_util::future::join_all(further), retention);
         let close = async {
             shutdown.await;
             self.close.close();

@@ -99,7 +99,9 @@ pub(crate) fn put(catalog: &Catalog, writes: Vec<DocumentWrite>) -> Result<Vec<D
     for write in writes {
         let known = get(catalog, write.kind, &write.project, &write.id)?;
         let document = write.apply(known.as_ref())?;
-        add_project(catalog, &document.project)?;
+        if document.kind != DocumentKind::Key {
+            add_project(catalog, &document.project)?;
+        }
         let Document { kind, project, id, references, created, updated, version, data } = &document;
         let sql = format!("INSERT OR REPLACE INTO document ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
         let values = params![
@@ -194,17 +196,18 @@ pub(crate) fn remove(catalog: &Catalog, kind: DocumentKind, project: &str, ids: 
     Ok(removed)
 }
 
-/// Removes everything of a project that is no telemetry: how many sessions, how many documents.
+/// Removes everything of a project that is no telemetry and no key: how many sessions, how many documents.
 pub(crate) fn remove_project(catalog: &Catalog, project: &str) -> Result<(u64, u64)> {
     let fail = faults::sqlite("removing a project");
-    let delete = |table: &str, column: &str| {
-        let sql = format!("DELETE FROM {table} WHERE {column} = ?1");
+    let delete = |table: &str, which: &str| {
+        let sql = format!("DELETE FROM {table} WHERE {which}");
         Ok(catalog.connection().execute(&sql, params![project]).map_err(&fail)? as u64)
     };
-    let (sessions, documents) = (delete("session", "project")?, delete("document", "project")?);
-    delete("session_line", "project")?;
-    delete("document_reference", "project")?;
-    delete("project", "name")?;
+    let no_key = format!("project = ?1 AND kind <> '{}'", DocumentKind::Key.as_str());
+    let (sessions, documents) = (delete("session", "project = ?1")?, delete("document", &no_key)?);
+    delete("session_line", "project = ?1")?;
+    delete("document_reference", &no_key)?;
+    delete("project", "name = ?1")?;
     Ok((sessions, documents))
 }
 

@@ -399,6 +399,7 @@ fn assemble(project: &str, trace_id: TraceId, mut hot: HotPart, sealed: SealedRo
 pub(crate) fn stats(shared: &Shared) -> Result<StoreStats> {
     let _still = shared.moving.read();
     let (mut ended, mut open, mut logs) = (0_i64, 0_i64, 0_i64);
+    let mut hot_rows = 0;
     {
         let hot = shared.hot.read();
         for trace in hot.newest_first() {
@@ -406,13 +407,16 @@ pub(crate) fn stats(shared: &Shared) -> Result<StoreStats> {
             ended += sealed.spans as i64 - sealed.open as i64 - trace.sealed.counted[0];
             open += sealed.open as i64 - trace.sealed.counted[1];
             logs += sealed.events as i64 - trace.sealed.counted[2] + trace.logs.len() as i64;
+            hot_rows += trace.logs.len() + trace.spans.len();
             for span in trace.spans.values() {
                 ended += i64::from(span.is_ended());
                 open += i64::from(!span.is_ended() && span.shown().is_some());
                 logs += span.state().map_or(0, |state| state.orphan_logs().count() as i64);
             }
         }
-        logs += hot.loose().count() as i64;
+        let loose = hot.loose().count();
+        logs += loose as i64;
+        hot_rows += loose;
     }
     let reader = shared.reader.lock();
     Ok(StoreStats {
@@ -421,6 +425,8 @@ pub(crate) fn stats(shared: &Shared) -> Result<StoreStats> {
         logs: (reader.total("logs")? + logs).max(0) as u64,
         segments: shared.segments.all().len() as u64,
         disk_bytes: disk_bytes(shared),
+        hot_rows: hot_rows as u64,
+        waiting: 0,
     })
 }
 

@@ -163,7 +163,9 @@ impl TelemetryStore for EmbeddedStore {
     }
 
     async fn stats(&self) -> Result<StoreStats> {
-        self.read(read::stats).await
+        let waiting = self.sender()?;
+        let waiting = (waiting.max_capacity() - waiting.capacity()) as u64;
+        Ok(StoreStats { waiting, ..self.read(read::stats).await? })
     }
 
     async fn shutdown(&self) -> Result<()> {

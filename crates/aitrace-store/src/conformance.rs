@@ -84,6 +84,7 @@ macro_rules! conformance {
             pages_concatenate, filters_select, summaries_add_up, logs_are_kept, sessions_merge,
             contents_survive_to_the_letter, figures_count, usage_counts_once, skeletons_agree,
             sessions_add_up, search_finds, statistics_count, documents_are_kept, corrections_show,
+            keys_outlive_their_project,
             deletes_delete, compaction_changes_nothing);
     };
     (@each $factory:expr; $($law:ident),+) => {$(

@@ -79,7 +79,7 @@ pub trait DocumentStore: Send + Sync + std::fmt::Debug + 'static {
     /// One session.
     async fn session(&self, project: &str, session_id: &str) -> Result<Option<Session>>;
 
-    /// Names of all projects in scope that have anything, sorted.
+    /// Names of all projects in scope that have anything but keys, sorted.
     async fn projects(&self, scope: &ProjectScope) -> Result<Vec<String>>;
 
     /// Writes documents, all or none; durable when it returns. Returns them as they are now.

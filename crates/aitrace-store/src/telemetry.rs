@@ -67,6 +67,10 @@ pub struct StoreStats {
     pub segments: u64,
     /// Bytes in the data directory.
     pub disk_bytes: u64,
+    /// Spans and log records in memory that are not in a sealed file yet.
+    pub hot_rows: u64,
+    /// Batches and other work that wait for the writer.
+    pub waiting: u64,
 }
 
 /// Keeps spans and log records.

@@ -24,7 +24,8 @@ pub enum Target {
         /// Its id.
         session_id: String,
     },
-    /// Everything in a project: traces, log records, sessions, documents, and its name.
+    /// Everything in a project: traces, log records, sessions, documents, and its name. Its keys stay: they say
+    /// who may use the server, and a server whose last key is gone would be open to everyone.
     Project(String),
 }
 

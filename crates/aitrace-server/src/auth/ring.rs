@@ -21,6 +21,8 @@ pub(crate) enum Holder {
     Operator,
     /// The holder of a key.
     Key {
+        /// Its id.
+        id: String,
         /// Its project.
         project: String,
         /// What it allows.
@@ -73,6 +75,11 @@ impl Ring {
         Ok(fitting.and_then(live))
     }
 
+    /// The holder of a key that was shown before; `None` once it is revoked.
+    pub(crate) async fn holder_of(&self, id: &str) -> Result<Option<Holder>> {
+        Ok(self.current().await?.get(id).and_then(live))
+    }
+
     /// Reads the keys again before they are needed next.
     pub(crate) fn forget(&self) {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -104,6 +111,7 @@ impl Ring {
 
 fn live(key: &Key) -> Option<Holder> {
     key.revoked.is_none().then(|| Holder::Key {
+        id: key.id.clone(),
         project: key.project.clone(),
         scopes: key.scopes.iter().filter_map(|word| Scope::from_word(word)).collect(),
     })

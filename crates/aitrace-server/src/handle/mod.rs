@@ -1,10 +1,14 @@
 //! HTTP in, HTTP out: one module for each group of routes.
 
+pub(crate) mod delete;
 pub(crate) mod grpc;
 pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod live;
+pub(crate) mod login;
+pub(crate) mod metrics;
 pub(crate) mod otlp;
 pub(crate) mod records;
+pub(crate) mod scores;
 pub(crate) mod traces;
 pub(crate) mod viewer;

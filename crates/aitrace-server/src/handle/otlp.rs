@@ -47,6 +47,7 @@ pub(crate) async fn export(
     };
     let size = upload.size();
     let (batch, refused, message, _reservation) = app.work(size, move || read(upload)).await??;
+    app.metrics.rejected(refused);
     append(app, batch).await?;
     Ok(match signal {
         Signal::Traces => encode_response(refused, &message, encoding),

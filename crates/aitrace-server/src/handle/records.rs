@@ -26,6 +26,7 @@ pub(crate) async fn post(State(app): State<App>, caller: Caller, request: Reques
     };
     let (batch, rejected, _reservation) = app.work(upload.size(), move || read(upload)).await??;
     let ingested = batch.spans.len() + batch.logs.len();
+    app.metrics.rejected(rejected.count);
     append(&app, batch).await?;
     Ok(answer(ingested, &rejected))
 }

@@ -1,6 +1,6 @@
 //! `S`, a span.
 
-use aitrace_model::{Span, SpanEvent, SpanLink, Timestamp};
+use aitrace_model::{Span, SpanEvent, SpanLink, Timestamp, TraceStatus};
 use aitrace_store::StoredSpan;
 
 use super::object::{Object, push_array};
@@ -23,7 +23,9 @@ pub(crate) fn span(out: &mut String, stored: &StoredSpan, place: Place) {
     object.text("name", &span.name);
     object.plain("kind", span.kind);
     object.plain("event_type", span.event_type);
-    object.plain("status", stored.status);
+    // One that ended well may have been said to have failed afterwards.
+    let corrected = stored.status == TraceStatus::Ok && stored.span.is_error();
+    object.plain("status", if corrected { TraceStatus::Error } else { stored.status });
     error(&mut object, span);
     object.plain("start_ns", span.start.nanos());
     object.maybe_plain("end_ns", span.end.map(Timestamp::nanos));

@@ -1,5 +1,6 @@
 //! The server over real HTTP, with the model of a store behind it.
 
+mod delete;
 mod faults;
 mod grpc;
 mod hostile;
@@ -9,13 +10,16 @@ mod keys;
 mod lifecycle;
 mod limits;
 mod live;
+mod login;
 mod logs;
 mod matrix;
+mod operate;
 mod otlp;
 mod pb;
 mod read;
 mod real_client;
 mod rig;
 mod samples;
+mod scores;
 mod security;
 mod viewer;

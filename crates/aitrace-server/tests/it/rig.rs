@@ -41,13 +41,18 @@ impl Rig {
         change: impl FnOnce(&mut ServerOptions),
         wrap: impl FnOnce(Arc<dyn TelemetryStore>) -> Arc<dyn TelemetryStore>,
     ) -> Self {
+        Self::of(change, |stores| stores.telemetry = wrap(stores.telemetry.clone()))
+    }
+
+    /// A server over stores that stand before the model.
+    pub(crate) fn of(change: impl FnOnce(&mut ServerOptions), wrap: impl FnOnce(&mut Stores)) -> Self {
         let clock = Arc::new(ManualClock::new(NOW));
         let store = Arc::new(MemoryStore::new(clock.clone(), LostRules::default()));
         let mut options = ServerOptions { clock: clock.clone(), ..ServerOptions::default() };
         change(&mut options);
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
         let mut stores = Stores::of(store.clone());
-        stores.telemetry = wrap(store.clone());
+        wrap(&mut stores);
         let server = Server::builder().stores(stores).options(options);
         let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
         let bound = runtime.block_on(server.ingest(any, true).bind(any)).expect("binds");

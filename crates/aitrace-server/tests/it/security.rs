@@ -137,6 +137,13 @@ fn wrong_methods_are_told_the_right_ones() {
         }
         for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "FOO"] {
             let target = text.split("target: \"").nth(1).unwrap().split('"').next().unwrap();
+            let taken = aitrace_server::routes().any(|route| {
+                crate::matrix::target(route.path) == target
+                    && route.methods.iter().any(|known| known == method)
+            });
+            if taken {
+                continue;
+            }
             let answer = rig.call(method, target).send();
             assert_eq!(answer.status, 405, "{method} {target}");
             assert!(answer.header("allow").is_some(), "{method} {target}");

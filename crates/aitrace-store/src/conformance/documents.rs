@@ -12,6 +12,7 @@ use crate::filter::ProjectScope;
 use crate::query::QueryStore;
 use crate::record::{DocumentKind, DocumentQuery, DocumentWrite};
 use crate::telemetry::TelemetryStore;
+use crate::upkeep::{Deleted, Target, Upkeep};
 
 fn write(project: &str, id: &str, at: i64, references: &[&str]) -> DocumentWrite {
     DocumentWrite {
@@ -71,6 +72,23 @@ pub async fn documents_are_kept<F: Factory>(factory: &F) {
     bench.reopen().await;
     let query = DocumentQuery::new(DocumentKind::Datapoint, ProjectScope::All).by("dataset", 1);
     assert_eq!(bench.store().documents(&query).await.expect("lists").documents.len(), 7);
+}
+
+/// Keys are no contents: they make no project, and stay when it is deleted.
+pub async fn keys_outlive_their_project<F: Factory>(factory: &F) {
+    let mut bench = Bench::new(factory).await;
+    let key = |project| DocumentWrite { kind: DocumentKind::Key, ..write(project, "k", 1, &["hash:1"]) };
+    bench.store().put_documents(vec![key("p"), key("empty")]).await.expect("puts");
+    bench.store().put_documents(vec![write("p", "d", 1, &[])]).await.expect("puts");
+    assert_eq!(bench.store().projects(&ProjectScope::All).await.expect("lists"), ["p"]);
+    let deleted = bench.store().delete(Target::Project("p".into())).await.expect("deletes");
+    assert_eq!(deleted, Deleted { documents: 1, ..Deleted::default() });
+    for step in 0..2 {
+        assert!(bench.store().projects(&ProjectScope::All).await.expect("lists").is_empty(), "step {step}");
+        let query = DocumentQuery::new(DocumentKind::Key, ProjectScope::All).by("hash", 1);
+        assert_eq!(bench.store().documents(&query).await.expect("lists").documents.len(), 2, "step {step}");
+        bench.reopen().await;
+    }
 }
 
 /// What is said of a span after the fact shows wherever the span is read, before or after it came.

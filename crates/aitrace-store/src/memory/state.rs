@@ -137,7 +137,8 @@ impl State {
         let traces = self.traces.keys().map(|(project, _)| project);
         let loose = self.loose.keys();
         let sessions = self.sessions.keys().map(|(project, _)| project);
-        let documents = self.documents.keys().map(|(_, project, _)| project);
+        let telling = self.documents.keys().filter(|(kind, ..)| *kind != DocumentKind::Key);
+        let documents = telling.map(|(_, project, _)| project);
         let all: BTreeSet<&String> = traces
             .chain(loose)
             .chain(sessions)

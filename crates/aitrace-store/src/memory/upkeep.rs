@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use super::MemoryStore;
 use super::state::State;
 use crate::error::Result;
+use crate::record::DocumentKind;
 use crate::upkeep::{Deleted, Health, Retention, Retired, Target, Upkeep};
 
 #[async_trait]
@@ -73,7 +74,9 @@ impl State {
                 deleted.sessions += (sessions - self.sessions.len()) as u64;
                 let documents = self.documents.len();
                 let kept = std::mem::take(&mut self.documents).into_iter();
-                self.documents = kept.filter(|((_, of, _), _)| of != project).collect::<BTreeMap<_, _>>();
+                self.documents = kept
+                    .filter(|((kind, of, _), _)| of != project || *kind == DocumentKind::Key)
+                    .collect::<BTreeMap<_, _>>();
                 deleted.documents += (documents - self.documents.len()) as u64;
             }
         }

@@ -1,5 +1,6 @@
 """Where spans go, and that a flush tells the truth about it."""
 
+import asyncio
 import gzip
 import http.server
 import json
@@ -11,7 +12,7 @@ import threading
 
 import pytest
 
-from aitrace import ConfigurationError, Tracer
+from aitrace import ConfigurationError, Tracer, set_default_tracer, trace
 
 
 class Stub(http.server.ThreadingHTTPServer):
@@ -197,6 +198,44 @@ def test_an_exporter_gets_finished_spans():
     assert exporter.spans[0].parent_span_id == exporter.spans[2].span_id
     assert exporter.thread != threading.current_thread().name
     tracer.shutdown()
+    tracer.shutdown()
+
+
+def test_an_exporter_that_is_traced_by_its_own_tracer_does_not_go_round():
+    batches, other = [], Tracer(target="memory")
+
+    class Traced:
+        def export(self, spans):
+            batches.append([span.name for span in spans])
+            return send()
+
+    @trace
+    def send():
+        with tracer.start_span("inside") as span, other.start_span("of another"):
+            tracer.enrich_span(metadata={"a": 1})
+            tracer.create_event("event")
+            tracer.log("said")
+            return asyncio.run(later()) and not span.is_recording()
+
+    @trace
+    async def later():
+        return [n async for n in items()] == [0, 1]
+
+    @trace
+    async def items():
+        yield 0
+        yield 1
+
+    tracer = Tracer(exporter=Traced(), project="p")
+    set_default_tracer(tracer)
+    try:
+        record(tracer, 2)
+        for _ in range(3):
+            assert tracer.flush(timeout=5).ok
+    finally:
+        set_default_tracer(None)
+    assert (batches, other.spans()) == ([["s0", "s1"]], [])
+    assert (tracer.stats()["sent"], tracer.stats()["remaining"]) == (2, 0)
     tracer.shutdown()
 
 

@@ -47,7 +47,9 @@ impl Settings {
         let fail = |reason: String| ConfigError { path: path.to_owned(), reason };
         let text = match text_of(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(Self::default());
+            }
             Err(error) => return Err(fail(error.to_string())),
         };
         let yaml = path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");

@@ -19,6 +19,8 @@ pub(crate) struct Local {
     /// The fork epoch of `random` and `shards`, `u32::MAX` before the first use.
     epoch: u32,
     pub(crate) random: Option<Random>,
+    /// Nothing is recorded in this thread, see [`suppress`].
+    pub(crate) suppressed: bool,
     shards: Vec<Own>,
     /// Those below `depth` are the stack of contexts. The others are kept for use again: a frame is filled
     /// field by field where it stands.
@@ -124,6 +126,7 @@ impl Local {
         Self {
             epoch: u32::MAX,
             random: None,
+            suppressed: false,
             shards: Vec::new(),
             frames: Vec::new(),
             depth: 0,
@@ -298,10 +301,11 @@ thread_local! {
     static SUPPRESSED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Has nothing recorded that libraries say in this thread: what a worker's HTTP client logs about sending log
-/// records would be sent too, for ever.
+/// Has nothing recorded in this thread, by whichever tracer: a span of an exporter that is itself traced, or what a
+/// worker's HTTP client logs about sending log records, would be sent too, for ever.
 pub(crate) fn suppress() {
     SUPPRESSED.set(true);
+    with(|local| local.suppressed = true);
 }
 
 /// Whether this thread is one of ours.

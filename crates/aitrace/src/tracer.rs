@@ -103,7 +103,9 @@ impl Tracer {
             return SpanHandle::none();
         }
         let core = &self.core;
-        local::with(|local| start(core, local, options.into())).map_or_else(SpanHandle::none, SpanHandle::new)
+        local::with(|local| (!local.suppressed).then(|| start(core, local, options.into())))
+            .flatten()
+            .map_or_else(SpanHandle::none, SpanHandle::new)
     }
 
     #[inline]
@@ -115,7 +117,7 @@ impl Tracer {
         let mut place = None;
         let mut token = None;
         local::with(|local| {
-            if core.is_off() {
+            if core.is_off() || local.suppressed {
                 return;
             }
             let (parent, baggage) = match local.context() {

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 class Exporter(Protocol):
     """Takes finished spans. It is called by one thread at a time, never by the traced program's.
 
+    Nothing is recorded in that thread, by no tracer: an exporter that is itself traced would send its own
+    spans, and trace that, without end. What it does in threads of its own is traced.
+
     ``export`` returns False where it could not take them; None and everything else is success. What it
     raises counts as a failure. ``shutdown()``, where there is one, is called once, after the last batch.
     """

@@ -161,9 +161,12 @@ class BridgeSpan(trace.Span):
 class BridgeTracer(trace.Tracer):
     """Starts spans of one instrumentation library on one of our tracers."""
 
-    def __init__(self, tracer: _native.Tracer, scope: tuple[str, str]) -> None:
+    def __init__(
+        self, tracer: _native.Tracer, scope: tuple[str, str], about: dict[str, Any] | None = None
+    ) -> None:
         self._tracer = tracer
         self._scope = scope
+        self._about = about or {}
 
     def start_span(  # noqa: PLR0917 (OpenTelemetry's)
         self,
@@ -183,7 +186,7 @@ class BridgeTracer(trace.Tracer):
         parent, root = _parent(above, context)
         span = self._tracer._start_span(
             name,
-            attributes=attributes,
+            attributes={**self._about, **(attributes or {})} if self._about else attributes,
             start_time=start_time,
             place=_place.of_user_code(),
             parent=parent,
@@ -237,11 +240,18 @@ class Provider(trace.TracerProvider):
         self,
         instrumenting_module_name: str,
         instrumenting_library_version: str | None = None,
-        schema_url: str | None = None,  # noqa: ARG002 (not recorded)
-        attributes: Attributes = None,  # noqa: ARG002 (not recorded)
+        schema_url: str | None = None,
+        attributes: Attributes = None,
     ) -> trace.Tracer:
-        """A tracer for one instrumentation library."""
-        return BridgeTracer(self._tracer, (instrumenting_module_name, instrumenting_library_version or ""))
+        """A tracer for one instrumentation library.
+
+        Its schema URL and attributes stand in each of its spans, as ``otel.scope.…``.
+        """
+        about: dict[str, Any] = {f"otel.scope.{key}": value for key, value in (attributes or {}).items()}
+        if schema_url:
+            about["otel.scope.schema_url"] = schema_url
+        scope = (instrumenting_module_name, instrumenting_library_version or "")
+        return BridgeTracer(self._tracer, scope, about)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Sends everything that has ended; whether it was all."""

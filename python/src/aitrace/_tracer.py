@@ -19,6 +19,7 @@ from aitrace._types import EventType, EventTypeName, FlushResult, LevelName
 from aitrace._values import loads
 
 if TYPE_CHECKING:
+    from opentelemetry._logs import LoggerProvider
     from opentelemetry.trace import TracerProvider
     from typing_extensions import Self
 
@@ -277,14 +278,28 @@ class Tracer(_native.Tracer):
 
         return Provider(self)
 
+    @functools.cached_property
+    def logger_provider(self) -> LoggerProvider:
+        """An OpenTelemetry LoggerProvider over this tracer, for what instrumentors send as log records.
+
+        What they say of a model's call, prompts and answers, stands in its span; everything else is a log
+        record. Needs ``opentelemetry-api``. The global provider is left alone.
+        """
+        from aitrace._otel_logs import Logs
+
+        return Logs(self)
+
     def install_global(self) -> bool:
         """Records what goes through OpenTelemetry's global provider, too; whether it does so now.
 
         Where there is no global provider, ``provider`` becomes it. Where the SDK's is installed, it stays,
-        with all its processors, and this tracer sees its spans besides. False where neither can be.
+        with all its processors, and this tracer sees its spans besides. False where neither can be. Where
+        there is no global provider of log records, ``logger_provider`` becomes it.
         """
+        from aitrace import _otel_logs
         from aitrace._otel import install_global
 
+        _otel_logs.install_global(self.logger_provider)
         return install_global(self, self.provider)
 
 

@@ -59,7 +59,9 @@ def record():
             warnings.simplefilter("ignore")  # theirs to heed
             one = getattr(importlib.import_module(module), name)()
             if not (switch and one.is_instrumented_by_opentelemetry):
-                one.instrument(tracer_provider=switch or tracer.provider)
+                one.instrument(
+                    tracer_provider=switch or tracer.provider, logger_provider=tracer.logger_provider
+                )
         if switch is None:
             started.append(one)
         return tracer

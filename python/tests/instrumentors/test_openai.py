@@ -13,6 +13,7 @@ ALL = pytest.mark.parametrize(
     "instrumentor", [OPENINFERENCE, OPENLLMETRY, OTEL], ids=["openinference", "openllmetry", "otel"]
 )
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Paris"}'}}
 ANSWER = "Paris is the capital of France."
 
 
@@ -155,6 +156,35 @@ def test_async_clients(record, model_url, instrumentor):
         n = agents[call.parent_span_id].inputs["n"]
         assert said(call.inputs)[0].endswith(f" {n}"), "each under the agent that asked"
         assert said(call.outputs) == [ANSWER]
+
+
+@pytest.mark.parametrize("mode", ["EVENT_ONLY", "SPAN_AND_EVENT"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_contents_that_are_sent_as_log_records_arrive(record, client, monkeypatch, mode, stream):
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", mode)
+    tracer = record(*OTEL)
+    asked = [
+        {"role": "system", "content": "be brief"},
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "c1", "content": "sunny"},
+    ]
+    with tracer.start_span("agent") as agent:
+        answer = client.chat.completions.create(model="gpt-5", messages=asked, stream=stream)
+        chunks = list(answer) if stream else None
+        del answer, chunks
+    call = one(tracer, agent)
+    assert [message["role"] for message in call.inputs] == ["system", "user", "assistant", "tool"]
+    assert said(call.inputs) == ["be brief", "hi"]
+    (wanted,) = call.inputs[2]["parts"]
+    assert (wanted["type"], wanted["name"], wanted["arguments"]) == (
+        "tool_call",
+        "weather",
+        {"city": "Paris"},
+    )
+    assert call.inputs[3]["parts"][0]["type"] == "tool_call_response"
+    assert said(call.outputs) == [ANSWER]
+    assert tracer.logs() == []
 
 
 def test_two_instrumentors_on_two_tracers(record, client):

@@ -118,3 +118,44 @@ fn an_exporter_that_panics_or_fails_is_told_of() {
         assert!(!tracer.flush(WAIT).ok, "the worker is still there");
     }
 }
+
+/// Is traced by the tracer that it exports for, in every way there is.
+#[derive(Debug, Clone, Default)]
+struct Traced {
+    tracer: Arc<std::sync::OnceLock<Tracer>>,
+    exported: Arc<AtomicU64>,
+}
+
+#[aitrace::trace]
+fn sent(count: u64) -> u64 {
+    count
+}
+
+impl Exporter for Traced {
+    fn export(&self, batch: &Batch) -> Exported {
+        let tracer = self.tracer.get().expect("set before the first span");
+        let _span = tracer.start_span("export");
+        tracer.start(SpanOptions::new("inside")).end();
+        tracer.log(aitrace::Log::new("said"));
+        let other = Tracer::builder().target("memory").build();
+        other.start_span("of another").end();
+        assert!(other.spans().is_empty());
+        self.exported.fetch_add(sent(batch.spans.len() as u64), Ordering::SeqCst);
+        Exported::Sent { rejected: 0 }
+    }
+}
+
+#[test]
+fn an_exporter_that_is_traced_by_its_own_tracer_does_not_go_round() {
+    let exporter = Traced::default();
+    let tracer = Tracer::builder().exporter(exporter.clone()).build();
+    exporter.tracer.set(tracer.clone()).expect("the first");
+    fill(&tracer, 2);
+    for _ in 0..3 {
+        assert!(tracer.flush(WAIT).ok);
+    }
+    assert_eq!((exporter.exported.load(Ordering::SeqCst), tracer.stats().remaining), (2, 0));
+    // In the thread of the host all is recorded still.
+    fill(&tracer, 1);
+    assert_eq!(tracer.flush(WAIT).sent, 1);
+}

@@ -156,7 +156,10 @@ def test_exceptions_of_coroutines_pass_through_untouched(tracer):
     with pytest.raises(ValueError) as caught:
         asyncio.run(outer())
     assert caught.value is error
-    assert [entry.name for entry in caught.traceback if entry.name in {"outer", "inner"}] == ["outer", "inner"]
+    assert [entry.name for entry in caught.traceback if entry.name in {"outer", "inner"}] == [
+        "outer",
+        "inner",
+    ]
     spans = [(span.name, span.status, span.error.message) for span in tracer.spans()]
     assert spans == [("inner", "error", "kaput"), ("outer", "error", "kaput")]
 

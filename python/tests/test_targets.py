@@ -96,7 +96,7 @@ def test_a_dead_server_is_not_ok_and_does_not_hold_up():
     record(tracer, 2)
     result = tracer.flush(timeout=0.3)
     assert (result.ok, result.sent) == (False, 0)
-    assert result.remaining + sum(result.dropped.values()) == 2
+    assert result.remaining + result.spooled + sum(result.dropped.values()) == 2
 
 
 def test_a_file_gets_starts_and_ends(tmp_path):

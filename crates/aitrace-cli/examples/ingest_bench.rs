@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use aitrace_model::{AnyValue, RawSpan, RawStatus, Resource, Scope, SpanId, Timestamp, TraceId};
+use aitrace_model::{AnyValue, Dropped, RawSpan, RawStatus, Resource, Scope, SpanId, Timestamp, TraceId};
 
 type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
@@ -265,6 +265,7 @@ fn otlp(batch: u64, words: &mut Words, trace_id: [u8; 16], span_id: [u8; 8]) -> 
     let text = |key: &str, value: &str| (key.to_owned(), AnyValue::from(value));
     let resource = Arc::new(Resource {
         attributes: vec![text("service.name", "shop"), text("aitrace.project", "bench")],
+        ..Resource::default()
     });
     let scope = Arc::new(Scope { name: "bench".to_owned(), ..Scope::default() });
     let mut span = |index: u64| {
@@ -298,6 +299,8 @@ fn otlp(batch: u64, words: &mut Words, trace_id: [u8; 16], span_id: [u8; 8]) -> 
             events: Vec::new(),
             links: Vec::new(),
             status: RawStatus::Ok,
+            dropped: Dropped::default(),
+            flags: 0,
             resource: Arc::clone(&resource),
             scope: Arc::clone(&scope),
         }

@@ -34,7 +34,7 @@ pub use json::Json;
 pub use log::{Level, LogRecord};
 pub use merge::{LostRules, SpanState};
 pub use place::CodeLocation;
-pub use raw::{RawEvent, RawLink, RawLog, RawSpan, RawStatus, Resource, Scope};
+pub use raw::{Dropped, RawEvent, RawLink, RawLog, RawSpan, RawStatus, Resource, Scope};
 pub use span::{ErrorInfo, EventType, Phase, Span, SpanEvent, SpanKind, SpanLink, Status};
 pub use summary::{TraceStatus, TraceSummary};
 pub use time::Timestamp;

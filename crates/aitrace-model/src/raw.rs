@@ -12,6 +12,10 @@ use crate::value::AnyValue;
 pub struct Resource {
     /// Attributes in the order received.
     pub attributes: Vec<(String, AnyValue)>,
+    /// Attributes that the sender left out.
+    pub dropped_attributes: u32,
+    /// Schema of its attributes, usually empty.
+    pub schema_url: String,
 }
 
 /// The instrumentation scope (library) that produced spans; shared by them.
@@ -23,6 +27,10 @@ pub struct Scope {
     pub version: String,
     /// Attributes in the order received.
     pub attributes: Vec<(String, AnyValue)>,
+    /// Attributes that the sender left out.
+    pub dropped_attributes: u32,
+    /// Schema of the attributes of it and of its spans, usually empty.
+    pub schema_url: String,
 }
 
 /// A span's status as sent.
@@ -46,6 +54,8 @@ pub struct RawEvent {
     pub name: String,
     /// Attributes in the order received.
     pub attributes: Vec<(String, AnyValue)>,
+    /// Attributes that the sender left out.
+    pub dropped_attributes: u32,
 }
 
 /// A link of a span as sent.
@@ -55,8 +65,32 @@ pub struct RawLink {
     pub trace_id: TraceId,
     /// The linked span.
     pub span_id: SpanId,
+    /// W3C tracestate of the linked span, usually empty.
+    pub trace_state: String,
     /// Attributes in the order received.
     pub attributes: Vec<(String, AnyValue)>,
+    /// Attributes that the sender left out.
+    pub dropped_attributes: u32,
+    /// OTLP's flags: the eight of W3C, and from 0x100 on whether the linked span is remote.
+    pub flags: u32,
+}
+
+impl RawLink {
+    /// A link of which nothing more is said.
+    pub fn new(trace_id: TraceId, span_id: SpanId, attributes: Vec<(String, AnyValue)>) -> Self {
+        Self { trace_id, span_id, trace_state: String::new(), attributes, dropped_attributes: 0, flags: 0 }
+    }
+}
+
+/// How much of a span its sender left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Dropped {
+    /// Attributes.
+    pub attributes: u32,
+    /// Events.
+    pub events: u32,
+    /// Links.
+    pub links: u32,
 }
 
 /// A span as received over OTLP.
@@ -86,6 +120,10 @@ pub struct RawSpan {
     pub links: Vec<RawLink>,
     /// Status as sent.
     pub status: RawStatus,
+    /// What the sender left out.
+    pub dropped: Dropped,
+    /// OTLP's flags: the eight of W3C, and from 0x100 on whether the parent is remote.
+    pub flags: u32,
     /// The resource of the batch.
     pub resource: Arc<Resource>,
     /// The scope of the batch.

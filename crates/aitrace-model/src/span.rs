@@ -165,6 +165,12 @@ pub struct Span {
     pub input_tokens: Option<u64>,
     /// Output tokens, reasoning included.
     pub output_tokens: Option<u64>,
+    /// Of the input, tokens read from a cache.
+    pub cache_read_tokens: Option<u64>,
+    /// Of the input, tokens written to a cache.
+    pub cache_write_tokens: Option<u64>,
+    /// Of the output, tokens of reasoning.
+    pub reasoning_tokens: Option<u64>,
     /// Cost in US dollars; `None` is unknown, never free.
     pub cost: Option<f64>,
     /// What went in.
@@ -193,6 +199,9 @@ pub struct Span {
     pub events: Vec<SpanEvent>,
     /// Links.
     pub links: Vec<SpanLink>,
+    /// What OTLP says of a span beside all this, an object: `kind`, `trace_state`, `flags`, `dropped_*_count`,
+    /// `scope_*`, `resource_*`, and of `events` and `links` the same. `None` where it is nothing.
+    pub otel: Option<Json>,
     /// Set on an end that is told only by the suffix `.end` of a format 2.0 record: the log record
     /// that this is unless a start of the span is known, before or after.
     pub tentative: Option<Box<LogRecord>>,
@@ -227,6 +236,9 @@ impl Span {
             model: None,
             input_tokens: None,
             output_tokens: None,
+            cache_read_tokens: None,
+            cache_write_tokens: None,
+            reasoning_tokens: None,
             cost: None,
             inputs: None,
             outputs: None,
@@ -241,6 +253,7 @@ impl Span {
             code: None,
             events: Vec::new(),
             links: Vec::new(),
+            otel: None,
             tentative: None,
         }
     }

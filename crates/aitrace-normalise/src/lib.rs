@@ -17,6 +17,7 @@ mod kind;
 mod log;
 mod messages;
 mod nest;
+mod otel;
 mod parts;
 mod pending;
 mod provider;

@@ -159,5 +159,5 @@ fn event_of(log: &LogRecord) -> RawEvent {
         Some(text @ AnyValue::String(_)) => attributes.push(("content".to_owned(), text)),
         _ => {}
     }
-    RawEvent { time: log.time, name: log.event.clone(), attributes }
+    RawEvent { time: log.time, name: log.event.clone(), attributes, dropped_attributes: 0 }
 }

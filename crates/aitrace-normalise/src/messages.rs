@@ -53,7 +53,7 @@ fn happened(events: &AnyValue, side: Side) -> Option<Json> {
         let attributes = members.iter().map(|(key, value)| (key.clone(), from_json(value))).collect();
         let named = members.iter().find(|(key, _)| key == "event.name")?;
         let name = serde_json::from_str(named.1.as_str()).ok()?;
-        let event = RawEvent { time: Timestamp::default(), name, attributes };
+        let event = RawEvent { time: Timestamp::default(), name, attributes, dropped_attributes: 0 };
         messages.extend(event_message(&event, side));
     }
     (!messages.is_empty()).then(|| array(messages))

@@ -206,8 +206,12 @@ fn fill_from_extra(span: &mut Span, key: &str, value: &Json) {
         "model" => set(&mut span.model, word()),
         "input_tokens" => set(&mut span.input_tokens, value.as_str().parse().ok()),
         "output_tokens" => set(&mut span.output_tokens, value.as_str().parse().ok()),
+        "cache_read_tokens" => set(&mut span.cache_read_tokens, value.as_str().parse().ok()),
+        "cache_write_tokens" => set(&mut span.cache_write_tokens, value.as_str().parse().ok()),
+        "reasoning_tokens" => set(&mut span.reasoning_tokens, value.as_str().parse().ok()),
         "cost" => set(&mut span.cost, value.as_str().parse().ok().filter(|cost: &f64| cost.is_finite())),
         "scope" => span.scope = word().unwrap_or_default(),
+        "otel" if value.as_str().starts_with('{') => span.otel = Some(value.clone()),
         "resource" if value.as_str().starts_with('{') => span.resource = value.clone(),
         _ => {}
     }

@@ -8,7 +8,7 @@ use aitrace_model::{
 use crate::content;
 use crate::dialect;
 use crate::draft::{Count, Draft, Object, Side, Word};
-use crate::{Context, failure, kind, messages, pending, provider};
+use crate::{Context, failure, kind, messages, otel, pending, provider};
 
 /// A span as the model has it. Everything received stays in its attributes, as received.
 pub fn normalise_span(raw: RawSpan, context: &Context) -> Span {
@@ -24,6 +24,7 @@ pub fn normalise_priced(mut raw: RawSpan, context: &Context, price: &dyn Fn(&Usa
     let resource = |name: &str| resource_word(&raw.resource, name);
     let project = project(&draft, &raw.resource);
     let mut span = Span::new(&context.project(project), raw.trace_id, raw.span_id, &raw.name, raw.start);
+    span.scope.clone_from(&raw.scope.name);
     set_life(&mut span, draft.word(Word::Lifecycle), &raw);
     if pending {
         span.phase = Phase::Start;
@@ -31,10 +32,11 @@ pub fn normalise_priced(mut raw: RawSpan, context: &Context, price: &dyn Fn(&Usa
     }
     describe(&mut span, &draft);
     if span.cost.is_none() && matches!(span.kind, SpanKind::Llm | SpanKind::Embedding) {
-        span.cost = price(&usage(&span, &draft));
+        span.cost = price(&usage_of(&span));
     }
     span.inputs = span.inputs.or_else(|| messages::from_events(&raw.events, Side::Input));
     span.outputs = span.outputs.or_else(|| messages::from_events(&raw.events, Side::Output));
+    span.otel = otel::beside(&raw);
     let source = span.source.take();
     span.source = source.or_else(|| environment(&raw.resource));
     span.service =
@@ -47,7 +49,6 @@ pub fn normalise_priced(mut raw: RawSpan, context: &Context, price: &dyn Fn(&Usa
     span.received = context.received;
     span.attributes = AnyValue::object_to_json(&raw.attributes);
     span.resource = AnyValue::object_to_json(&raw.resource.attributes);
-    span.scope.clone_from(&raw.scope.name);
     span.events = events(&raw.events);
     span.links = raw.links.iter().map(link).collect();
     span
@@ -88,8 +89,11 @@ pub(crate) fn describe(span: &mut Span, draft: &Draft<'_>) {
     span.datapoint_id = draft.text(Word::DatapointId);
     span.provider = draft.word(Word::Provider).and_then(provider::canonical);
     span.model = draft.text(Word::ModelServed).or_else(|| draft.text(Word::ModelAsked));
-    span.input_tokens = input_tokens(draft);
+    span.input_tokens = input_tokens(draft, &span.scope);
     span.output_tokens = draft.count(Count::Output);
+    span.cache_read_tokens = draft.count(Count::CacheRead);
+    span.cache_write_tokens = draft.count(Count::CacheWrite);
+    span.reasoning_tokens = draft.count(Count::Reasoning);
     span.cost = draft.cost();
     span.inputs = content::of_side(draft, Side::Input);
     span.outputs = content::of_side(draft, Side::Output);
@@ -101,31 +105,17 @@ pub(crate) fn describe(span: &mut Span, draft: &Draft<'_>) {
     span.code = code(draft);
 }
 
-/// What a call used, with what the model has no fields for.
-fn usage(span: &Span, draft: &Draft<'_>) -> Usage {
+/// What the call used that a span tells of, to price it, also anew.
+pub fn usage_of(span: &Span) -> Usage {
     Usage {
         provider: span.provider.clone(),
         model: span.model.clone(),
         input: span.input_tokens,
-        cache_read: draft.count(Count::CacheRead),
-        cache_write: draft.count(Count::CacheWrite),
+        cache_read: span.cache_read_tokens,
+        cache_write: span.cache_write_tokens,
         output: span.output_tokens,
-        reasoning: draft.count(Count::Reasoning),
+        reasoning: span.reasoning_tokens,
     }
-}
-
-/// What the call used that a stored span tells of, to price it anew.
-pub fn usage_of(span: &Span) -> Usage {
-    let attributes: Vec<(String, AnyValue)> = span
-        .attributes
-        .members()
-        .unwrap_or_default()
-        .into_iter()
-        .map(|(key, value)| (key, value.to_value().map_or(AnyValue::Null, |value| AnyValue::from(&value))))
-        .collect();
-    let mut draft = Draft::default();
-    dialect::read(&mut draft, &attributes);
-    usage(span, &draft)
 }
 
 /// Whether a span of which no kind is told is a call of a model: it names one and counts tokens.
@@ -134,13 +124,19 @@ fn calls_a_model(draft: &Draft<'_>) -> bool {
         && draft.count(Count::Input).is_some()
 }
 
-/// Input tokens with the cached ones. Who sends more cached tokens than tokens counts them apart, as
-/// Anthropic's API does; its instrumentors of today add them up before they send.
-fn input_tokens(draft: &Draft<'_>) -> Option<u64> {
+/// Libraries that send what Bedrock's API answers, which counts cached tokens apart.
+const COUNT_CACHED_APART: [&str; 2] =
+    ["opentelemetry.instrumentation.botocore.bedrock-runtime", "opentelemetry.instrumentation.bedrock"];
+
+/// Input tokens with the cached ones. The APIs of Anthropic and of Bedrock count them apart; most instrumentors
+/// add them up before they send, as OpenTelemetry demands. Who does not is known by its scope, or sends more
+/// cached tokens than tokens.
+fn input_tokens(draft: &Draft<'_>, scope: &str) -> Option<u64> {
     let input = draft.count(Count::Input)?;
     let read = draft.count(Count::CacheRead).unwrap_or(0);
     let cached = read.saturating_add(draft.count(Count::CacheWrite).unwrap_or(0));
-    Some(if cached > input { input.saturating_add(cached) } else { input })
+    let apart = cached > input || COUNT_CACHED_APART.contains(&scope);
+    Some(if apart { input.saturating_add(cached) } else { input })
 }
 
 pub(crate) fn code(draft: &Draft<'_>) -> Option<CodeLocation> {

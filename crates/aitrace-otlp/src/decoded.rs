@@ -28,6 +28,33 @@ pub struct DecodedLogs {
     pub salvaged: Salvaged,
 }
 
+/// A part of a request: spans or log records that stand behind one another in it.
+#[derive(Debug)]
+pub struct Piece {
+    /// Spans that are kept; none in a request of log records.
+    pub spans: Vec<RawSpan>,
+    /// Log records that are kept; none in a request of spans.
+    pub logs: Vec<RawLog>,
+    /// Bytes that they take in memory, estimated.
+    pub memory: usize,
+    /// Whether it is the last one. It may be empty.
+    pub last: bool,
+}
+
+/// Takes pieces as they come; says whether it wants more.
+pub type Sink<'s> = &'s mut dyn FnMut(Piece) -> bool;
+
+/// What is said of a request that was decoded in pieces: as in [`Decoded`].
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Summary {
+    /// The items that were refused, the first ones.
+    pub rejected: Vec<Rejected>,
+    /// How many were refused.
+    pub rejected_count: u64,
+    /// What was replaced or left out in order to keep items.
+    pub salvaged: Salvaged,
+}
+
 /// A span or log record that was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use aitrace_model::{
-    AnyValue, RawEvent, RawLink, RawLog, RawSpan, RawStatus, Resource, Scope, SpanId, Timestamp, TraceId,
+    AnyValue, Dropped, RawEvent, RawLink, RawLog, RawSpan, RawStatus, Resource, Scope, SpanId, Timestamp,
+    TraceId,
 };
 
 use crate::fault::Fault;
@@ -33,6 +34,8 @@ pub(crate) struct SpanDraft {
     pub(crate) events: Vec<RawEvent>,
     pub(crate) links: Vec<RawLink>,
     pub(crate) status: StatusDraft,
+    pub(crate) dropped: Dropped,
+    pub(crate) flags: u32,
 }
 
 impl SpanDraft {
@@ -51,6 +54,8 @@ impl SpanDraft {
             events: self.events,
             links: self.links,
             status: self.status.finish(),
+            dropped: self.dropped,
+            flags: self.flags,
             resource: Arc::clone(&origin.resource),
             scope: Arc::clone(&origin.scope),
         })
@@ -79,13 +84,23 @@ impl StatusDraft {
 pub(crate) struct LinkDraft {
     pub(crate) trace_id: Option<TraceId>,
     pub(crate) span_id: Option<SpanId>,
+    pub(crate) trace_state: String,
     pub(crate) attributes: Attributes,
+    pub(crate) dropped_attributes: u32,
+    pub(crate) flags: u32,
 }
 
 impl LinkDraft {
     /// The link, `None` where it leads nowhere: its ids are missing, malformed or zero.
     pub(crate) fn finish(self) -> Option<RawLink> {
-        Some(RawLink { trace_id: self.trace_id?, span_id: self.span_id?, attributes: self.attributes })
+        Some(RawLink {
+            trace_id: self.trace_id?,
+            span_id: self.span_id?,
+            trace_state: self.trace_state,
+            attributes: self.attributes,
+            dropped_attributes: self.dropped_attributes,
+            flags: self.flags,
+        })
     }
 }
 

@@ -41,7 +41,7 @@ mod response;
 mod tally;
 mod wire;
 
-pub use decoded::{Decoded, DecodedLogs, Rejected, Salvaged};
+pub use decoded::{Decoded, DecodedLogs, Piece, Rejected, Salvaged, Sink, Summary};
 pub use encoding::Encoding;
 pub use error::{DecodeError, WireError};
 pub use json::encode_traces_json;
@@ -78,5 +78,40 @@ pub fn decode_logs(body: &[u8], encoding: Encoding, limits: &Limits) -> Result<D
     match encoding {
         Encoding::Protobuf => pb::decode_logs(body, limits),
         Encoding::Json => json::decode_logs(body, limits),
+    }
+}
+
+/// What a request holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Spans: `ExportTraceServiceRequest`.
+    Traces,
+    /// Log records: `ExportLogsServiceRequest`.
+    Logs,
+}
+
+/// Reads a request piece by piece, so that its spans need never be in memory all at once: whenever those that were
+/// read take `bytes` bytes there, by estimate, they go to `sink`; in the end it gets the rest, also where
+/// that is nothing. Once it wants no more, the rest of the request is passed over.
+///
+/// [`Limits::max_memory`] bounds a piece. In JSON a schema URL that stands behind the items it belongs to is
+/// told to those of the last piece alone.
+///
+/// # Errors
+///
+/// As [`decode_traces`]; what came before the place of the error may have gone to `sink`.
+pub fn decode_pieces(
+    body: &[u8],
+    signal: Signal,
+    encoding: Encoding,
+    limits: &Limits,
+    bytes: usize,
+    sink: Sink<'_>,
+) -> Result<Summary, DecodeError> {
+    let tally = tally::Tally::in_pieces(limits, bytes, sink);
+    let logs = signal == Signal::Logs;
+    match encoding {
+        Encoding::Protobuf => pb::decode_pieces(body, logs, tally),
+        Encoding::Json => json::decode_pieces(body, logs, tally),
     }
 }

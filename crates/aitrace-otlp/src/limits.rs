@@ -18,7 +18,7 @@ pub struct Limits {
     pub max_events: usize,
     /// Links of a span. Default 100 000.
     pub max_links: usize,
-    /// Bytes of a span as encoded. Default 32 MiB.
+    /// Bytes of a span as encoded. Default 16 MiB, as for a trace record.
     pub max_span_bytes: usize,
     /// Bytes that the kept spans take in memory, estimated; what comes after is refused. Small
     /// messages can grow thirtyfold when decoded. Default 512 MiB.
@@ -34,7 +34,7 @@ impl Default for Limits {
             max_values: 100_000,
             max_events: 100_000,
             max_links: 100_000,
-            max_span_bytes: 32 << 20,
+            max_span_bytes: 16 << 20,
             max_memory: 512 << 20,
             max_reported: 10_000,
         }

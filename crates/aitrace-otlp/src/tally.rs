@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::mem::size_of;
+use std::sync::Arc;
 
-use aitrace_model::{AnyValue, RawEvent, RawLink, RawLog, RawSpan};
+use aitrace_model::{AnyValue, RawEvent, RawLink, RawLog, RawSpan, Resource, Scope};
 
-use crate::decoded::{Decoded, DecodedLogs, Rejected};
+use crate::decoded::{Decoded, DecodedLogs, Piece, Rejected, Sink, Summary};
 use crate::fault::Fault;
 use crate::limits::{Limits, TOO_DEEP};
 
@@ -18,6 +19,10 @@ const MAX_REASON: usize = 400;
 /// One request being decoded.
 pub(crate) struct Tally<'l> {
     pub(crate) limits: &'l Limits,
+    /// Where pieces go; `None` where the request is to stay whole.
+    pieces: Option<(usize, Sink<'l>)>,
+    /// Whether the receiver of pieces wants no more.
+    stopped: bool,
     decoded: Decoded,
     logs: Vec<RawLog>,
     /// Index of the next span or log record.
@@ -33,6 +38,8 @@ impl<'l> Tally<'l> {
     pub(crate) fn new(limits: &'l Limits) -> Self {
         Self {
             limits,
+            pieces: None,
+            stopped: false,
             decoded: Decoded::default(),
             logs: Vec::new(),
             next: 0,
@@ -40,6 +47,31 @@ impl<'l> Tally<'l> {
             memory: 0,
             usual_attributes: 0,
         }
+    }
+
+    /// Hands on what was read whenever it takes `bytes` in memory.
+    pub(crate) fn in_pieces(limits: &'l Limits, bytes: usize, sink: Sink<'l>) -> Self {
+        Self { pieces: Some((bytes, sink)), ..Self::new(limits) }
+    }
+
+    /// Hands on what is left; what is said of the whole request.
+    pub(crate) fn finish_pieces(mut self) -> Summary {
+        if !self.stopped {
+            self.hand_on(true);
+        }
+        let Decoded { rejected, rejected_count, salvaged, .. } = self.decoded;
+        Summary { rejected, rejected_count, salvaged }
+    }
+
+    fn hand_on(&mut self, last: bool) {
+        let Some((_, sink)) = &mut self.pieces else { return };
+        let (spans, logs) = (std::mem::take(&mut self.decoded.spans), std::mem::take(&mut self.logs));
+        self.stopped = !sink(Piece { spans, logs, memory: std::mem::take(&mut self.memory), last });
+    }
+
+    /// As many items as make room for, of `bytes` each.
+    fn piece_of(&self, bytes: usize) -> usize {
+        self.pieces.as_ref().map_or(usize::MAX, |(piece, _)| piece.div_ceil(bytes))
     }
 
     /// The result of a request of spans.
@@ -59,6 +91,9 @@ impl<'l> Tally<'l> {
         size: usize,
         read: impl FnOnce(&mut Self) -> Result<T, E>,
     ) {
+        if self.stopped {
+            return;
+        }
         let limits = self.limits;
         if size > limits.max_span_bytes {
             return self.refuse(&format_args!(
@@ -84,6 +119,9 @@ impl<'l> Tally<'l> {
                 self.usual_attributes = item.attributes();
                 item.keep(self);
                 self.next += 1;
+                if self.pieces.as_ref().is_some_and(|(piece, _)| self.memory >= *piece) {
+                    self.hand_on(false);
+                }
             }
             Err(reason) => {
                 self.decoded.salvaged = before;
@@ -180,6 +218,25 @@ pub(crate) trait Item: Sized {
 
     /// Appends it to the results.
     fn keep(self, tally: &mut Tally<'_>);
+
+    /// The results.
+    fn kept<'t>(tally: &'t mut Tally<'_>) -> &'t mut Vec<Self>;
+
+    fn resource(&mut self) -> &mut Arc<Resource>;
+
+    fn scope(&mut self) -> &mut Arc<Scope>;
+
+    /// Gives the last items, those of one resource, another one.
+    fn in_resource(tally: &mut Tally<'_>, old: &Arc<Resource>, new: &Arc<Resource>) {
+        let last = Self::kept(tally).iter_mut().rev().map(Self::resource);
+        last.take_while(|of| Arc::ptr_eq(of, old)).for_each(|of| *of = Arc::clone(new));
+    }
+
+    /// Gives the last items, those of one scope, another one.
+    fn in_scope(tally: &mut Tally<'_>, old: &Arc<Scope>, new: &Arc<Scope>) {
+        let last = Self::kept(tally).iter_mut().rev().map(Self::scope);
+        last.take_while(|of| Arc::ptr_eq(of, old)).for_each(|of| *of = Arc::clone(new));
+    }
 }
 
 impl Item for RawSpan {
@@ -196,11 +253,24 @@ impl Item for RawSpan {
     }
 
     fn expect(count: usize, bytes: usize, tally: &mut Tally<'_>) {
-        tally.decoded.spans.reserve(count.min(bytes / 32));
+        let room = tally.piece_of(size_of::<Self>());
+        tally.decoded.spans.reserve(count.min(bytes / 32).min(room));
     }
 
     fn keep(self, tally: &mut Tally<'_>) {
         tally.decoded.spans.push(self);
+    }
+
+    fn kept<'t>(tally: &'t mut Tally<'_>) -> &'t mut Vec<Self> {
+        &mut tally.decoded.spans
+    }
+
+    fn resource(&mut self) -> &mut Arc<Resource> {
+        &mut self.resource
+    }
+
+    fn scope(&mut self) -> &mut Arc<Scope> {
+        &mut self.scope
     }
 }
 
@@ -216,10 +286,23 @@ impl Item for RawLog {
     }
 
     fn expect(count: usize, bytes: usize, tally: &mut Tally<'_>) {
-        tally.logs.reserve(count.min(bytes / 32));
+        let room = tally.piece_of(size_of::<Self>());
+        tally.logs.reserve(count.min(bytes / 32).min(room));
     }
 
     fn keep(self, tally: &mut Tally<'_>) {
         tally.logs.push(self);
+    }
+
+    fn kept<'t>(tally: &'t mut Tally<'_>) -> &'t mut Vec<Self> {
+        &mut tally.logs
+    }
+
+    fn resource(&mut self) -> &mut Arc<Resource> {
+        &mut self.resource
+    }
+
+    fn scope(&mut self) -> &mut Arc<Scope> {
+        &mut self.scope
     }
 }

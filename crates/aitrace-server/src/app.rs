@@ -70,6 +70,13 @@ impl App {
         }))
     }
 
+    /// Whether work on so many bytes runs beside the threads that serve connections, where it may wait.
+    pub(crate) const fn waits(bytes: usize) -> bool {
+        /// About 0.1 ms of decoding; handing it to another thread costs a tenth of that.
+        const SHORT: usize = 32 << 10;
+        bytes > SHORT
+    }
+
     /// Runs work that takes about `bytes` of input: in place where it is short, else beside the threads that
     /// serve connections, so that they stay responsive.
     pub(crate) async fn work<T: Send + 'static>(
@@ -77,9 +84,7 @@ impl App {
         bytes: usize,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T> {
-        /// About 0.1 ms of decoding; handing it to another thread costs a tenth of that.
-        const SHORT: usize = 32 << 10;
-        if bytes <= SHORT {
+        if !Self::waits(bytes) {
             return Ok(work());
         }
         let _place = self.workers.acquire().await.expect("the semaphore is never closed");

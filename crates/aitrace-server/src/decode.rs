@@ -1,22 +1,17 @@
 //! Stage: decode. In: the bytes of a body. Out: what could be read, and why the rest could not.
 
 use aitrace_model::record::{self, Record, RecordError};
-use aitrace_model::{RawLog, RawSpan};
-use aitrace_otlp::{DecodeError, Encoding, Salvaged};
+use aitrace_otlp::{DecodeError, Encoding, Salvaged, Signal, Sink, decode_pieces};
 
 use crate::error::{ApiError, Kind, Result};
 use crate::limits::Limits;
 use crate::media::Media;
+use crate::pieces::PIECE;
 
 /// Refused items that are listed with their reasons; the others are only counted.
 const LISTED: usize = 1000;
-
-/// Trace records of one body.
-#[derive(Debug, Default)]
-pub(crate) struct Records {
-    pub(crate) records: Vec<Record>,
-    pub(crate) rejected: Rejected,
-}
+/// The same of an OTLP request, which has one line for them.
+const SHOWN: usize = 10;
 
 /// What was refused.
 #[derive(Debug, Default)]
@@ -36,34 +31,35 @@ impl Rejected {
     }
 }
 
-/// Reads trace records: JSON lines, an array, or a single object.
-pub(crate) fn records(body: &[u8], media: Media, limits: &Limits) -> Records {
-    let limits = record::Limits { depth: limits.json_depth, ..record::Limits::default() };
-    let mut out = Records::default();
-    if media == Media::Ndjson {
-        for (line, read) in record::read_lines(body, &limits) {
-            out.take(line - 1, read, |error| format!("line {line}: {error}"));
-        }
-    } else if first_byte(body) == Some(b'{') {
-        out.take(0, record::read(body, &limits), ToString::to_string);
-    } else {
-        for (index, read) in record::read_array(body, &limits) {
-            out.take(index as u64, read, ToString::to_string);
-        }
-    }
-    out
+/// What one record of a body says, or why it cannot be read: with its index from 0.
+pub(crate) type Read = Result<Record, String>;
+
+/// How much a record may be.
+pub(crate) fn record_limits(limits: &Limits) -> record::Limits {
+    record::Limits { depth: limits.json_depth, ..record::Limits::default() }
 }
 
-impl Records {
-    fn take(
-        &mut self,
-        index: u64,
-        read: Result<Record, RecordError>,
-        reason: impl FnOnce(&RecordError) -> String,
-    ) {
-        match read {
-            Ok(record) => self.records.push(record),
-            Err(error) => self.rejected.push(index, || reason(&error)),
+/// The words for what is wrong with a line of trace records.
+pub(crate) fn of_line(line: u64, error: &RecordError) -> String {
+    format!("line {line}: {error}")
+}
+
+/// Reads trace records, JSON lines, an array, or a single object, until `each` wants no more.
+pub(crate) fn records(body: &[u8], media: Media, limits: &Limits, mut each: impl FnMut(u64, Read) -> bool) {
+    let limits = record_limits(limits);
+    if media == Media::Ndjson {
+        for (line, read) in record::read_lines(body, &limits) {
+            if !each(line - 1, read.map_err(|error| of_line(line, &error))) {
+                return;
+            }
+        }
+    } else if first_byte(body) == Some(b'{') {
+        each(0, record::read(body, &limits).map_err(|error| error.to_string()));
+    } else {
+        for (index, read) in record::read_array(body, &limits) {
+            if !each(index as u64, read.map_err(|error| error.to_string())) {
+                return;
+            }
         }
     }
 }
@@ -73,47 +69,18 @@ fn first_byte(body: &[u8]) -> Option<u8> {
     body.iter().copied().find(|byte| !byte.is_ascii_whitespace())
 }
 
-/// What an OTLP request holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Signal {
-    Traces,
-    Logs,
-}
-
-/// Items of an OTLP request.
-#[derive(Debug)]
-pub(crate) enum Exported {
-    Spans(Vec<RawSpan>),
-    Logs(Vec<RawLog>),
-}
-
-/// Reads an OTLP request: what could be read, how much was refused, and what the sender is told of it.
-pub(crate) fn otlp(body: &[u8], signal: Signal, encoding: Encoding) -> Result<(Exported, u64, String)> {
-    let limits = aitrace_otlp::Limits { max_memory: items_memory(body.len()), ..Default::default() };
+/// Reads an OTLP request piece by piece: how much was refused, and what the sender is told of it.
+pub(crate) fn otlp(body: &[u8], signal: Signal, encoding: Encoding, sink: Sink<'_>) -> Result<(u64, String)> {
+    let limits = aitrace_otlp::Limits { max_reported: SHOWN, ..Default::default() };
     let unreadable = |error: DecodeError| ApiError::new(Kind::BadRequest, error.to_string(), "");
-    Ok(match signal {
-        Signal::Traces => {
-            let decoded = aitrace_otlp::decode_traces(body, encoding, &limits).map_err(unreadable)?;
-            let message = otlp_message("span", &decoded.rejected, decoded.rejected_count, decoded.salvaged);
-            (Exported::Spans(decoded.spans), decoded.rejected_count, message)
-        }
-        Signal::Logs => {
-            let decoded = aitrace_otlp::decode_logs(body, encoding, &limits).map_err(unreadable)?;
-            let message =
-                otlp_message("log record", &decoded.rejected, decoded.rejected_count, decoded.salvaged);
-            (Exported::Logs(decoded.logs), decoded.rejected_count, message)
-        }
-    })
-}
-
-/// Bytes that decoded items may take: ordinary ones stay far below, floods of empty ones do not.
-fn items_memory(body: usize) -> usize {
-    (32 << 20) + body.saturating_mul(4)
+    let summary = decode_pieces(body, signal, encoding, &limits, PIECE, sink).map_err(unreadable)?;
+    let item = if signal == Signal::Traces { "span" } else { "log record" };
+    let message = otlp_message(item, &summary.rejected, summary.rejected_count, summary.salvaged);
+    Ok((summary.rejected_count, message))
 }
 
 /// What a sender of OTLP is told of what was refused or changed; empty where there is nothing to say.
 fn otlp_message(item: &str, rejected: &[aitrace_otlp::Rejected], count: u64, salvaged: Salvaged) -> String {
-    const SHOWN: usize = 10;
     let mut parts: Vec<String> = rejected
         .iter()
         .take(SHOWN)
@@ -144,33 +111,45 @@ mod tests {
     const GOOD: &str =
         r#"{"__tracer_meta__":{"timestamp":"2026-01-31T12:00:00.000001Z","event":"x","level":"info"},"a":1}"#;
 
-    fn read(body: &str, media: Media) -> (usize, Vec<u64>) {
-        let read = records(body.as_bytes(), media, &Limits::default());
-        (read.records.len(), read.rejected.listed.iter().map(|(index, _)| *index).collect())
+    fn read(body: &str, media: Media) -> (usize, Rejected) {
+        let (mut good, mut rejected) = (0, Rejected::default());
+        records(body.as_bytes(), media, &Limits::default(), |index, read| {
+            match read {
+                Ok(_) => good += 1,
+                Err(reason) => rejected.push(index, || reason),
+            }
+            true
+        });
+        (good, rejected)
+    }
+
+    fn outcome(body: &str, media: Media) -> (usize, Vec<u64>) {
+        let (good, rejected) = read(body, media);
+        (good, rejected.listed.iter().map(|(index, _)| *index).collect())
     }
 
     #[test]
     fn good_records_are_read_beside_bad_ones() {
-        assert_eq!(read(&format!("[{GOOD},1,{GOOD},{{}}]"), Media::Json), (2, vec![1, 3]));
-        assert_eq!(read(GOOD, Media::Json), (1, vec![]));
-        assert_eq!(read(&format!("\u{feff} {GOOD}"), Media::Json), (1, vec![]));
-        assert_eq!(read(&format!("{GOOD}\n\nx\n{GOOD}"), Media::Ndjson), (2, vec![2]));
-        assert_eq!(read("", Media::Ndjson), (0, vec![]));
-        assert_eq!(read("", Media::Json), (0, vec![0]));
-        assert_eq!(read("[]", Media::Json), (0, vec![]));
+        assert_eq!(outcome(&format!("[{GOOD},1,{GOOD},{{}}]"), Media::Json), (2, vec![1, 3]));
+        assert_eq!(outcome(GOOD, Media::Json), (1, vec![]));
+        assert_eq!(outcome(&format!("\u{feff} {GOOD}"), Media::Json), (1, vec![]));
+        assert_eq!(outcome(&format!("{GOOD}\n\nx\n{GOOD}"), Media::Ndjson), (2, vec![2]));
+        assert_eq!(outcome("", Media::Ndjson), (0, vec![]));
+        assert_eq!(outcome("", Media::Json), (0, vec![0]));
+        assert_eq!(outcome("[]", Media::Json), (0, vec![]));
     }
 
     #[test]
     fn lines_are_named_by_their_number() {
-        let read = records(b"\nx", Media::Ndjson, &Limits::default());
-        assert!(read.rejected.listed[0].1.starts_with("line 2: "), "{:?}", read.rejected.listed);
+        let (_, rejected) = read("\nx", Media::Ndjson);
+        assert!(rejected.listed[0].1.starts_with("line 2: "), "{:?}", rejected.listed);
     }
 
     #[test]
     fn a_flood_of_rubbish_is_counted_and_not_listed() {
         let body = format!("[{}1]", "1,".repeat(5000));
-        let read = records(body.as_bytes(), Media::Json, &Limits::default());
-        assert_eq!((read.rejected.count, read.rejected.listed.len()), (5001, LISTED));
+        let (_, rejected) = read(&body, Media::Json);
+        assert_eq!((rejected.count, rejected.listed.len()), (5001, LISTED));
     }
 
     #[test]

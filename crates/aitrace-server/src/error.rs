@@ -117,6 +117,15 @@ impl ApiError {
         self
     }
 
+    /// The same error of a request of which `stored` records are stored already.
+    pub(crate) fn after(mut self, stored: usize) -> Self {
+        if stored > 0 {
+            let text = format!("{}; {stored} records before it are stored", self.message);
+            self.message = text.into();
+        }
+        self
+    }
+
     /// An error of a store that was asked for something.
     pub(crate) fn reading(error: &StoreError) -> Self {
         let kind = match error.kind() {

@@ -14,10 +14,6 @@ use crate::media::{Media, Packing, packing};
 use crate::memory::Reservation;
 use crate::unpack::unpack;
 
-/// Bytes of memory that one byte of a decoded body may need until it is stored: itself, the decoded spans, and
-/// the batch that the store makes of them.
-const WEIGHT: usize = 4;
-
 /// A body as it was sent, and the memory it may use until its request is over.
 #[derive(Debug)]
 pub(crate) struct Upload {
@@ -29,11 +25,11 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    /// About how many bytes [`Upload::open`] and a decoder will go through.
+    /// About how many bytes [`Upload::open`] and a decoder will go through; of what is packed nobody knows.
     pub(crate) fn size(&self) -> usize {
         match self.packing {
             Packing::None => self.bytes.len(),
-            Packing::Gzip | Packing::Zstd => self.bytes.len().saturating_mul(32),
+            Packing::Gzip | Packing::Zstd => usize::MAX,
         }
     }
 
@@ -61,13 +57,12 @@ impl Upload {
     /// The plain body, and the reservation to hold until it is stored. Long work: see [`App::work`].
     pub(crate) fn open(mut self) -> Result<(Bytes, Reservation)> {
         if self.packing != Packing::None {
-            let plain = unpack(self.packing, &self.bytes, self.limit, WEIGHT, &mut self.reservation)?;
+            let plain = unpack(self.packing, &self.bytes, self.limit, &mut self.reservation)?;
             return Ok((plain.into(), self.reservation));
         }
         if self.bytes.len() > self.limit {
             return Err(too_large(self.limit));
         }
-        self.reservation.grow(self.bytes.len().saturating_mul(WEIGHT))?;
         Ok((self.bytes, self.reservation))
     }
 }
@@ -100,7 +95,9 @@ pub(crate) async fn receive_json<T: DeserializeOwned + Send + 'static>(
 ) -> Result<T> {
     let upload = receive(app, request).await?;
     let read = move |upload: Upload| {
-        let (body, _reservation) = upload.open()?;
+        let (body, mut reservation) = upload.open()?;
+        // What is read of it takes about as much again, several times where it is small values.
+        reservation.grow(body.len().saturating_mul(4))?;
         serde_json::from_slice(&body).map_err(|error| {
             // What serde says may repeat the body; where it stopped does not.
             let place = format!("line {}, column {}", error.line(), error.column());
@@ -111,6 +108,50 @@ pub(crate) async fn receive_json<T: DeserializeOwned + Send + 'static>(
     app.work(upload.size(), move || read(upload)).await?
 }
 
+/// Bytes of a stream that are worked on at once.
+const STEP: usize = 256 << 10;
+
+/// A body that is worked on while it comes.
+pub(crate) struct Stream {
+    reader: Reader,
+    pub(crate) packing: Packing,
+}
+
+impl Stream {
+    /// The stream that a request brings; `None` where its body is announced to be so short that it is read as a
+    /// whole.
+    pub(crate) fn of(request: Request, limits: &Limits) -> Result<Result<Self, Request>> {
+        if announced(request.headers()).is_some_and(|length| length <= STEP as u64) {
+            return Ok(Err(request));
+        }
+        let packing = packing(request.headers())?;
+        let mut reader = Reader::new(request.into_body(), limits);
+        reader.endless = true;
+        Ok(Ok(Self { reader, packing }))
+    }
+
+    /// Memory for two steps: the one that is worked on, and the one that comes.
+    pub(crate) const fn memory() -> usize {
+        2 * STEP
+    }
+
+    /// What has come, about [`STEP`] bytes; `None` at the end.
+    pub(crate) async fn next(&mut self, limits: &Limits) -> Result<Option<Vec<Bytes>>> {
+        let (mut chunks, mut length) = (Vec::new(), 0);
+        while length < STEP {
+            let Some(bytes) = self.reader.next(limits).await? else { break };
+            length += bytes.len();
+            chunks.push(bytes);
+        }
+        Ok((length > 0).then_some(chunks))
+    }
+
+    /// Reads the rest of a refused stream.
+    pub(crate) async fn drain(mut self, limits: &Limits) {
+        self.reader.drain(limits).await;
+    }
+}
+
 /// Reads a body of a refused request to its end, within bounds: a client that is still sending reads the
 /// answer only then, and would report a broken connection otherwise.
 pub(crate) async fn drain(body: Body, limits: &Limits) {
@@ -118,8 +159,8 @@ pub(crate) async fn drain(body: Body, limits: &Limits) {
 }
 
 async fn read(app: &App, headers: &HeaderMap, reader: &mut Reader) -> Result<(Bytes, Packing, Reservation)> {
-    /// What a sender may claim to send is reserved at once up to here, the rest when it has come.
-    const TRUSTED: usize = 1 << 20;
+    /// What a sender says it will send is reserved at once up to here, and then twice what has come.
+    const TRUSTED: usize = 64 << 10;
     let limits = &app.options.limits;
     let packing = packing(headers)?;
     let announced = announced(headers).unwrap_or(0);
@@ -141,8 +182,8 @@ async fn read(app: &App, headers: &HeaderMap, reader: &mut Reader) -> Result<(By
         let length = all.len() + bytes.len();
         check(length, limits)?;
         if length > all.capacity() {
-            // What was announced at once, when as much as was trusted has really come.
-            let capacity = announced.max(all.capacity() * 2).max(length).min(limits.body_bytes);
+            let most = if announced > 0 { announced } else { limits.body_bytes };
+            let capacity = (all.capacity() * 2).min(most).max(length);
             reservation.grow(capacity)?;
             all.reserve_exact(capacity - all.len());
         }
@@ -173,15 +214,17 @@ struct Reader {
     body: axum::body::BodyDataStream,
     started: Instant,
     deadline: Instant,
-    /// Bytes that came.
+    /// Bytes that came since `started`.
     received: u64,
+    /// Whether the body may last for ever: then its rate counts anew from time to time.
+    endless: bool,
 }
 
 impl Reader {
     fn new(body: Body, limits: &Limits) -> Self {
         let started = Instant::now();
         let deadline = started + limits.body_timeout;
-        Self { body: body.into_data_stream(), started, deadline, received: 0 }
+        Self { body: body.into_data_stream(), started, deadline, received: 0, endless: false }
     }
 
     /// Whether so little has come for so long that it is a way to hold the connection.
@@ -191,8 +234,13 @@ impl Reader {
     }
 
     async fn next(&mut self, limits: &Limits) -> Result<Option<Bytes>> {
-        let silence = Instant::now() + limits.body_idle_timeout;
-        match timeout_at(silence.min(self.deadline), self.body.next()).await {
+        let now = Instant::now();
+        if self.endless && now >= self.deadline {
+            (self.started, self.deadline, self.received) = (now, now + limits.body_timeout, 0);
+        }
+        let silence = now + limits.body_idle_timeout;
+        let patience = if self.endless { silence } else { silence.min(self.deadline) };
+        match timeout_at(patience, self.body.next()).await {
             Ok(None) => Ok(None),
             Ok(Some(Ok(bytes))) => {
                 self.received += bytes.len() as u64;

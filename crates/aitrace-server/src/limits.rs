@@ -5,12 +5,13 @@ use std::time::Duration;
 /// Bounds of the server. The defaults suit a machine with 2 GiB or more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a request body as sent. Default 64 MiB, as OTLP recommends.
+    /// Bytes of a request body as sent, JSON lines excepted, which may have any length. Default 64 MiB, as OTLP
+    /// recommends.
     pub body_bytes: usize,
     /// Bytes of a request body once decompressed. Default 64 MiB.
     pub decoded_bytes: usize,
     /// Bytes that all requests together may occupy while they are read, decoded and stored;
-    /// beyond it requests are answered 429. Default 512 MiB.
+    /// beyond it requests are answered 429. Default 160 MiB: with what the store holds the server stays below 512.
     pub memory_bytes: usize,
     /// Nesting of JSON. Default 128.
     pub json_depth: usize,
@@ -23,9 +24,9 @@ pub struct Limits {
     /// Longest silence within a request body. Default 30 s.
     pub body_idle_timeout: Duration,
     /// Bytes a second that a body must bring on average once it has lasted [`Limits::body_idle_timeout`].
-    /// Default 100.
+    /// Default 1024.
     pub body_rate: u64,
-    /// Time for a whole request body. Default 300 s.
+    /// Time for a whole request body, JSON lines excepted, of which the rate alone counts. Default 300 s.
     pub body_timeout: Duration,
     /// Longest time that a client may leave an answer unread. Default 60 s.
     pub write_idle_timeout: Duration,
@@ -40,13 +41,13 @@ impl Default for Limits {
         Self {
             body_bytes: 64 << 20,
             decoded_bytes: 64 << 20,
-            memory_bytes: 512 << 20,
+            memory_bytes: 160 << 20,
             json_depth: 128,
             connections: 1024,
             live_readers: 64,
             head_timeout: Duration::from_secs(10),
             body_idle_timeout: Duration::from_secs(30),
-            body_rate: 100,
+            body_rate: 1024,
             body_timeout: Duration::from_mins(5),
             write_idle_timeout: Duration::from_mins(1),
             ping_interval: Duration::from_secs(15),

@@ -3,12 +3,12 @@
 use aitrace_model::record::Record;
 use aitrace_model::{Span, SpanKind, Usage};
 use aitrace_normalise::{Context, Message, normalise_log, normalise_priced, normalise_record, usage_of};
+use aitrace_otlp::Piece;
 use aitrace_price::Table;
 use aitrace_store::Batch;
 
 use crate::app::App;
 use crate::caller::Caller;
-use crate::decode::Exported;
 
 /// What holds for all data of a request that comes now.
 pub(crate) fn context(app: &App, caller: &Caller) -> Context {
@@ -19,36 +19,23 @@ pub(crate) fn context(app: &App, caller: &Caller) -> Context {
     }
 }
 
-/// Spans or log records of OTLP as a batch. Calls whose sender states no cost are priced.
-pub(crate) fn exported(exported: Exported, context: &Context, prices: &Table) -> Batch {
-    match exported {
-        Exported::Spans(spans) => {
-            let price = |usage: &Usage| cost(prices, usage);
-            let spans = spans.into_iter().map(|span| normalise_priced(span, context, &price)).collect();
-            Batch { spans, logs: Vec::new() }
-        }
-        Exported::Logs(logs) => {
-            let logs = logs.into_iter().map(|log| normalise_log(log, context)).collect();
-            Batch { spans: Vec::new(), logs }
-        }
-    }
+/// A piece of an OTLP request as a batch. Calls whose sender states no cost are priced.
+pub(crate) fn piece(piece: Piece, context: &Context, prices: &Table) -> Batch {
+    let price = |usage: &Usage| cost(prices, usage);
+    let spans = piece.spans.into_iter().map(|span| normalise_priced(span, context, &price)).collect();
+    let logs = piece.logs.into_iter().map(|log| normalise_log(log, context)).collect();
+    Batch { spans, logs }
 }
 
-/// Trace records as a batch.
-pub(crate) fn records(records: Vec<Record>, context: &Context, prices: &Table) -> Batch {
-    let mut batch = Batch::default();
-    for record in records {
-        match normalise_record(record, context) {
-            Message::Span(mut span) => {
-                if unpriced(&span) {
-                    span.cost = cost(prices, &usage_of(&span));
-                }
-                batch.spans.push(*span);
-            }
-            Message::Log(log) => batch.logs.push(*log),
-        }
+/// A trace record as a message.
+pub(crate) fn record(record: Record, context: &Context, prices: &Table) -> Message {
+    let mut message = normalise_record(record, context);
+    if let Message::Span(span) = &mut message
+        && unpriced(span)
+    {
+        span.cost = cost(prices, &usage_of(span));
     }
-    batch
+    message
 }
 
 fn unpriced(span: &Span) -> bool {

@@ -101,6 +101,10 @@ impl Policy {
                 format!("Send {}.", names.join(" or ")),
             ));
         }
+        if Media::of(headers) == Some(Media::Ndjson) {
+            // It is read as a stream.
+            return None;
+        }
         let announced = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok()?;
         let limit = limit(limits);
         (announced > limit as u64).then(|| {

@@ -12,21 +12,20 @@ const STEP: usize = 256 << 10;
 
 /// Largest window of zstd, as a power of two: 8 MiB, which RFC 8878 asks every decoder to have. A frame that wants
 /// more is refused before anything is allocated for it.
-const WINDOW_LOG: u32 = 23;
+pub(crate) const WINDOW_LOG: u32 = 23;
 
 /// Decompresses gzip of one or more members, or zstd of one or more frames; a plain body is copied.
 ///
-/// `reserve` is the request's part of the memory budget; it grows by `weight` bytes for each byte of output.
+/// `reserve` is the request's part of the memory budget; it grows with the output.
 pub(crate) fn unpack(
     packing: Packing,
     body: &[u8],
     limit: usize,
-    weight: usize,
     reserve: &mut Reservation,
 ) -> Result<Vec<u8>> {
     match packing {
-        Packing::None => read(body, "plain", body.len(), limit, weight, reserve),
-        Packing::Gzip => read(MultiGzDecoder::new(body), "gzip", body.len(), limit, weight, reserve),
+        Packing::None => read(body, "plain", body.len(), limit, reserve),
+        Packing::Gzip => read(MultiGzDecoder::new(body), "gzip", body.len(), limit, reserve),
         Packing::Zstd => {
             if body.is_empty() {
                 return Err(bad("zstd", "it is empty", 0));
@@ -37,7 +36,7 @@ pub(crate) fn unpack(
                 decoder.window_log_max(WINDOW_LOG)?;
                 Ok(decoder)
             });
-            read(decoder.map_err(|_| no_memory())?, "zstd", held, limit, weight, reserve)
+            read(decoder.map_err(|_| no_memory())?, "zstd", held, limit, reserve)
         }
     }
 }
@@ -48,13 +47,12 @@ fn read(
     name: &str,
     held: usize,
     limit: usize,
-    weight: usize,
     reserve: &mut Reservation,
 ) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     loop {
         let room = STEP.max(out.len()).min(limit + 1 - out.len());
-        reserve.grow((out.len() + room).saturating_mul(weight).saturating_add(held))?;
+        reserve.grow((out.len() + room).saturating_add(held))?;
         out.try_reserve_exact(room).map_err(|_| no_memory())?;
         let read = decoder
             .by_ref()
@@ -108,7 +106,7 @@ mod tests {
     }
 
     fn open(body: &[u8], limit: usize) -> Result<Vec<u8>> {
-        unpack(Packing::Gzip, body, limit, 1, &mut Memory::new(1 << 30).reserve(0).unwrap())
+        unpack(Packing::Gzip, body, limit, &mut Memory::new(1 << 30).reserve(0).unwrap())
     }
 
     #[test]
@@ -135,14 +133,14 @@ mod tests {
         let memory = Memory::new(1 << 20);
         let other = memory.reserve(512 << 10).unwrap();
         let bomb = gzip(&vec![0; 8 << 20]);
-        let error = unpack(Packing::Gzip, &bomb, 64 << 20, 1, &mut memory.reserve(0).unwrap()).unwrap_err();
+        let error = unpack(Packing::Gzip, &bomb, 64 << 20, &mut memory.reserve(0).unwrap()).unwrap_err();
         assert_eq!(error.kind(), Kind::Overloaded);
         drop(other);
         assert_eq!(memory.free(), 1 << 20);
     }
 
     fn open_zstd(body: &[u8], limit: usize) -> Result<Vec<u8>> {
-        unpack(Packing::Zstd, body, limit, 1, &mut Memory::new(1 << 30).reserve(0).unwrap())
+        unpack(Packing::Zstd, body, limit, &mut Memory::new(1 << 30).reserve(0).unwrap())
     }
 
     #[test]
@@ -164,7 +162,7 @@ mod tests {
         let memory = Memory::new(32 << 20);
         let other = memory.reserve(16 << 20).unwrap();
         let reserve = &mut memory.reserve(0).unwrap();
-        let error = unpack(Packing::Zstd, &bomb, 256 << 20, 1, reserve).unwrap_err();
+        let error = unpack(Packing::Zstd, &bomb, 256 << 20, reserve).unwrap_err();
         assert_eq!(error.kind(), Kind::Overloaded);
         drop(other);
     }

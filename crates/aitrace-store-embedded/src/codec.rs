@@ -316,48 +316,105 @@ wire_struct!(LogRecord {
     attrs,
     received,
 });
-wire_struct!(Span {
-    project,
-    trace_id,
-    span_id,
-    parent_span_id,
-    phase,
-    heartbeats,
-    name,
-    kind,
-    event_type,
-    status,
-    error,
-    start,
-    end,
-    received,
-    source,
-    service,
-    session_id,
-    user_id,
-    run_id,
-    dataset_id,
-    datapoint_id,
-    provider,
-    model,
-    input_tokens,
-    output_tokens,
-    cost,
-    inputs,
-    outputs,
-    metadata,
-    metrics,
-    feedback,
-    config,
-    user_properties,
-    attributes,
-    resource,
-    scope,
-    code,
-    events,
-    links,
-    tentative,
-});
+
+/// Fields of a span that stand in every message, in their order.
+macro_rules! span_fields {
+    ($each:ident) => {
+        $each!(
+            project,
+            trace_id,
+            span_id,
+            parent_span_id,
+            phase,
+            heartbeats,
+            name,
+            kind,
+            event_type,
+            status,
+            error,
+            start,
+            end,
+            received,
+            source,
+            service,
+            session_id,
+            user_id,
+            run_id,
+            dataset_id,
+            datapoint_id,
+            provider,
+            model,
+            input_tokens,
+            output_tokens,
+            cost,
+            inputs,
+            outputs,
+            metadata,
+            metrics,
+            feedback,
+            config,
+            user_properties,
+            attributes,
+            resource,
+            scope,
+            code,
+            events,
+            links
+        )
+    };
+}
+
+/// Bits of the byte behind them. Messages of before the second bit have none of the fields that it stands for.
+const TENTATIVE: u8 = 1;
+const MORE: u8 = 2;
+
+impl Wire for Span {
+    fn put(&self, out: &mut Vec<u8>) {
+        macro_rules! put {
+            ($($field:ident),+) => { $(self.$field.put(out);)+ };
+        }
+        span_fields!(put);
+        let tokens = [self.cache_read_tokens, self.cache_write_tokens, self.reasoning_tokens];
+        let more = self.otel.is_some() || tokens.iter().any(Option::is_some);
+        out.push(u8::from(self.tentative.is_some()) * TENTATIVE + u8::from(more) * MORE);
+        if let Some(log) = &self.tentative {
+            log.put(out);
+        }
+        if more {
+            tokens.iter().for_each(|count| count.put(out));
+            self.otel.put(out);
+        }
+    }
+
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        macro_rules! get {
+            ($($field:ident),+) => {
+                Self {
+                    $($field: Wire::get(input)?,)+
+                    tentative: None,
+                    cache_read_tokens: None,
+                    cache_write_tokens: None,
+                    reasoning_tokens: None,
+                    otel: None,
+                }
+            };
+        }
+        let mut span = span_fields!(get);
+        let bits = take(input, 1)?[0];
+        if bits & TENTATIVE != 0 {
+            span.tentative = Some(Wire::get(input)?);
+        }
+        if bits & MORE != 0 {
+            for count in
+                [&mut span.cache_read_tokens, &mut span.cache_write_tokens, &mut span.reasoning_tokens]
+            {
+                *count = Wire::get(input)?;
+            }
+            span.otel = Wire::get(input)?;
+        }
+        Some(span)
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -370,6 +427,8 @@ mod tests {
         spans[1].start = Timestamp::from_nanos(i64::MIN);
         spans[1].end = Some(Timestamp::from_nanos(i64::MAX));
         spans[1].input_tokens = Some(u64::MAX);
+        spans[1].reasoning_tokens = Some(7);
+        spans[2].otel = Some(Json::from_trusted(r#"{"flags":1}"#));
         Batch { spans, logs: vec![log("p", None, "x", -5)] }
     }
 

@@ -93,6 +93,10 @@ pub(crate) const SPANS: &[(&str, Column<SpanRow>)] = &[
     ("parts", Column::Bytes(|row| row.parts.as_deref())),
     ("wraps", Column::Flag(|row| row.wraps)),
     ("orphans", Column::Flag(|row| row.orphans)),
+    ("cache_read_tokens", Column::Number(|row| row.stored.span.cache_read_tokens)),
+    ("cache_write_tokens", Column::Number(|row| row.stored.span.cache_write_tokens)),
+    ("reasoning_tokens", Column::Number(|row| row.stored.span.reasoning_tokens)),
+    ("otel", json!(otel)),
 ];
 
 /// Columns of log records.
@@ -190,7 +194,14 @@ fn span(cells: &mut Cells<'_>) -> Option<(Span, Option<Vec<u8>>)> {
     span.scope = cells.owned().unwrap_or_default();
     span.code = code(cells);
     (span.events, span.links) = (from_list(cells.text())?, from_list(cells.text())?);
-    Some((span, cells.bytes()))
+    let parts = cells.bytes();
+    cells.skip();
+    cells.skip();
+    for field in [&mut span.cache_read_tokens, &mut span.cache_write_tokens, &mut span.reasoning_tokens] {
+        *field = cells.number();
+    }
+    span.otel = cells.json();
+    Some((span, parts))
 }
 
 /// Reads the cells in the order of [`LOGS`].

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use aitrace_model::{
-    AnyValue, ErrorInfo, EventType, Json, LogRecord, Phase, RawEvent, RawSpan, RawStatus, Span, SpanEvent,
-    SpanKind, SpanLink, Status, Timestamp, key,
+    AnyValue, Dropped, ErrorInfo, EventType, Json, LogRecord, Phase, RawEvent, RawSpan, RawStatus, Span,
+    SpanEvent, SpanKind, SpanLink, Status, Timestamp, key,
 };
 
 use crate::data::{Attribute, Extra, LogData, SpanData, SpanStatus};
@@ -73,10 +73,13 @@ impl SpanData {
                     time: Timestamp::from_nanos(event.time),
                     name: event.name.to_string(),
                     attributes: plain(&event.attributes),
+                    dropped_attributes: 0,
                 })
                 .collect(),
             links: self.extra().links.clone(),
             status,
+            dropped: Dropped::default(),
+            flags: 0,
             resource: self.identity.resource.clone(),
             scope: self.extra().scope.as_ref().unwrap_or(&self.identity.scope).clone(),
         }

@@ -85,7 +85,7 @@ impl Identity {
         add("telemetry.sdk.name", "aitrace");
         add("telemetry.sdk.language", language);
         add("telemetry.sdk.version", env!("CARGO_PKG_VERSION"));
-        Resource { attributes }
+        Resource { attributes, ..Resource::default() }
     }
 
     /// The scope of the spans on the wire.
@@ -93,7 +93,7 @@ impl Identity {
         Scope {
             name: "aitrace".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            attributes: Vec::new(),
+            ..Scope::default()
         }
     }
 }

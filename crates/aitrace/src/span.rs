@@ -398,7 +398,7 @@ pub(crate) fn push_link(extra: &mut Option<Box<Extra>>, span: SpanContext, attri
     if extra.links.len() < MAX_PARTS {
         let SpanContext { trace_id, span_id } = span;
         let attributes = attributes.into_iter().map(|(key, value)| (key.to_string(), value.to_any()));
-        extra.links.push(RawLink { trace_id, span_id, attributes: attributes.collect() });
+        extra.links.push(RawLink::new(trace_id, span_id, attributes.collect()));
     } else {
         extra.dropped += 1;
     }

@@ -53,6 +53,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "aitrace-store-embedded",
         ],
     ),
+    // Tries all decoders; nothing uses it.
+    ("aitrace-fuzz", &["aitrace-model", "aitrace-normalise", "aitrace-otlp", "aitrace-price"]),
     // Measures all of them; nothing uses it.
     (
         "aitrace-bench",

@@ -8,7 +8,10 @@ use crate::workspace;
 const ALLOWED: &[(&str, &str)] = &[
     ("crates/aitrace-macros/tests/ui/fail/unsafe_function.rs", "is refused: the test shows how"),
     ("crates/aitrace/src/exit.rs", "atexit: learns that the process ends"),
-    ("crates/aitrace/src/fork.rs", "pthread_atfork, pthread_create: forks made by others, and threads in their children"),
+    (
+        "crates/aitrace/src/fork.rs",
+        "pthread_atfork, pthread_create: forks made by others, and threads in their children",
+    ),
     ("crates/aitrace/src/lock/barrier.rs", "membarrier: the owner of a lock pays no barrier"),
     ("crates/aitrace/src/lock/biased.rs", "a lock that costs its owner next to nothing"),
     ("crates/aitrace/src/lock/quick.rs", "a lock that costs less than the system's"),

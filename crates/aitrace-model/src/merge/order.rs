@@ -37,8 +37,8 @@ fn contents(a: &Span, b: &Span) -> Ordering {
     let fields = || {
         compare_fields!(Span, a, b:
             end status attributes start name kind event_type parent_span_id error inputs outputs
-            input_tokens output_tokens provider model metadata metrics feedback config user_properties
-            session_id user_id run_id dataset_id datapoint_id source service code events links
+            input_tokens output_tokens cache_read_tokens cache_write_tokens reasoning_tokens provider model metadata metrics feedback config user_properties
+            session_id user_id run_id dataset_id datapoint_id source service code events links otel
             resource scope heartbeats phase project trace_id span_id;
             apart from cost tentative received)
     };

@@ -58,6 +58,9 @@ fn fill_words(lower: &Span, upper: &mut Span) {
     fill(&mut upper.model, lower.model.as_ref());
     fill(&mut upper.input_tokens, lower.input_tokens.as_ref());
     fill(&mut upper.output_tokens, lower.output_tokens.as_ref());
+    fill(&mut upper.cache_read_tokens, lower.cache_read_tokens.as_ref());
+    fill(&mut upper.cache_write_tokens, lower.cache_write_tokens.as_ref());
+    fill(&mut upper.reasoning_tokens, lower.reasoning_tokens.as_ref());
     fill(&mut upper.cost, lower.cost.as_ref());
     fill(&mut upper.code, lower.code.as_ref());
     if upper.scope.is_empty() {
@@ -77,6 +80,7 @@ fn fill_contents(lower: &Span, upper: &mut Span) {
     if upper.resource.as_str() == "{}" {
         upper.resource = lower.resource.clone();
     }
+    fill(&mut upper.otel, lower.otel.as_ref());
     if upper.events.is_empty() {
         upper.events.clone_from(&lower.events);
     }

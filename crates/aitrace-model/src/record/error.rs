@@ -36,6 +36,12 @@ pub enum RecordError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// More members than allowed.
+    #[error("a record may have {limit} members and attributes; this one has more")]
+    TooManyMembers {
+        /// The limit.
+        limit: usize,
+    },
     /// Nested too deeply.
     #[error("a record may be nested {limit} deep; this one is deeper")]
     TooDeep {
@@ -69,7 +75,7 @@ impl RecordError {
             Self::Format1 => "format_1",
             Self::NotJson { .. } | Self::NotObject | Self::NotArray { .. } => "not_json",
             Self::NotUtf8 { .. } => "not_utf8",
-            Self::TooLarge { .. } => "too_large",
+            Self::TooLarge { .. } | Self::TooManyMembers { .. } => "too_large",
             Self::TooDeep { .. } => "too_deep",
             Self::Truncated => "truncated",
             Self::Missing { .. } => "missing",

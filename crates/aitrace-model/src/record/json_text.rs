@@ -1,6 +1,7 @@
 //! JSON text taken apart one level deep, without recursion and without loss.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -51,6 +52,27 @@ pub(super) fn deeper_than(text: &[u8], limit: usize) -> bool {
         && find_structure(text, |byte, depth| matches!(byte, b'{' | b'[') && depth >= limit).is_some()
 }
 
+/// Whether the text has more than `limit` members in its objects of the first two levels, which become values of
+/// their own. A text that is too short for so many costs nothing.
+pub(super) fn more_members_than(text: &[u8], limit: usize) -> bool {
+    /// Bytes of the shortest member: `"":1,`.
+    const SHORTEST: usize = 5;
+    if text.len() / SHORTEST <= limit {
+        return false;
+    }
+    // Elements of arrays stay together as text: only objects count.
+    let (commas, objects) = (Cell::new(0), [const { Cell::new(false) }; 3]);
+    let beyond = |byte, depth: usize| {
+        match (byte, objects.get(depth)) {
+            (b',', Some(object)) if object.get() => commas.set(commas.get() + 1),
+            (b'{' | b'[', _) if depth < 2 => objects[depth + 1].set(byte == b'{'),
+            _ => {}
+        }
+        commas.get() > limit
+    };
+    find_structure(text, beyond).is_some()
+}
+
 /// Where the first brace, bracket or comma outside of strings stands that `wanted` takes. It is told
 /// the byte and how many are open before it.
 pub(super) fn find_structure(text: &[u8], wanted: impl Fn(u8, usize) -> bool) -> Option<usize> {
@@ -94,6 +116,17 @@ mod tests {
         assert_eq!(members[0].0, "a\\ud800b");
         assert_eq!(members[1].0, "\\ud801");
         assert_eq!(string(members[0].1).expect("string"), "\\udfff😀");
+    }
+
+    #[test]
+    fn members_count_on_two_levels() {
+        let many = |count: usize| vec!["'':1"; count].join(",").replace('\'', "\"");
+        assert!(!more_members_than(format!("{{{}}}", many(100)).as_bytes(), 99));
+        assert!(more_members_than(format!("{{{}}}", many(101)).as_bytes(), 99));
+        assert!(more_members_than(format!(r#"{{"a":{{{}}}}}"#, many(101)).as_bytes(), 99));
+        assert!(!more_members_than(format!(r#"{{"a":{{"b":{{{}}}}}}}"#, many(101)).as_bytes(), 99));
+        assert!(!more_members_than(format!(r#"{{"a":[{}1]}}"#, "1,".repeat(900)).as_bytes(), 99));
+        assert!(!more_members_than(format!(r#"{{"a":"{}"}}"#, ",".repeat(900)).as_bytes(), 99));
     }
 
     #[test]

@@ -20,6 +20,11 @@ impl LineSplitter {
         Self { limit, partial: Vec::new(), line: 0, skipping: false }
     }
 
+    /// Bytes that are held of a line whose end has not come.
+    pub fn held(&self) -> usize {
+        self.partial.capacity()
+    }
+
     /// Takes the next bytes, cut anywhere, and hands over each line that is complete, but for blank
     /// ones: its number from 1 and its bytes without the line end, a byte order mark and outer blanks.
     pub fn push(&mut self, chunk: &[u8], mut each: impl FnMut(u64, Result<&[u8], RecordError>)) {
@@ -91,6 +96,11 @@ impl JsonlParser {
     /// A parser at the start of a file or stream.
     pub fn new(limits: Limits) -> Self {
         Self { limits, lines: LineSplitter::new(limits.bytes) }
+    }
+
+    /// Bytes that are held of a line whose end has not come.
+    pub fn held(&self) -> usize {
+        self.lines.held()
     }
 
     /// Takes the next bytes, cut anywhere, and hands over the records of all complete lines: the

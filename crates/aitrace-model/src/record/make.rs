@@ -115,9 +115,13 @@ fn add_extras(meta: &mut Meta, span: &Span) {
     add("model", word(span.model.as_deref()));
     add("input_tokens", number(span.input_tokens));
     add("output_tokens", number(span.output_tokens));
+    add("cache_read_tokens", number(span.cache_read_tokens));
+    add("cache_write_tokens", number(span.cache_write_tokens));
+    add("reasoning_tokens", number(span.reasoning_tokens));
     let cost = span.cost.filter(|cost| cost.is_finite());
     add("cost", cost.map(|cost| Json::from_value(&serde_json::Value::from(cost))));
     add("scope", word((!span.scope.is_empty()).then_some(&span.scope)));
+    add("otel", span.otel.clone());
     add("resource", (span.resource.as_str() != "{}").then(|| span.resource.clone()));
 }
 

@@ -8,7 +8,7 @@ use siphasher::sip128::SipHasher13;
 
 use super::META_KEY;
 use super::error::RecordError;
-use super::json_text::{Members, deeper_than, string};
+use super::json_text::{Members, deeper_than, more_members_than, string};
 use super::meta::{Lifecycle, Meta, Record};
 use crate::json::{Json, distinct};
 use crate::log::Level;
@@ -20,13 +20,15 @@ use crate::time::Timestamp;
 pub struct Limits {
     /// Bytes of one record. Default: 16 MiB.
     pub bytes: usize,
+    /// Members of the record, and of what stands in them, together. Default: 100 000.
+    pub members: usize,
     /// Depth of nested objects and arrays in one record. Default: 128.
     pub depth: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 16 << 20, depth: 128 }
+        Self { bytes: 16 << 20, members: 100_000, depth: 128 }
     }
 }
 
@@ -76,6 +78,9 @@ pub(super) fn members<'a>(text: &'a [u8], limits: &Limits) -> Result<Vec<Member<
     let text = std::str::from_utf8(text).map_err(|error| RecordError::NotUtf8 { at: error.valid_up_to() })?;
     if deeper_than(text.as_bytes(), limits.depth) {
         return Err(RecordError::TooDeep { limit: limits.depth });
+    }
+    if more_members_than(text.as_bytes(), limits.members) {
+        return Err(RecordError::TooManyMembers { limit: limits.members });
     }
     match serde_json::from_str::<Members<'_>>(text) {
         Ok(Members(members)) => Ok(members),

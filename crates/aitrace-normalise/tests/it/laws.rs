@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use aitrace_model::{
-    AnyValue, EventType, Json, RawEvent, RawSpan, RawStatus, Resource, Scope, Span, SpanKind, Timestamp,
-    Usage,
+    AnyValue, Dropped, EventType, Json, RawEvent, RawLink, RawSpan, RawStatus, Resource, Scope, Span,
+    SpanKind, Timestamp, Usage,
 };
 use aitrace_normalise::{normalise_priced, normalise_span, usage_of};
 use proptest::prelude::*;
@@ -25,6 +25,8 @@ pub(crate) fn raw(attributes: Vec<(String, AnyValue)>) -> RawSpan {
         events: Vec::new(),
         links: Vec::new(),
         status: RawStatus::Unset,
+        dropped: Dropped::default(),
+        flags: 0,
         resource: Arc::new(Resource::default()),
         scope: Arc::new(Scope::default()),
     }
@@ -177,7 +179,7 @@ proptest! {
         failed: bool,
     ) {
         let mut raw = raw(attributes.clone());
-        raw.events = vec![RawEvent { time: raw.start, name: event.to_owned(), attributes: of_event }];
+        raw.events = vec![RawEvent { time: raw.start, name: event.to_owned(), attributes: of_event, dropped_attributes: 0 }];
         raw.status = if failed { RawStatus::Error("it failed".to_owned()) } else { RawStatus::Ok };
         let span = normalise_span(raw, &context());
         prop_assert_eq!(&span.attributes, &AnyValue::object_to_json(&attributes));
@@ -219,4 +221,59 @@ fn a_call_without_a_cost_gets_the_price_and_the_sender_s_cost_stands() {
     assert_eq!(priced(call(&[("gen_ai.usage.cost", AnyValue::Double(0.25))])).cost, Some(0.25));
     let tool = ("openinference.span.kind", AnyValue::from("CHAIN"));
     assert_eq!(priced(call(&[tool])).cost, None, "what wraps a call costs nothing more");
+}
+
+#[test]
+fn what_otlp_says_beside_the_attributes_is_kept() {
+    let mut raw = raw(Vec::new());
+    assert_eq!(normalise_span(raw.clone(), &context()).otel, None, "nothing is said");
+    (raw.otel_kind, raw.flags, raw.trace_state) = (3, 257, "a=b".to_owned());
+    raw.dropped = Dropped { attributes: 1, events: 0, links: 2 };
+    let scope = Scope { version: "1\"".to_owned(), schema_url: "s".to_owned(), ..Scope::default() };
+    raw.scope = Arc::new(scope);
+    raw.resource = Arc::new(Resource { dropped_attributes: 4, ..Resource::default() });
+    let event = |name: &str, dropped_attributes| {
+        let (time, attributes) = (Timestamp::from_nanos(i64::MAX), Vec::new());
+        RawEvent { time, name: name.to_owned(), attributes, dropped_attributes }
+    };
+    raw.events = vec![event("whole", 0), event("cut", 5)];
+    raw.links = vec![RawLink {
+        trace_id: raw.trace_id,
+        span_id: raw.span_id,
+        trace_state: "c=d".to_owned(),
+        attributes: Vec::new(),
+        dropped_attributes: 0,
+        flags: 1,
+    }];
+    let otel = normalise_span(raw, &context()).otel.expect("an object");
+    let expected = r#"{"kind":"client","trace_state":"a=b","flags":257,"dropped_attributes_count":1,"dropped_links_count":2,"scope_version":"1\"","scope_schema_url":"s","resource_dropped_attributes_count":4,"events":[{"name":"cut","time_ns":"9223372036854775807","dropped_attributes_count":5}],"links":[{"trace_id":"be97f2fa26196196d1c776cef223b871","span_id":"c33604c286773277","trace_state":"c=d","flags":1}]}"#;
+    assert_eq!(otel.as_str(), expected);
+}
+
+#[test]
+fn cached_tokens_are_input_whoever_counts_them() {
+    let call = |scope: &str, input: i64| {
+        let attributes = [
+            ("gen_ai.usage.input_tokens", AnyValue::Int(input)),
+            ("gen_ai.usage.cache_read.input_tokens", AnyValue::Int(10)),
+            ("gen_ai.usage.cache_write.input_tokens", AnyValue::Int(2)),
+            ("gen_ai.usage.reasoning.output_tokens", AnyValue::Int(3)),
+        ];
+        let own = attributes.iter().map(|(key, value)| ((*key).to_owned(), value.clone()));
+        let mut raw = raw(own.collect());
+        raw.scope = Arc::new(Scope { name: scope.to_owned(), ..Scope::default() });
+        let span = normalise_span(raw, &context());
+        assert_eq!(
+            (span.cache_read_tokens, span.cache_write_tokens, span.reasoning_tokens),
+            (Some(10), Some(2), Some(3))
+        );
+        span.input_tokens
+    };
+    assert_eq!(call("opentelemetry.instrumentation.anthropic", 25), Some(25), "added up by the sender");
+    assert_eq!(call("opentelemetry.instrumentation.anthropic", 5), Some(17), "more cached than there are");
+    for scope in
+        ["opentelemetry.instrumentation.botocore.bedrock-runtime", "opentelemetry.instrumentation.bedrock"]
+    {
+        assert_eq!(call(scope, 25), Some(37), "{scope}: as Bedrock counts");
+    }
 }

@@ -30,24 +30,35 @@ struct Request<P> {
 struct ResourceSpans<'a, P> {
     resource: Resource<'a>,
     scope_spans: P,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    schema_url: &'a str,
 }
 
 #[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Resource<'a> {
     attributes: KeyValues<'a>,
+    #[serde(skip_serializing_if = "is_zero")]
+    dropped_attributes_count: u32,
 }
 
 #[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ScopeSpans<'a, P> {
     scope: Scope<'a>,
     spans: P,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    schema_url: &'a str,
 }
 
 #[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Scope<'a> {
     name: &'a str,
     version: &'a str,
     attributes: KeyValues<'a>,
+    #[serde(skip_serializing_if = "is_zero")]
+    dropped_attributes_count: u32,
 }
 
 #[derive(serde::Serialize)]
@@ -65,10 +76,18 @@ struct Span<'a, E, L> {
     start_time_unix_nano: Nanos,
     end_time_unix_nano: Nanos,
     attributes: KeyValues<'a>,
+    #[serde(skip_serializing_if = "is_zero")]
+    dropped_attributes_count: u32,
     events: E,
+    #[serde(skip_serializing_if = "is_zero")]
+    dropped_events_count: u32,
     links: L,
+    #[serde(skip_serializing_if = "is_zero")]
+    dropped_links_count: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<Status<'a>>,
+    #[serde(skip_serializing_if = "is_zero")]
+    flags: u32,
 }
 
 #[derive(serde::Serialize)]
@@ -77,6 +96,8 @@ struct Event<'a> {
     time_unix_nano: Nanos,
     name: &'a str,
     attributes: KeyValues<'a>,
+    #[serde(skip_serializing_if = "is_zero")]
+    dropped_attributes_count: u32,
 }
 
 #[derive(serde::Serialize)]
@@ -84,7 +105,13 @@ struct Event<'a> {
 struct Link<'a> {
     trace_id: TraceId,
     span_id: SpanId,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    trace_state: &'a str,
     attributes: KeyValues<'a>,
+    #[serde(skip_serializing_if = "is_zero")]
+    dropped_attributes_count: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    flags: u32,
 }
 
 #[derive(serde::Serialize)]
@@ -94,11 +121,21 @@ struct Status<'a> {
     code: i32,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 fn resource_spans(spans: &[RawSpan]) -> impl Serialize {
     let by_scope = spans.chunk_by(|a, b| Arc::ptr_eq(&a.scope, &b.scope));
+    let resource = &*spans[0].resource;
     ResourceSpans {
-        resource: Resource { attributes: KeyValues(&spans[0].resource.attributes, 1) },
+        resource: Resource {
+            attributes: KeyValues(&resource.attributes, 1),
+            dropped_attributes_count: resource.dropped_attributes,
+        },
         scope_spans: Each(by_scope.map(scope_spans)),
+        schema_url: &resource.schema_url,
     }
 }
 
@@ -106,8 +143,14 @@ fn scope_spans(spans: &[RawSpan]) -> impl Serialize {
     let scope = &*spans[0].scope;
     let attributes = KeyValues(&scope.attributes, 1);
     ScopeSpans {
-        scope: Scope { name: &scope.name, version: &scope.version, attributes },
+        scope: Scope {
+            name: &scope.name,
+            version: &scope.version,
+            attributes,
+            dropped_attributes_count: scope.dropped_attributes,
+        },
         spans: Each(spans.iter().map(span)),
+        schema_url: &scope.schema_url,
     }
 }
 
@@ -122,8 +165,12 @@ fn span(span: &RawSpan) -> impl Serialize {
         start_time_unix_nano: Nanos(unix_nanos(span.start)),
         end_time_unix_nano: Nanos(end_nanos(span.end)),
         attributes: KeyValues(&span.attributes, 1),
+        dropped_attributes_count: span.dropped.attributes,
         events: Each(span.events.iter().map(event)),
+        dropped_events_count: span.dropped.events,
         links: Each(span.links.iter().map(link)),
+        dropped_links_count: span.dropped.links,
+        flags: span.flags,
         status: match &span.status {
             RawStatus::Unset => None,
             RawStatus::Ok => Some(Status { message: "", code: 1 }),
@@ -137,12 +184,19 @@ fn event(event: &RawEvent) -> impl Serialize {
         time_unix_nano: Nanos(unix_nanos(event.time)),
         name: &event.name,
         attributes: KeyValues(&event.attributes, 1),
+        dropped_attributes_count: event.dropped_attributes,
     }
 }
 
 fn link(link: &RawLink) -> impl Serialize {
-    let attributes = KeyValues(&link.attributes, 1);
-    Link { trace_id: link.trace_id, span_id: link.span_id, attributes }
+    Link {
+        trace_id: link.trace_id,
+        span_id: link.span_id,
+        trace_state: &link.trace_state,
+        attributes: KeyValues(&link.attributes, 1),
+        dropped_attributes_count: link.dropped_attributes,
+        flags: link.flags,
+    }
 }
 
 /// An array of what an iterator yields.

@@ -15,6 +15,7 @@ use serde::de::{
 use serde_json::value::RawValue;
 
 use super::message::{Fill, Message, scalars_are_other, skip};
+use super::span::small;
 use super::value::{attributes, fill, text};
 use crate::draft::Origin;
 use crate::error::DecodeError;
@@ -78,6 +79,7 @@ trait Part<'de>: Message<'de> {
 
 struct OfResource<'de, S> {
     resource: Option<Shared<Resource>>,
+    schema_url: String,
     /// Lists of parts of a scope that came before the resource.
     waiting: Vec<&'de RawValue>,
     signal: PhantomData<S>,
@@ -85,7 +87,7 @@ struct OfResource<'de, S> {
 
 impl<S> Default for OfResource<'_, S> {
     fn default() -> Self {
-        Self { resource: None, waiting: Vec::new(), signal: PhantomData }
+        Self { resource: None, schema_url: String::new(), waiting: Vec::new(), signal: PhantomData }
     }
 }
 
@@ -99,6 +101,10 @@ impl<'de, S: Signal> Message<'de> for OfResource<'de, S> {
     ) -> Result<(), A::Error> {
         if name == "resource" {
             self.resource = Some(shared("resource", map.next_value()?, tally));
+            return Ok(());
+        }
+        if is_schema_url(name) {
+            self.schema_url = text(map, tally)?;
             return Ok(());
         }
         if !S::OF_SCOPE.contains(&name) {
@@ -123,7 +129,13 @@ impl<'de, S: Signal> Part<'de> for OfResource<'de, S> {
     const LIST: Option<&'static str> = None;
 
     fn end(self, tally: &mut Tally<'_>) {
-        let resource = self.resource.unwrap_or_else(|| Ok(Arc::default()));
+        let mut resource = self.resource.unwrap_or_else(|| Ok(Arc::default()));
+        if let Ok(resource) = &mut resource
+            && !self.schema_url.is_empty()
+        {
+            let named = Resource { schema_url: self.schema_url, ..Resource::clone(resource) };
+            S::in_resource(tally, &std::mem::replace(resource, Arc::new(named)), resource);
+        }
         for list in self.waiting {
             read(list, Parts { start: || OfScope::<S>::of(&resource), tally: &mut *tally });
         }
@@ -134,6 +146,7 @@ struct OfScope<'r, 'de, S> {
     resource: &'r Shared<Resource>,
     /// Known once the scope is.
     origin: Option<Result<Origin, String>>,
+    schema_url: String,
     /// Lists of items that came before the scope.
     waiting: Vec<&'de RawValue>,
     signal: PhantomData<S>,
@@ -141,7 +154,7 @@ struct OfScope<'r, 'de, S> {
 
 impl<'r, S> OfScope<'r, '_, S> {
     fn of(resource: &'r Shared<Resource>) -> Self {
-        Self { resource, origin: None, waiting: Vec::new(), signal: PhantomData }
+        Self { resource, origin: None, schema_url: String::new(), waiting: Vec::new(), signal: PhantomData }
     }
 
     fn origin(&self, scope: Shared<Scope>) -> Result<Origin, String> {
@@ -160,6 +173,10 @@ impl<'de, S: Signal> Message<'de> for OfScope<'_, 'de, S> {
         if name == "scope" {
             let scope = shared("scope", map.next_value()?, tally);
             self.origin = Some(self.origin(scope));
+            return Ok(());
+        }
+        if is_schema_url(name) {
+            self.schema_url = text(map, tally)?;
             return Ok(());
         }
         if !S::ITEMS.contains(&name) {
@@ -182,11 +199,22 @@ impl<'de, S: Signal> Part<'de> for OfScope<'_, 'de, S> {
     const LIST: Option<&'static str> = Some(S::OF_SCOPE[0]);
 
     fn end(mut self, tally: &mut Tally<'_>) {
-        let origin = self.origin.take().unwrap_or_else(|| self.origin(Ok(Arc::default())));
+        let mut origin = self.origin.take().unwrap_or_else(|| self.origin(Ok(Arc::default())));
+        if let Ok(Origin { scope, .. }) = &mut origin
+            && !self.schema_url.is_empty()
+        {
+            let named = Scope { schema_url: self.schema_url, ..Scope::clone(scope) };
+            S::in_scope(tally, &std::mem::replace(scope, Arc::new(named)), scope);
+        }
         for list in self.waiting {
             read(list, Items::<S> { origin: &origin, tally: &mut *tally, signal: PhantomData });
         }
     }
+}
+
+/// The schema of a part may stand behind its items: those that are read already are told of it then.
+fn is_schema_url(name: &str) -> bool {
+    matches!(name, "schemaUrl" | "schema_url")
 }
 
 /// Reads a text that the parser cut out before: its syntax is right, and wrong types were refused.
@@ -321,7 +349,12 @@ impl<'de> Message<'de> for Resource {
         _depth: usize,
         tally: &mut Tally<'_>,
     ) -> Result<(), A::Error> {
-        if name == "attributes" { attributes(&mut self.attributes, map, tally) } else { skip(map) }
+        match name {
+            "attributes" => attributes(&mut self.attributes, map, tally)?,
+            "droppedAttributesCount" | "dropped_attributes_count" => self.dropped_attributes = small(map)?,
+            _ => skip(map)?,
+        }
+        Ok(())
     }
 }
 
@@ -337,6 +370,7 @@ impl<'de> Message<'de> for Scope {
             "name" => self.name = text(map, tally)?,
             "version" => self.version = text(map, tally)?,
             "attributes" => attributes(&mut self.attributes, map, tally)?,
+            "droppedAttributesCount" | "dropped_attributes_count" => self.dropped_attributes = small(map)?,
             _ => skip(map)?,
         }
         Ok(())

@@ -62,6 +62,10 @@ fn span_field<'de, A: MapAccess<'de>>(
             map.next_value_seed(Extend { list: &mut span.events, limit, what: "events", depth: 1, tally })?;
         }
         "links" => links(&mut span.links, map, tally)?,
+        "flags" => span.flags = small(map)?,
+        "droppedAttributesCount" | "dropped_attributes_count" => span.dropped.attributes = small(map)?,
+        "droppedEventsCount" | "dropped_events_count" => span.dropped.events = small(map)?,
+        "droppedLinksCount" | "dropped_links_count" => span.dropped.links = small(map)?,
         "status" => drop(map.next_value_seed(Fill { message: &mut span.status, depth: 1, tally })?),
         _ => skip(map)?,
     }
@@ -69,6 +73,11 @@ fn span_field<'de, A: MapAccess<'de>>(
 }
 
 pub(super) fn nanos<'de, A: MapAccess<'de>>(map: &mut A) -> Result<u64, A::Error> {
+    Ok(map.next_value::<Whole>()?.within()?.unwrap_or(0))
+}
+
+/// A number of 32 bits without sign; null is 0.
+pub(super) fn small<'de, A: MapAccess<'de>>(map: &mut A) -> Result<u32, A::Error> {
     Ok(map.next_value::<Whole>()?.within()?.unwrap_or(0))
 }
 
@@ -128,6 +137,7 @@ impl<'de> Message<'de> for RawEvent {
             "timeUnixNano" | "time_unix_nano" => self.time = Timestamp::from_unix_nanos(nanos(map)?),
             "name" => self.name = text(map, tally)?,
             "attributes" => attributes(&mut self.attributes, map, tally)?,
+            "droppedAttributesCount" | "dropped_attributes_count" => self.dropped_attributes = small(map)?,
             _ => skip(map)?,
         }
         Ok(())
@@ -136,7 +146,12 @@ impl<'de> Message<'de> for RawEvent {
 
 impl Element<'_> for RawEvent {
     fn empty() -> Self {
-        Self { time: Timestamp::default(), name: String::new(), attributes: Attributes::new() }
+        Self {
+            time: Timestamp::default(),
+            name: String::new(),
+            attributes: Attributes::new(),
+            dropped_attributes: 0,
+        }
     }
 }
 
@@ -151,7 +166,10 @@ impl<'de> Message<'de> for LinkDraft {
         match name {
             "traceId" | "trace_id" => self.trace_id = link_id(map)?,
             "spanId" | "span_id" => self.span_id = link_id(map)?,
+            "traceState" | "trace_state" => self.trace_state = text(map, tally)?,
             "attributes" => attributes(&mut self.attributes, map, tally)?,
+            "droppedAttributesCount" | "dropped_attributes_count" => self.dropped_attributes = small(map)?,
+            "flags" => self.flags = small(map)?,
             _ => skip(map)?,
         }
         Ok(())

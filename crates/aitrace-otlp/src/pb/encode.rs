@@ -26,10 +26,12 @@ pub fn encode_traces(spans: &[RawSpan]) -> Vec<u8> {
         writer.message(1, usual::BATCH, |writer| {
             writer.message(1, usual::SMALL, |writer| {
                 attributes(writer, 1, &of_resource[0].resource.attributes, 1);
+                writer.varint_unless_zero(2, of_resource[0].resource.dropped_attributes.into());
             });
             for of_scope in of_resource.chunk_by(|a, b| Arc::ptr_eq(&a.scope, &b.scope)) {
                 writer.message(2, usual::BATCH, |writer| scope_spans(writer, of_scope));
             }
+            writer.bytes_unless_empty(3, of_resource[0].resource.schema_url.as_bytes());
         });
     }
     writer.into_bytes()
@@ -41,10 +43,12 @@ fn scope_spans(writer: &mut Writer, spans: &[RawSpan]) {
         writer.bytes_unless_empty(1, scope.name.as_bytes());
         writer.bytes_unless_empty(2, scope.version.as_bytes());
         attributes(writer, 3, &scope.attributes, 1);
+        writer.varint_unless_zero(4, scope.dropped_attributes.into());
     });
     for span in spans {
         writer.message(2, usual::SPAN, |writer| write_span(writer, span));
     }
+    writer.bytes_unless_empty(3, scope.schema_url.as_bytes());
 }
 
 fn write_span(writer: &mut Writer, span: &RawSpan) {
@@ -59,12 +63,15 @@ fn write_span(writer: &mut Writer, span: &RawSpan) {
     writer.fixed64_unless_zero(7, unix_nanos(span.start));
     writer.fixed64_unless_zero(8, end_nanos(span.end));
     attributes(writer, 9, &span.attributes, 1);
+    writer.varint_unless_zero(10, span.dropped.attributes.into());
     for event in &span.events {
         writer.message(11, usual::SMALL, |writer| write_event(writer, event));
     }
+    writer.varint_unless_zero(12, span.dropped.events.into());
     for link in &span.links {
         writer.message(13, usual::SMALL, |writer| write_link(writer, link));
     }
+    writer.varint_unless_zero(14, span.dropped.links.into());
     match &span.status {
         RawStatus::Unset => {}
         RawStatus::Ok => writer.message(15, usual::SMALL, |writer| writer.varint(3, 1)),
@@ -73,18 +80,23 @@ fn write_span(writer: &mut Writer, span: &RawSpan) {
             writer.varint(3, 2);
         }),
     }
+    writer.fixed32_unless_zero(16, span.flags);
 }
 
 fn write_event(writer: &mut Writer, event: &RawEvent) {
     writer.fixed64_unless_zero(1, unix_nanos(event.time));
     writer.bytes_unless_empty(2, event.name.as_bytes());
     attributes(writer, 3, &event.attributes, 1);
+    writer.varint_unless_zero(4, event.dropped_attributes.into());
 }
 
 fn write_link(writer: &mut Writer, link: &RawLink) {
     writer.bytes(1, &link.trace_id.to_bytes());
     writer.bytes(2, &link.span_id.to_bytes());
+    writer.bytes_unless_empty(3, link.trace_state.as_bytes());
     attributes(writer, 4, &link.attributes, 1);
+    writer.varint_unless_zero(5, link.dropped_attributes.into());
+    writer.fixed32_unless_zero(6, link.flags);
 }
 
 /// KeyValues in the field `number`; `depth` is the depth of their values.

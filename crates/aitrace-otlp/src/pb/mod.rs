@@ -8,7 +8,7 @@ mod value;
 
 use aitrace_model::{RawLog, RawSpan};
 
-use crate::decoded::{Decoded, DecodedLogs};
+use crate::decoded::{Decoded, DecodedLogs, Summary};
 use crate::error::DecodeError;
 use crate::limits::Limits;
 use crate::tally::Tally;
@@ -19,6 +19,12 @@ pub(crate) fn decode_traces(body: &[u8], limits: &Limits) -> Result<Decoded, Dec
     let mut tally = Tally::new(limits);
     request::decode::<RawSpan>(body, &mut tally)?;
     Ok(tally.finish())
+}
+
+pub(crate) fn decode_pieces(body: &[u8], logs: bool, mut tally: Tally<'_>) -> Result<Summary, DecodeError> {
+    let decode = if logs { request::decode::<RawLog> } else { request::decode::<RawSpan> };
+    decode(body, &mut tally)?;
+    Ok(tally.finish_pieces())
 }
 
 pub(crate) fn decode_logs(body: &[u8], limits: &Limits) -> Result<DecodedLogs, DecodeError> {

@@ -66,6 +66,8 @@ fn of_resource<S: Signal>(bytes: &[u8], tally: &mut Tally<'_>) {
         let read = tally.shared(part.len(), |tally| read_resource(part, &mut resource, tally));
         fault = std::mem::replace(&mut fault, Ok(())).and(read);
     });
+    // What is wrong in the framing is noted by the passes for the other fields.
+    each(bytes, 3, |url| resource.schema_url = tally.text(url)).ok();
     let resource = fault.map(|()| Arc::new(resource)).map_err(|fault| format!("resource: {fault}"));
     let second = each(bytes, 2, |part| of_scope::<S>(part, &resource, tally));
     if let Err(error) = second.and(first) {
@@ -80,6 +82,7 @@ fn of_scope<S: Signal>(bytes: &[u8], resource: &Shared<Resource>, tally: &mut Ta
         let read = tally.shared(part.len(), |tally| read_scope(part, &mut scope, tally));
         fault = std::mem::replace(&mut fault, Ok(())).and(read);
     });
+    each(bytes, 3, |url| scope.schema_url = tally.text(url)).ok();
     let scope = fault.map(|()| Arc::new(scope)).map_err(|fault| format!("scope: {fault}"));
     let origin = resource.clone().and_then(|resource| Ok(Origin { resource, scope: scope? }));
     let mut count = 0;
@@ -113,6 +116,7 @@ fn read_resource(bytes: &[u8], resource: &mut Resource, tally: &mut Tally<'_>) -
     while let Some(tag) = reader.tag()? {
         match tag.number {
             1 => key_value(reader.bytes(tag)?, 1, &mut resource.attributes, tally)?,
+            2 => resource.dropped_attributes = reader.varint(tag)? as u32,
             _ => reader.skip(tag)?,
         }
     }
@@ -126,6 +130,7 @@ fn read_scope(bytes: &[u8], scope: &mut Scope, tally: &mut Tally<'_>) -> Result<
             1 => scope.name = tally.text(reader.bytes(tag)?),
             2 => scope.version = tally.text(reader.bytes(tag)?),
             3 => key_value(reader.bytes(tag)?, 1, &mut scope.attributes, tally)?,
+            4 => scope.dropped_attributes = reader.varint(tag)? as u32,
             _ => reader.skip(tag)?,
         }
     }

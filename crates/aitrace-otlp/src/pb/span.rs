@@ -81,15 +81,19 @@ fn field(
             }
             key_value(reader.bytes(tag)?, 1, &mut draft.attributes, tally)?;
         }
+        10 => draft.dropped.attributes = reader.varint(tag)? as u32,
         11 => {
             room(draft.events.len(), tally.limits.max_events, "events")?;
             draft.events.push(event(reader.bytes(tag)?, tally)?);
         }
+        12 => draft.dropped.events = reader.varint(tag)? as u32,
         13 => {
             room(draft.links.len(), tally.limits.max_links, "links")?;
             draft.links.extend(link(reader.bytes(tag)?, tally)?);
         }
+        14 => draft.dropped.links = reader.varint(tag)? as u32,
         15 => status(reader.bytes(tag)?, &mut draft.status, tally)?,
+        16 => draft.flags = reader.fixed32(tag)?,
         _ => reader.skip(tag)?,
     }
     Ok(())
@@ -113,14 +117,19 @@ fn parent_id(bytes: &[u8]) -> Result<Option<SpanId>, Fault> {
 }
 
 fn event(bytes: &[u8], tally: &mut Tally<'_>) -> Result<RawEvent, Fault> {
-    let mut event =
-        RawEvent { time: Timestamp::default(), name: String::new(), attributes: Attributes::new() };
+    let mut event = RawEvent {
+        time: Timestamp::default(),
+        name: String::new(),
+        attributes: Attributes::new(),
+        dropped_attributes: 0,
+    };
     let mut reader = Reader::new(bytes);
     while let Some(tag) = reader.tag()? {
         match tag.number {
             1 => event.time = Timestamp::from_unix_nanos(reader.fixed64(tag)?),
             2 => event.name = tally.text(reader.bytes(tag)?),
             3 => key_value(reader.bytes(tag)?, 1, &mut event.attributes, tally)?,
+            4 => event.dropped_attributes = reader.varint(tag)? as u32,
             _ => reader.skip(tag)?,
         }
     }
@@ -134,7 +143,10 @@ fn link(bytes: &[u8], tally: &mut Tally<'_>) -> Result<Option<RawLink>, Fault> {
         match tag.number {
             1 => draft.trace_id = TraceId::from_slice(reader.bytes(tag)?),
             2 => draft.span_id = SpanId::from_slice(reader.bytes(tag)?),
+            3 => draft.trace_state = tally.text(reader.bytes(tag)?),
             4 => key_value(reader.bytes(tag)?, 1, &mut draft.attributes, tally)?,
+            5 => draft.dropped_attributes = reader.varint(tag)? as u32,
+            6 => draft.flags = reader.fixed32(tag)?,
             _ => reader.skip(tag)?,
         }
     }

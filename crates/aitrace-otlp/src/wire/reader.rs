@@ -73,6 +73,17 @@ impl<'a> Reader<'a> {
         Ok(u64::from_le_bytes(*bytes))
     }
 
+    /// A `fixed32` field.
+    #[inline]
+    pub(crate) fn fixed32(&mut self, tag: Tag) -> Result<u32, WireError> {
+        tag.must_be(FIXED32)?;
+        let Some((bytes, rest)) = self.rest.split_first_chunk() else {
+            return Err(WireError::Truncated { wanted: 4, left: self.left() });
+        };
+        self.rest = rest;
+        Ok(u32::from_le_bytes(*bytes))
+    }
+
     /// Passes over a field that is not known.
     pub(crate) fn skip(&mut self, tag: Tag) -> Result<(), WireError> {
         match tag.wire {

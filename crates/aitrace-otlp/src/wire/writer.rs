@@ -1,6 +1,6 @@
 //! Writes fields one after the other into one buffer.
 
-use super::{FIXED64, LENGTH, VARINT};
+use super::{FIXED32, FIXED64, LENGTH, VARINT};
 
 /// A message being written. Fields with protobuf's default value are left out by the `*_field`
 /// functions that say so; the elements of a oneof are always written.
@@ -55,6 +55,14 @@ impl Writer {
     pub(crate) fn fixed64_unless_zero(&mut self, number: u32, value: u64) {
         if value != 0 {
             self.fixed64(number, value);
+        }
+    }
+
+    /// A `fixed32` field, left out when zero.
+    pub(crate) fn fixed32_unless_zero(&mut self, number: u32, value: u32) {
+        if value != 0 {
+            self.tag(number, FIXED32);
+            self.out.extend_from_slice(&value.to_le_bytes());
         }
     }
 

@@ -76,7 +76,7 @@ fn link() -> impl Strategy<Value = Link> {
             span_id,
             trace_state,
             attributes,
-            dropped_attributes_count: 0,
+            dropped_attributes_count: flags,
             flags,
         },
     )
@@ -103,7 +103,7 @@ fn span() -> impl Strategy<Value = Span> {
             events: lists.1,
             dropped_events_count: count,
             links: lists.2,
-            dropped_links_count: 0,
+            dropped_links_count: count,
             status: status.map(|(message, code)| Status { message, code }),
         },
     )

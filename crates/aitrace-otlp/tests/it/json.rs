@@ -1,6 +1,6 @@
 //! OTLP/JSON in the forms that senders write it.
 
-use aitrace_model::{AnyValue, RawStatus};
+use aitrace_model::{AnyValue, Dropped, RawStatus};
 use aitrace_otlp::{Decoded, Encoding, Limits, Salvaged, decode_traces};
 
 use crate::bytes::outcome;
@@ -61,19 +61,27 @@ fn the_specification_example() {
 
 #[test]
 fn snake_case_numbers_and_names_say_the_same() {
-    let camel = r#"{"resourceSpans":[{"schemaUrl":"","scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174",
-        "traceState":"a=b","kind":3,"startTimeUnixNano":"5","endTimeUnixNano":"6","status":{"code":2,"message":"no"},"droppedAttributesCount":1,
-        "events":[{"timeUnixNano":"7","name":"e","attributes":[]}],"links":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174"}],
+    let camel = r#"{"resourceSpans":[{"schemaUrl":"r","scopeSpans":[{"scope":{"name":"lib","droppedAttributesCount":"6"},"schemaUrl":"s","spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174",
+        "traceState":"a=b","kind":3,"startTimeUnixNano":"5","endTimeUnixNano":"6","status":{"code":2,"message":"no"},"droppedAttributesCount":1,"droppedEventsCount":2,"droppedLinksCount":3,"flags":257,
+        "events":[{"timeUnixNano":"7","name":"e","attributes":[],"droppedAttributesCount":4}],"links":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","traceState":"c=d","flags":1,"droppedAttributesCount":5}],
         "attributes":[{"key":"k","value":{"intValue":"8"}},{"key":"l","value":{"kvlistValue":{"values":[{"key":"m","value":{"boolValue":true}}]}}}]}]}]}]}"#;
-    let snake = r#"{"new":[[{}]],"resource_spans":[{"scope_spans":[{"spans":[{"trace_id":"5B8EFFF798038103D269B633813FC60C","span_id":"EEE19B7EC3C1B174",
+    let snake = r#"{"new":[[{}]],"resource_spans":[{"resource":{},"scope_spans":[{"scope":{"name":"lib","dropped_attributes_count":6},"spans":[{"trace_id":"5B8EFFF798038103D269B633813FC60C","span_id":"EEE19B7EC3C1B174",
         "trace_state":"a=b","kind":"SPAN_KIND_CLIENT","start_time_unix_nano":5,"end_time_unix_nano":6,"status":{"code":"STATUS_CODE_ERROR","message":"no"},
-        "events":[{"time_unix_nano":7,"name":"e","attributes":null}],"links":[{"trace_id":"5b8efff798038103d269b633813fc60c","span_id":"eee19b7ec3c1b174"}],
-        "attributes":[{"key":"k","value":{"int_value":8}},{"key":"l","value":{"kvlist_value":{"values":[{"key":"m","value":{"bool_value":true}}]}}}]}]}]}]}"#;
+        "dropped_attributes_count":1,"dropped_events_count":2,"dropped_links_count":3,"flags":257,
+        "events":[{"time_unix_nano":7,"name":"e","attributes":null,"dropped_attributes_count":4}],"links":[{"trace_id":"5b8efff798038103d269b633813fc60c","span_id":"eee19b7ec3c1b174","trace_state":"c=d","flags":1,"dropped_attributes_count":5}],
+        "attributes":[{"key":"k","value":{"int_value":8}},{"key":"l","value":{"kvlist_value":{"values":[{"key":"m","value":{"bool_value":true}}]}}}]}],"schema_url":"s"}],"schema_url":"r"}]}"#;
     let (camel, snake) = (decode(camel), decode(snake));
     assert_eq!(camel, snake);
     assert_eq!(camel.spans[0].status, RawStatus::Error("no".to_owned()));
     assert_eq!(camel.spans[0].links.len(), 1);
     assert_eq!(camel.spans[0].otel_kind, 3);
+    let span = &camel.spans[0];
+    assert_eq!((span.dropped, span.flags), (Dropped { attributes: 1, events: 2, links: 3 }, 257));
+    assert_eq!(span.events[0].dropped_attributes, 4);
+    let link = &span.links[0];
+    assert_eq!((link.trace_state.as_str(), link.flags, link.dropped_attributes), ("c=d", 1, 5));
+    assert_eq!((span.resource.schema_url.as_str(), span.scope.schema_url.as_str()), ("r", "s"));
+    assert_eq!(span.scope.dropped_attributes, 6);
 }
 
 #[test]

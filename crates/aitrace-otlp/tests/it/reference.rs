@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aitrace_model::{
-    AnyValue, RawEvent, RawLink, RawSpan, RawStatus, Resource, Scope, SpanId, Timestamp, TraceId,
+    AnyValue, Dropped, RawEvent, RawLink, RawSpan, RawStatus, Resource, Scope, SpanId, Timestamp, TraceId,
 };
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1 as common;
@@ -15,9 +15,17 @@ pub(crate) fn spans(request: &ExportTraceServiceRequest) -> Vec<RawSpan> {
     let mut spans = Vec::new();
     for part in &request.resource_spans {
         let attributes = part.resource.as_ref().map(|resource| attributes(&resource.attributes));
-        let resource = Arc::new(Resource { attributes: attributes.unwrap_or_default() });
+        let resource = Arc::new(Resource {
+            attributes: attributes.unwrap_or_default(),
+            dropped_attributes: part
+                .resource
+                .as_ref()
+                .map_or(0, |resource| resource.dropped_attributes_count),
+            schema_url: part.schema_url.clone(),
+        });
         for part in &part.scope_spans {
-            let scope = Arc::new(part.scope.as_ref().map_or_else(Scope::default, scope));
+            let named = part.scope.as_ref().map_or_else(Scope::default, scope);
+            let scope = Arc::new(Scope { schema_url: part.schema_url.clone(), ..named });
             spans.extend(part.spans.iter().map(|span| raw(span, &resource, &scope)));
         }
     }
@@ -29,6 +37,8 @@ fn scope(scope: &common::InstrumentationScope) -> Scope {
         name: scope.name.clone(),
         version: scope.version.clone(),
         attributes: attributes(&scope.attributes),
+        dropped_attributes: scope.dropped_attributes_count,
+        schema_url: String::new(),
     }
 }
 
@@ -52,6 +62,12 @@ fn raw(span: &trace::Span, resource: &Arc<Resource>, scope: &Arc<Scope>) -> RawS
             2 => RawStatus::Error(status.message),
             _ => RawStatus::Unset,
         },
+        dropped: Dropped {
+            attributes: span.dropped_attributes_count,
+            events: span.dropped_events_count,
+            links: span.dropped_links_count,
+        },
+        flags: span.flags,
         resource: Arc::clone(resource),
         scope: Arc::clone(scope),
     }
@@ -62,6 +78,7 @@ fn event(event: &trace::span::Event) -> RawEvent {
         time: Timestamp::from_unix_nanos(event.time_unix_nano),
         name: event.name.clone(),
         attributes: attributes(&event.attributes),
+        dropped_attributes: event.dropped_attributes_count,
     }
 }
 
@@ -69,7 +86,10 @@ fn link(link: &trace::span::Link) -> RawLink {
     RawLink {
         trace_id: TraceId::from_slice(&link.trace_id).expect("generated"),
         span_id: SpanId::from_slice(&link.span_id).expect("generated"),
+        trace_state: link.trace_state.clone(),
         attributes: attributes(&link.attributes),
+        dropped_attributes: link.dropped_attributes_count,
+        flags: link.flags,
     }
 }
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use aitrace_otlp::Encoding;
+use aitrace_otlp::{Encoding, Signal};
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
@@ -15,7 +15,6 @@ use tokio::time::timeout;
 
 use crate::app::App;
 use crate::caller::Caller;
-use crate::decode::Signal;
 use crate::error::{ApiError, Kind, Result};
 use crate::handle::otlp::export;
 use crate::ingest::receive;

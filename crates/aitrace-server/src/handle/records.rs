@@ -1,34 +1,85 @@
 //! `POST /api/ingest`: trace records.
 
+use aitrace_model::record::JsonlParser;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::append::append;
 use crate::caller::Caller;
-use crate::decode::{self, Records, Rejected};
-use crate::error::Result;
-use crate::ingest::{Upload, receive};
-use crate::normalise;
+use crate::decode::{self, Rejected};
+use crate::error::{Kind, Result};
+use crate::inflow::Inflow;
+use crate::ingest::{Stream, receive};
+use crate::intake::{Intake, Lines};
+use crate::media::Media;
+use crate::pieces::Pieces;
 
 /// Stores the records that can be read and says which cannot, and why.
+///
+/// JSON lines of any length are read as a stream: what has come is stored while the rest still comes, and the answer
+/// counts all of it. A fault in the middle says how much is stored; sending everything again is harmless.
 pub(crate) async fn post(State(app): State<App>, caller: Caller, request: Request) -> Result<Response> {
-    let upload = receive(&app, request).await?;
-    let (context, prices) = (normalise::context(&app, &caller), app.options.prices.clone());
-    let limits = app.options.limits.clone();
-    let read = move |upload: Upload| {
-        let media = upload.media;
-        let (body, reservation) = upload.open()?;
-        let Records { records, rejected } = decode::records(&body, media, &limits);
-        Ok((normalise::records(records, &context, &prices), rejected, reservation))
+    let request = if Media::of(request.headers()) == Some(Media::Ndjson) {
+        match Stream::of(request, &app.options.limits)? {
+            Ok(stream) => return streamed(&app, &caller, stream).await,
+            Err(request) => request,
+        }
+    } else {
+        request
     };
-    let (batch, rejected, _reservation) = app.work(upload.size(), move || read(upload)).await??;
-    let ingested = batch.spans.len() + batch.logs.len();
+    let upload = receive(&app, request).await?;
+    let (media, waits) = (upload.media, App::waits(upload.size()));
+    let (owner, size) = (app.clone(), upload.size());
+    let read = move || {
+        let (body, reservation) = upload.open()?;
+        let mut intake = Intake::new(&owner, &caller, Pieces::new(&owner, waits, reservation, body.len()));
+        decode::records(&body, media, &owner.options.limits, |index, read| intake.take(index, read));
+        intake.finish()
+    };
+    let (rest, rejected) = app.work(size, read).await??;
     app.metrics.rejected(rejected.count);
-    append(&app, batch).await?;
-    Ok(answer(ingested, &rejected))
+    Ok(answer(rest.store(&app).await?, &rejected))
+}
+
+/// Stores records while they come.
+async fn streamed(app: &App, caller: &Caller, mut stream: Stream) -> Result<Response> {
+    let limits = &app.options.limits;
+    let held = Stream::memory() + Inflow::memory(stream.packing);
+    let pieces = Pieces::new(app, true, app.memory.reserve(held)?, held);
+    let lines = Lines::new(JsonlParser::new(decode::record_limits(limits)), Intake::new(app, caller, pieces));
+    let mut inflow = Inflow::new(stream.packing, limits.decoded_bytes, lines)?;
+    loop {
+        let done = match stream.next(limits).await {
+            Ok(None) => break,
+            Ok(Some(chunks)) => {
+                app.metrics.received(chunks.iter().map(|chunk| chunk.len()).sum());
+                let work = move || {
+                    let done = chunks.iter().try_for_each(|chunk| inflow.push(chunk));
+                    (inflow, done)
+                };
+                let (back, done) = app.work(usize::MAX, work).await?;
+                inflow = back;
+                done
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = done {
+            let stored = inflow.stored();
+            drop(inflow);
+            if error.kind() != Kind::Timeout {
+                stream.drain(limits).await;
+            }
+            return Err(error.after(stored));
+        }
+    }
+    let stored = inflow.stored();
+    let finish = move || inflow.finish().and_then(Intake::finish);
+    let ended = app.work(usize::MAX, finish).await?;
+    let (rest, rejected) = ended.map_err(|error| error.after(stored))?;
+    app.metrics.rejected(rejected.count);
+    Ok(answer(rest.store(app).await.map_err(|error| error.after(stored))?, &rejected))
 }
 
 /// 200 while anything was kept; 400 where all of it was bad, so that nobody takes it for a success.

@@ -35,6 +35,7 @@ pub(crate) fn span(out: &mut String, stored: &StoredSpan, place: Place) {
     object.code(span.code.as_ref());
     push_array(object.key("events"), &span.events, event);
     push_array(object.key("links"), &span.links, link);
+    object.maybe_json("otel", span.otel.as_ref());
     object.count("depth", u64::from(place.depth));
     object.flag("has_children", place.has_children);
     object.end();
@@ -70,6 +71,9 @@ fn usage(object: &mut Object<'_>, span: &Span) {
     object.maybe_count("input_tokens", span.input_tokens);
     object.maybe_count("output_tokens", span.output_tokens);
     object.maybe_double("cost", span.cost);
+    object.maybe_count("cache_read_tokens", span.cache_read_tokens);
+    object.maybe_count("cache_write_tokens", span.cache_write_tokens);
+    object.maybe_count("reasoning_tokens", span.reasoning_tokens);
 }
 
 fn contents(object: &mut Object<'_>, span: &Span) {
@@ -122,11 +126,11 @@ mod tests {
         serde_json::from_str(&out).unwrap()
     }
 
-    /// Every field of the contract, in its order.
+    /// Every field of the contract, in its order, and ours among them: tokens of the cache and of reasoning, `otel`.
     const FIELDS: &str = "trace_id, span_id, parent_span_id, name, kind, event_type, status, error, start_ns, \
         end_ns, project, source, service, session_id, user_id, run_id, dataset_id, datapoint_id, provider, model, \
-        input_tokens, output_tokens, cost, inputs, outputs, metadata, metrics, feedback, config, user_properties, \
-        attributes, code, events, links, depth, has_children";
+        input_tokens, output_tokens, cost, cache_read_tokens, cache_write_tokens, reasoning_tokens, inputs, outputs, metadata, metrics, feedback, config, user_properties, \
+        attributes, code, events, links, otel, depth, has_children";
 
     #[test]
     fn a_span_has_the_fields_of_the_contract() {

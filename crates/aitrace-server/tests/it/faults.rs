@@ -1,7 +1,7 @@
 //! A store that fails: what senders and readers are told.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use aitrace_model::TraceId;
 use aitrace_store::{
@@ -20,6 +20,8 @@ struct Failing {
     inner: Arc<dyn TelemetryStore>,
     kind: Option<ErrorKind>,
     fail: Arc<AtomicBool>,
+    /// Batches that it takes before.
+    first: AtomicUsize,
 }
 
 impl Failing {
@@ -35,7 +37,10 @@ impl Failing {
 #[async_trait]
 impl TelemetryStore for Failing {
     async fn append(&self, batch: Batch) -> Result<Appended> {
-        self.check()?;
+        let taken = self.first.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if taken.is_err() {
+            self.check()?;
+        }
         self.inner.append(batch).await
     }
 
@@ -67,9 +72,21 @@ impl TelemetryStore for Failing {
 }
 
 pub(crate) fn failing(kind: Option<ErrorKind>) -> (Rig, Arc<AtomicBool>) {
+    over(kind, 0)
+}
+
+/// The same, once it has taken some batches.
+pub(crate) fn failing_after(kind: ErrorKind, batches: usize) -> (Rig, Arc<AtomicBool>) {
+    over(Some(kind), batches)
+}
+
+fn over(kind: Option<ErrorKind>, first: usize) -> (Rig, Arc<AtomicBool>) {
     let fail = Arc::new(AtomicBool::new(true));
     let shared = Arc::clone(&fail);
-    let rig = Rig::over(|_| {}, move |inner| Arc::new(Failing { inner, kind, fail: shared }));
+    let rig = Rig::over(
+        |_| {},
+        move |inner| Arc::new(Failing { inner, kind, fail: shared, first: AtomicUsize::new(first) }),
+    );
     (rig, fail)
 }
 

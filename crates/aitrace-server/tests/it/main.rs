@@ -22,4 +22,5 @@ mod rig;
 mod samples;
 mod scores;
 mod security;
+mod stream;
 mod viewer;

@@ -181,6 +181,9 @@ pub async fn contents_survive_to_the_letter<F: Factory>(factory: &F) {
     full.error =
         Some(aitrace_model::ErrorInfo { kind: "E".into(), message: "\u{0}".into(), ..Default::default() });
     (full.input_tokens, full.output_tokens, full.cost) = (Some(u64::MAX), Some(0), Some(1.0 / 3.0));
+    (full.cache_read_tokens, full.cache_write_tokens, full.reasoning_tokens) =
+        (Some(3), Some(0), Some(u64::MAX));
+    full.otel = Some(odd.clone());
     full.resource = odd.clone();
     full.code =
         Some(aitrace_model::CodeLocation { file: "f".into(), line: u32::MAX, function: String::new() });

@@ -40,6 +40,7 @@ pub(super) fn scope(scope: &InstrumentationScope) -> Scope {
         name: scope.name().to_owned(),
         version: scope.version().unwrap_or_default().to_owned(),
         attributes: attributes.map(|(key, value)| (key.to_string(), value.to_any())).collect(),
+        ..Scope::default()
     }
 }
 

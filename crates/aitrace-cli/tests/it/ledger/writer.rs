@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-use aitrace_model::{AnyValue, RawSpan, RawStatus, Resource, Timestamp};
+use aitrace_model::{AnyValue, Dropped, RawSpan, RawStatus, Resource, Timestamp};
 use serde_json::Value;
 
 use super::content::{Message, Random, Span, batch, span};
@@ -146,8 +146,10 @@ fn send(agent: &ureq::Agent, url: &str, seed: u64, writer: u64, messages: &[Mess
 }
 
 fn otlp(spans: &[(Span, bool)]) -> Vec<u8> {
-    let resource =
-        Arc::new(Resource { attributes: vec![("service.name".to_owned(), AnyValue::from("ledger"))] });
+    let resource = Arc::new(Resource {
+        attributes: vec![("service.name".to_owned(), AnyValue::from("ledger"))],
+        ..Resource::default()
+    });
     let scope = Arc::default();
     let raw = |(span, ends): &(Span, bool)| {
         let text = |key: &str, value: &str| (key.to_owned(), AnyValue::from(value));
@@ -171,6 +173,8 @@ fn otlp(spans: &[(Span, bool)]) -> Vec<u8> {
             events: Vec::new(),
             links: Vec::new(),
             status: RawStatus::Unset,
+            dropped: Dropped::default(),
+            flags: 0,
             resource: Arc::clone(&resource),
             scope: Arc::clone(&scope),
         }

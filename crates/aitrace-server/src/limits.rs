@@ -11,7 +11,7 @@ pub struct Limits {
     /// Bytes of a request body once decompressed. Default 64 MiB.
     pub decoded_bytes: usize,
     /// Bytes that all requests together may occupy while they are read, decoded and stored;
-    /// beyond it requests are answered 429. Default 160 MiB: with what the store holds the server stays below 512.
+    /// beyond it requests are answered 429. Default 128 MiB; the allocator may keep as much again.
     pub memory_bytes: usize,
     /// Nesting of JSON. Default 128.
     pub json_depth: usize,
@@ -41,7 +41,7 @@ impl Default for Limits {
         Self {
             body_bytes: 64 << 20,
             decoded_bytes: 64 << 20,
-            memory_bytes: 160 << 20,
+            memory_bytes: 128 << 20,
             json_depth: 128,
             connections: 1024,
             live_readers: 64,

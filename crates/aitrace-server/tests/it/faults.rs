@@ -22,6 +22,8 @@ struct Failing {
     fail: Arc<AtomicBool>,
     /// Batches that it takes before.
     first: AtomicUsize,
+    /// Whether it keeps nothing of what it takes.
+    discards: bool,
 }
 
 impl Failing {
@@ -40,6 +42,9 @@ impl TelemetryStore for Failing {
         let taken = self.first.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         if taken.is_err() {
             self.check()?;
+        }
+        if self.discards {
+            return Ok(Appended::default());
         }
         self.inner.append(batch).await
     }
@@ -72,20 +77,27 @@ impl TelemetryStore for Failing {
 }
 
 pub(crate) fn failing(kind: Option<ErrorKind>) -> (Rig, Arc<AtomicBool>) {
-    over(kind, 0)
+    over(kind, 0, false)
 }
 
 /// The same, once it has taken some batches.
 pub(crate) fn failing_after(kind: ErrorKind, batches: usize) -> (Rig, Arc<AtomicBool>) {
-    over(Some(kind), batches)
+    over(Some(kind), batches, false)
 }
 
-fn over(kind: Option<ErrorKind>, first: usize) -> (Rig, Arc<AtomicBool>) {
+/// A store that takes everything and keeps nothing.
+pub(crate) fn discarding() -> Rig {
+    over(None, usize::MAX, true).0
+}
+
+fn over(kind: Option<ErrorKind>, first: usize, discards: bool) -> (Rig, Arc<AtomicBool>) {
     let fail = Arc::new(AtomicBool::new(true));
     let shared = Arc::clone(&fail);
     let rig = Rig::over(
         |_| {},
-        move |inner| Arc::new(Failing { inner, kind, fail: shared, first: AtomicUsize::new(first) }),
+        move |inner| {
+            Arc::new(Failing { inner, kind, fail: shared, first: AtomicUsize::new(first), discards })
+        },
     );
     (rig, fail)
 }

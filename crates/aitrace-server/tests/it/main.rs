@@ -2,6 +2,7 @@
 
 mod delete;
 mod faults;
+mod flood;
 mod grpc;
 mod hostile;
 mod http;

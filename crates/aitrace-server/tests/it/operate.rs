@@ -152,7 +152,7 @@ fn metrics_count_what_happened() {
         ("aitrace_store_open_spans", 1.0),
         ("aitrace_store_logs", 1.0),
         ("aitrace_ingest_memory_bytes", 0.0),
-        ("aitrace_ingest_memory_limit_bytes", f64::from(160 << 20)),
+        ("aitrace_ingest_memory_limit_bytes", f64::from(128 << 20)),
         ("aitrace_live_readers", 0.0),
     ] {
         assert!((figure(&text, line) - expected).abs() < 1e-9, "{line}: {text}");

@@ -21,6 +21,10 @@ use crate::workspace;
 
 const INGEST: &str = "ingest";
 const SERVER: &str = "serve";
+const STORE: &str = "store";
+/// Spans of the store's bench, and with `--large`.
+const SPANS: &str = "300000";
+const LARGE: &str = "10000000";
 
 /// Something that measures.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,6 +35,8 @@ enum Bench {
     Python(String),
     /// Durable ingest over loopback, client included.
     Ingest,
+    /// The embedded store by itself: rates, sizes, answers.
+    Store,
     /// Start, memory and idleness of the server.
     Server,
 }
@@ -41,6 +47,7 @@ impl Bench {
             Self::Rust(name) => name,
             Self::Python(file) => file.trim_end_matches(".py"),
             Self::Ingest => INGEST,
+            Self::Store => STORE,
             Self::Server => SERVER,
         }
     }
@@ -60,7 +67,7 @@ pub(crate) fn run(options: &BenchOptions) -> Result<bool> {
         all.iter().filter(|bench| options.only.is_empty() || options.only.iter().any(|n| n == bench.name()))
     {
         say::data(&format!("\n== {}", bench.name()));
-        if let Err(error) = measure(bench) {
+        if let Err(error) = measure(bench, options.large) {
             say::note(&format!("{} failed: {error:#}", bench.name()));
             fine = false;
         }
@@ -68,7 +75,7 @@ pub(crate) fn run(options: &BenchOptions) -> Result<bool> {
     Ok(fine)
 }
 
-fn measure(bench: &Bench) -> Result<()> {
+fn measure(bench: &Bench, large: bool) -> Result<()> {
     let root = workspace::root();
     match bench {
         Bench::Rust(name) => {
@@ -91,6 +98,7 @@ fn measure(bench: &Bench) -> Result<()> {
             environment.program(&python::folder()).args([Path::new("benches").join(file)]).run()
         }
         Bench::Ingest => ingest(&binary()?),
+        Bench::Store => store(large),
         Bench::Server => {
             let data = env::temporary().join(format!("aitrace-bench-{}", std::process::id()));
             let figures = server::measure(&binary()?, &data);
@@ -123,6 +131,24 @@ fn ingest(binary: &Path) -> Result<()> {
     Ok(())
 }
 
+/// What agents send, and (unless it is large) the hard case of words that never repeat.
+fn store(large: bool) -> Result<()> {
+    let texts = if large { &["agent"][..] } else { &["agent", "words"] };
+    for text in texts {
+        let data = env::temporary().join(format!("aitrace-bench-{}", std::process::id()));
+        say::data(&format!("-- {text}"));
+        let done = Program::new("cargo", &workspace::root())
+            .args(["run", "--release", "--quiet", "--locked", "--package", "aitrace-store-embedded"])
+            .args(["--example", "store_bench", "--", if large { LARGE } else { SPANS }])
+            .args([data.as_os_str(), (*text).as_ref()])
+            .run();
+        // The bench removes it, unless it broke off.
+        drop(std::fs::remove_dir_all(&data));
+        done?;
+    }
+    Ok(())
+}
+
 /// All benches of a list of files, the server last: it takes the longest build.
 fn all(files: &[String]) -> Vec<Bench> {
     let stem = |file: &String, folder: &str, extension: &str| {
@@ -134,7 +160,7 @@ fn all(files: &[String]) -> Vec<Bench> {
     let python = files.iter().filter_map(|file| stem(file, "python/benches/", ".py"));
     let python =
         python.filter(|name| name.starts_with("bench_")).map(|name| Bench::Python(format!("{name}.py")));
-    rust.chain(python).chain([Bench::Ingest, Bench::Server]).collect()
+    rust.chain(python).chain([Bench::Ingest, Bench::Store, Bench::Server]).collect()
 }
 
 #[cfg(test)]
@@ -152,6 +178,6 @@ mod tests {
         ];
         let found = all(&files.map(str::to_owned));
         let names: Vec<_> = found.iter().map(Bench::name).collect();
-        assert_eq!(names, ["span", "bench_span", "ingest", "serve"]);
+        assert_eq!(names, ["span", "bench_span", "ingest", "store", "serve"]);
     }
 }

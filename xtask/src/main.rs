@@ -1,4 +1,4 @@
-//! The tasks of this repository: `cargo xtask test | tidy | fmt | bench | demo`.
+//! The tasks of this repository: `cargo xtask test | tidy | fmt | bench | soak | demo`.
 
 mod bench;
 mod demo;
@@ -10,6 +10,7 @@ mod process;
 mod python;
 mod say;
 mod serve;
+mod soak;
 mod suite;
 mod tidy;
 mod web;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::Fmt => fmt::run(),
         Command::Bench(options) => bench::run(&options),
+        Command::Soak => soak::run(),
         Command::Demo(options) => demo::run(&options),
     };
     match done {

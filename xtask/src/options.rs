@@ -11,7 +11,8 @@ Usage: cargo xtask <COMMAND>
   test  [--list] [--only STEP]... [--skip STEP]...   the whole suite, cheap steps first
   tidy                                               the house rules (CONTRIBUTING.md)
   fmt                                                formats Rust, Python and TypeScript
-  bench [--only NAME]...                             speed and memory, beside their anchors
+  bench [--only NAME]... [--large]                   speed and memory, beside their anchors; the store with 10 M spans
+  soak                                               the long fault tests: kills, damage, poison traces
   demo  [--once] [--port N] [--every SECONDS] [--release] [--no-open]
                                                      a traced agent, live in the browser
 
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Fmt,
     /// Measure.
     Bench(BenchOptions),
+    /// Run the long fault tests.
+    Soak,
     /// Show it.
     Demo(DemoOptions),
 }
@@ -50,6 +53,8 @@ pub(crate) struct TestOptions {
 pub(crate) struct BenchOptions {
     /// Run only these; empty is all.
     pub(crate) only: Vec<String>,
+    /// The store with 10 million spans: some 3 GB of disk.
+    pub(crate) large: bool,
 }
 
 /// How the binary is built. Cargo unifies the features of all that it builds at once, so each way has
@@ -107,6 +112,7 @@ impl Options {
             "tidy" => none(Command::Tidy, &words)?,
             "fmt" => none(Command::Fmt, &words)?,
             "bench" => Command::Bench(bench_options(words)?),
+            "soak" => none(Command::Soak, &words)?,
             "demo" => Command::Demo(demo_options(words)?),
             other => return Err(format!("no task is called {other:?}")),
         };
@@ -150,6 +156,7 @@ fn bench_options(words: Vec<String>) -> Result<BenchOptions, String> {
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
         match word.as_str() {
+            "--large" => options.large = true,
             "--only" => options.only.push(value(&mut words, "--only")?),
             other => return Err(unknown(other)),
         }
@@ -198,7 +205,9 @@ mod tests {
                 ..DemoOptions::default()
             }))
         );
-        assert_eq!(parse("test --help"), Ok(Command::Help));
+        let large = BenchOptions { only: vec!["store".to_owned()], large: true };
+        assert_eq!(parse("bench --only store --large"), Ok(Command::Bench(large)));
+        assert_eq!((parse("soak"), parse("test --help")), (Ok(Command::Soak), Ok(Command::Help)));
     }
 
     #[test]

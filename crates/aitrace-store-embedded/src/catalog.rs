@@ -8,12 +8,14 @@ mod segment;
 mod session;
 mod trace;
 
-use std::path::Path;
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
 
 use aitrace_store::{ErrorKind, Result, StoreError};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::faults;
+use crate::steps::{Step, Watch};
 
 pub(crate) use dead::Tombstone;
 pub(crate) use schema::SCHEMA;
@@ -27,11 +29,15 @@ const SQLITE_AT_LEAST: i32 = 3_051_003;
 #[derive(Debug)]
 pub(crate) struct Catalog {
     connection: Connection,
+    watch: Watch,
+    path: PathBuf,
+    // Whether a row was passed over because it cannot be read.
+    damaged: Cell<bool>,
 }
 
 impl Catalog {
     /// The one connection that writes: creates and migrates the database. Commits are durable.
-    pub(crate) fn writer(path: &Path) -> Result<Self> {
+    pub(crate) fn writer(path: &Path, watch: &Watch) -> Result<Self> {
         if rusqlite::version_number() < SQLITE_AT_LEAST {
             return Err(StoreError::new(
                 ErrorKind::Internal,
@@ -53,8 +59,8 @@ impl Catalog {
                  PRAGMA temp_store = MEMORY;",
             )
             .map_err(&fail)?;
-        schema::migrate(&connection)?;
-        Ok(Self { connection })
+        schema::migrate(&connection, || watch.at(Step::Migrate, path))?;
+        Ok(Self { connection, watch: watch.clone(), path: path.to_owned(), damaged: Cell::new(false) })
     }
 
     /// A connection that reads, beside the writer.
@@ -63,7 +69,7 @@ impl Catalog {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(&fail)?;
         connection.execute_batch("PRAGMA cache_size = -8192; PRAGMA query_only = ON;").map_err(&fail)?;
-        Ok(Self { connection })
+        Ok(Self { connection, watch: Watch::default(), path: path.to_owned(), damaged: Cell::new(false) })
     }
 
     /// Runs `work` in one transaction, durable when this returns.
@@ -71,7 +77,9 @@ impl Catalog {
         let fail = faults::sqlite("committing");
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(&fail)?;
         let done = work(self).and_then(|done| {
+            self.watch.at(Step::Commit, &self.path)?;
             self.connection.execute_batch("COMMIT").map_err(&fail)?;
+            self.watch.at(Step::Committed, &self.path)?;
             Ok(done)
         });
         if done.is_err() && !self.connection.is_autocommit() {
@@ -101,6 +109,23 @@ impl Catalog {
         self.connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
             .map_err(faults::sqlite("checkpointing"))
+    }
+
+    /// What was read of a row; of one that cannot be read nothing, so that it does not hide the others.
+    fn passed<T>(&self, row: Result<T>) -> Result<Option<T>> {
+        match row {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                tracing::error!(%error, "a row of the database is passed over");
+                self.damaged.set(true);
+                Ok(None)
+            }
+            row => row.map(Some),
+        }
+    }
+
+    /// Whether rows were passed over since this was asked last.
+    pub(crate) fn take_damaged(&self) -> bool {
+        self.damaged.take()
     }
 
     /// The connection, for the documents.

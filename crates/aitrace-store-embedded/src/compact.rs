@@ -7,6 +7,7 @@ use std::sync::Arc;
 use aitrace_store::Result;
 
 use crate::catalog::SegmentRow;
+use crate::options::Options;
 use crate::seal::{part_name, publish, segment_row};
 use crate::segment::{Dead, Segment, Segments, merge};
 
@@ -47,7 +48,9 @@ pub(crate) enum Zeal {
 }
 
 /// What to do next; `None` if all is tidy.
-pub(crate) fn plan(segments: &Segments, zeal: Zeal) -> Option<Inputs> {
+///
+/// Of a day that is over no more files come: there any two are merged.
+pub(crate) fn plan(segments: &Segments, zeal: Zeal, today: i64) -> Option<Inputs> {
     let all = segments.all();
     let mut groups: BTreeMap<(bool, i64), Inputs> = BTreeMap::new();
     for (segment, dead) in &all {
@@ -56,8 +59,11 @@ pub(crate) fn plan(segments: &Segments, zeal: Zeal) -> Option<Inputs> {
             group.push((Arc::clone(segment), Arc::clone(dead)));
         }
     }
-    let enough = if zeal == Zeal::All { 2 } else { MANY };
-    for group in groups.into_values().filter(|group| group.len() >= enough) {
+    let enough = |day| if zeal == Zeal::All || day < today { 2 } else { MANY };
+    for ((_, day), group) in groups {
+        if group.len() < enough(day) {
+            continue;
+        }
         let mut bytes = 0;
         let inputs: Inputs = group
             .into_iter()
@@ -85,15 +91,15 @@ pub(crate) fn run(
     segments: &Segments,
     inputs: Inputs,
     id: i64,
-    level: i32,
+    options: &Options,
 ) -> Result<Compacted> {
     let Some((first, _)) = inputs.first() else {
         return Ok(Compacted { inputs, file: None, damaged: Vec::new() });
     };
     let (kind, day) = (if first.spans { "spans" } else { "logs" }, first.day);
     let file = format!("{id:010}.{kind}.parquet");
-    let merged = merge(&part_name(folder, &file), segments, &inputs, level)?;
+    let merged = merge(&part_name(folder, &file), segments, &inputs, options)?;
     let row = merged.file.map(|written| segment_row(id, kind, day, file, written));
-    publish(folder, row.as_slice())?;
+    publish(folder, row.as_slice(), &options.watch)?;
     Ok(Compacted { inputs, file: row, damaged: merged.damaged })
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::catalog::{Catalog, SCHEMA};
 use crate::lock::DirectoryLock;
 use crate::segment::Segment;
+use crate::steps::Watch;
 use crate::{faults, rescue, stamp};
 
 /// What a data directory is like.
@@ -120,7 +121,7 @@ pub fn repair(dir: &Path, now: aitrace_model::Timestamp) -> Result<bool> {
     let database = dir.join("aitrace.db");
     let bad = rescue::is_needed(dir, &database) || !rescue::is_sound(&database);
     if bad {
-        rescue::rescue(dir, &database, &stamp::now(now))?;
+        rescue::rescue(dir, &database, &stamp::now(now), &Watch::default())?;
     }
     Ok(bad)
 }

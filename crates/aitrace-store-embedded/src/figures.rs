@@ -1,33 +1,20 @@
 //! Statistics: spans in memory and the few columns of files that figures need.
 
+use std::sync::Arc;
+
 use aitrace_model::{SpanKind, Timestamp};
-use aitrace_store::{Counter, Facts, Result, Statistics, StatisticsQuery, Usage};
-use arrow::array::{Array, AsArray, BooleanArray, Float64Array, RecordBatch, StringArray, UInt64Array};
+use aitrace_store::{Counter, Dimension, Facts, ProjectScope, Result, Statistics, StatisticsQuery, Usage};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, RecordBatch, StringArray,
+    TimestampNanosecondArray, UInt64Array,
+};
 use arrow::datatypes::{Float64Type, TimestampNanosecondType, UInt64Type};
 
 use crate::read::Damaged;
-use crate::search::identity;
-use crate::segment::{Dead, Segment, scan};
+use crate::segment::{Dead, Segment, not_ours, scan_coded};
 use crate::shared::Shared;
 use crate::snapshot::Everything;
 
-const COLUMNS: &[&str] = &[
-    "project",
-    "parent_span_id",
-    "name",
-    "kind",
-    "failed",
-    "start",
-    "duration_ns",
-    "session_id",
-    "user_id",
-    "provider",
-    "model",
-    "input_tokens",
-    "output_tokens",
-    "cost",
-    "wraps",
-];
 const BATCH: usize = 8192;
 
 /// Counts; blocks. Says which files could not be read.
@@ -46,32 +33,66 @@ pub(crate) fn statistics(shared: &Shared, query: &StatisticsQuery) -> Result<(St
         .collect();
     // Half of the files each, so that both cores count.
     let halves = files.split_at(files.len() / 2);
-    let count = |files: &[&(std::sync::Arc<Segment>, std::sync::Arc<Dead>)], mut counter: Counter| {
-        let mut damaged = Vec::new();
-        for (file, dead) in files {
-            let mut apart = counter.clone();
-            match count_file(shared, file, dead, &mut apart) {
-                Ok(()) => counter = apart,
-                Err(error) => damaged.push((file.id, error.to_string())),
-            }
-        }
-        (counter, damaged)
-    };
     let empty = Counter::new(query.clone())?;
     let (one, other) = std::thread::scope(|scope| {
         let helper = std::thread::Builder::new()
             .name("aitrace-store-count".to_owned())
-            .spawn_scoped(scope, || count(halves.0, empty.clone()));
-        let other = count(halves.1, counter);
+            .spawn_scoped(scope, || count(shared, halves.0, &empty));
+        let other = count(shared, halves.1, &empty);
         // Where no thread can be had, this one counts all.
         let one = helper.ok().and_then(|helper| helper.join().ok());
-        (one.unwrap_or_else(|| count(halves.0, empty.clone())), other)
+        (one.unwrap_or_else(|| count(shared, halves.0, &empty)), other)
     });
-    let (mut counter, bad) = other;
-    counter.merge(one.0);
-    damaged.extend(bad);
-    damaged.extend(one.1);
+    for (part, bad) in [one, other] {
+        counter.merge(part);
+        damaged.extend(bad);
+    }
     Ok((counter.finish(), damaged))
+}
+
+type Files<'a> = [&'a (Arc<Segment>, Arc<Dead>)];
+
+/// Counts files; those that cannot be read are left out as a whole.
+fn count(shared: &Shared, files: &Files<'_>, empty: &Counter) -> (Counter, Damaged) {
+    let mut damaged = Damaged::new();
+    'anew: loop {
+        let mut counter = empty.clone();
+        for (file, dead) in files {
+            if damaged.iter().any(|(id, _)| *id == file.id) {
+                continue;
+            }
+            if let Err(error) = count_file(shared, file, dead, &mut counter) {
+                damaged.push((file.id, error.to_string()));
+                continue 'anew;
+            }
+        }
+        return (counter, damaged);
+    }
+}
+
+/// The columns that a query needs.
+fn columns(query: &StatisticsQuery, dead: &Dead) -> Vec<&'static str> {
+    let mut columns =
+        vec!["kind", "failed", "start", "duration_ns", "input_tokens", "output_tokens", "cost", "wraps"];
+    columns.extend(query.by.map(column_of).filter(|name| *name != "kind"));
+    columns.extend(query.roots.then_some("parent_span_id"));
+    if query.scope != ProjectScope::All || !dead.is_empty() {
+        columns.push("project");
+    }
+    if !dead.is_empty() {
+        columns.extend(["trace_id", "span_id"]);
+    }
+    columns.sort_unstable();
+    columns.dedup();
+    columns
+}
+
+fn column_of(by: Dimension) -> &'static str {
+    match by {
+        Dimension::Session => "session_id",
+        Dimension::User => "user_id",
+        other => other.as_str(),
+    }
 }
 
 fn count_file(
@@ -80,38 +101,89 @@ fn count_file(
     dead: &Dead,
     counter: &mut Counter,
 ) -> parquet::errors::Result<()> {
-    let mut columns = COLUMNS.to_vec();
-    if !dead.is_empty() {
-        columns.extend(["trace_id", "span_id"]);
-    }
-    for batch in scan(&shared.segments, file, &columns, BATCH)? {
+    let query = counter.query().clone();
+    for batch in scan_coded(&shared.segments, file, &columns(&query, dead), BATCH)? {
         let batch = batch?;
-        let Some(cells) = Cells::of(&batch) else { continue };
+        let cells = Cells::of(&batch).ok_or_else(not_ours)?;
+        let text = |name| batch.column_by_name(name).map(|column| Words::of(column).ok_or_else(not_ours));
+        let (projects, kinds) = (text("project").transpose()?, text("kind").ok_or_else(not_ours)??);
+        let asked = kinds.map(|kind| query.kind.is_none_or(|wanted| kind == Some(wanted.as_str())));
+        let calls = [SpanKind::Llm.as_str(), SpanKind::Embedding.as_str()];
+        let calls = kinds.map(|kind| kind.is_some_and(|kind| calls.contains(&kind)));
+        let within =
+            projects.as_ref().map(|words| words.map(|of| of.is_some_and(|of| query.scope.contains(of))));
+        let names =
+            query.by.map(column_of).map(|name| text(name).ok_or_else(not_ours)).transpose()?.transpose()?;
+        let groups = match &names {
+            Some(names) => names.map(|name| counter.group(name)),
+            None => vec![counter.group(None)],
+        };
+        let roots = query.roots.then(|| batch.column_by_name("parent_span_id")).flatten();
         for row in 0..batch.num_rows() {
-            let gone = || {
-                identity(&batch, row).is_some_and(|(of, trace, span)| dead.has(of, Some(trace), Some(span)))
-            };
-            if let Some(facts) = cells.facts(row)
-                && (dead.is_empty() || !gone())
-            {
-                counter.add(&facts);
+            let kind = kinds.key(row);
+            let inside =
+                projects.as_ref().zip(within.as_ref()).is_none_or(|(words, within)| within[words.key(row)]);
+            if !asked[kind] || !inside || roots.is_some_and(|parents| !parents.is_null(row)) {
+                continue;
             }
+            let Some(duration) = number(cells.duration, row) else { continue };
+            if !dead.is_empty() && is_gone(&batch, row, projects.as_ref(), dead) {
+                continue;
+            }
+            let group = groups[names.as_ref().map_or(0, |names| names.key(row))];
+            let start = Timestamp::from_nanos(cells.start.value(row));
+            let usage = (calls[kind] && !cells.wraps(row)).then(|| cells.usage(row));
+            counter.count(group, start, duration, cells.failed.value(row), usage);
         }
     }
     Ok(())
 }
 
+fn is_gone(batch: &RecordBatch, row: usize, projects: Option<&Words<'_>>, dead: &Dead) -> bool {
+    let id = |name: &str| Some(batch.column_by_name(name)?.as_string_opt::<i32>()?.value(row));
+    let (trace, span) = (id("trace_id"), id("span_id"));
+    let project = projects.and_then(|words| words.value(words.key(row)));
+    project.is_some_and(|project| {
+        dead.has(project, trace.and_then(|id| id.parse().ok()), span.and_then(|id| id.parse().ok()))
+    })
+}
+
+fn number(column: &UInt64Array, row: usize) -> Option<u64> {
+    (!column.is_null(row)).then(|| column.value(row))
+}
+
+/// A column of texts by their numbers: what depends on a text is looked up once for each, not for each row.
+struct Words<'a> {
+    keys: &'a Int32Array,
+    values: &'a StringArray,
+}
+
+impl<'a> Words<'a> {
+    fn of(column: &'a ArrayRef) -> Option<Self> {
+        let column = column.as_any_dictionary_opt()?;
+        Some(Self {
+            keys: column.keys().as_primitive_opt()?,
+            values: column.values().as_string_opt::<i32>()?,
+        })
+    }
+
+    /// The number of a row's text; of none the one after the last.
+    fn key(&self, row: usize) -> usize {
+        if self.keys.is_null(row) { self.values.len() } else { self.keys.value(row) as usize }
+    }
+
+    fn value(&self, key: usize) -> Option<&'a str> {
+        (key < self.values.len() && !self.values.is_null(key)).then(|| self.values.value(key))
+    }
+
+    fn map<T>(&self, of: impl FnMut(Option<&'a str>) -> T) -> Vec<T> {
+        (0..=self.values.len()).map(|key| self.value(key)).map(of).collect()
+    }
+}
+
 struct Cells<'a> {
-    project: &'a StringArray,
-    parent: &'a StringArray,
-    name: &'a StringArray,
-    kind: &'a StringArray,
-    session: &'a StringArray,
-    user: &'a StringArray,
-    provider: &'a StringArray,
-    model: &'a StringArray,
     failed: &'a BooleanArray,
-    start: &'a arrow::array::TimestampNanosecondArray,
+    start: &'a TimestampNanosecondArray,
     duration: &'a UInt64Array,
     input: &'a UInt64Array,
     output: &'a UInt64Array,
@@ -122,17 +194,8 @@ struct Cells<'a> {
 
 impl<'a> Cells<'a> {
     fn of(batch: &'a RecordBatch) -> Option<Self> {
-        let text = |name: &str| batch.column_by_name(name)?.as_string_opt::<i32>();
         let number = |name: &str| batch.column_by_name(name)?.as_primitive_opt::<UInt64Type>();
         Some(Self {
-            project: text("project")?,
-            parent: text("parent_span_id")?,
-            name: text("name")?,
-            kind: text("kind")?,
-            session: text("session_id")?,
-            user: text("user_id")?,
-            provider: text("provider")?,
-            model: text("model")?,
             failed: batch.column_by_name("failed")?.as_boolean_opt()?,
             start: batch.column_by_name("start")?.as_primitive_opt::<TimestampNanosecondType>()?,
             duration: number("duration_ns")?,
@@ -143,27 +206,12 @@ impl<'a> Cells<'a> {
         })
     }
 
-    /// What is counted of a row; `None` of a span that has not ended.
-    fn facts(&self, row: usize) -> Option<Facts<'a>> {
-        let text = |column: &'a StringArray| (!column.is_null(row)).then(|| column.value(row));
-        let number = |column: &'a UInt64Array| (!column.is_null(row)).then(|| column.value(row));
-        let kind = self.kind.value(row);
-        let wraps = self.wraps.is_some_and(|wraps| !wraps.is_null(row) && wraps.value(row));
-        let call = !wraps && (kind == SpanKind::Llm.as_str() || kind == SpanKind::Embedding.as_str());
+    fn wraps(&self, row: usize) -> bool {
+        self.wraps.is_some_and(|wraps| !wraps.is_null(row) && wraps.value(row))
+    }
+
+    fn usage(&self, row: usize) -> Usage {
         let cost = (!self.cost.is_null(row)).then(|| self.cost.value(row));
-        Some(Facts {
-            project: self.project.value(row),
-            start: Timestamp::from_nanos(self.start.value(row)),
-            duration_ns: number(self.duration)?,
-            failed: self.failed.value(row),
-            root: self.parent.is_null(row),
-            kind,
-            name: self.name.value(row),
-            model: text(self.model),
-            provider: text(self.provider),
-            session_id: text(self.session),
-            user_id: text(self.user),
-            usage: call.then(|| Usage::new(number(self.input), number(self.output), cost)),
-        })
+        Usage::new(number(self.input, row), number(self.output, row), cost)
     }
 }

@@ -102,13 +102,13 @@ impl Drop for Keeper {
 }
 
 fn run(shared: &Shared, folder: &PathBuf, job: Job) -> Made {
-    let level = shared.options.compression;
+    let options = &shared.options;
     match job {
         Job::Seal(snapshot, last) => {
-            Made::Sealed(guard(|| snapshot.write(folder, last, level).map(Box::new)))
+            Made::Sealed(guard(|| snapshot.write(folder, last, options).map(Box::new)))
         }
         Job::Compact(inputs, last) => {
-            Made::Compacted(guard(|| compact::run(folder, &shared.segments, inputs, last + 1, level)))
+            Made::Compacted(guard(|| compact::run(folder, &shared.segments, inputs, last + 1, options)))
         }
         Job::Retire(files) => Made::Leaving(guard(|| Ok(retire::look(&shared.segments, files)))),
     }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use aitrace_model::{Clock, LostRules, SystemClock};
 
+use crate::steps::Watch;
+
 /// Settings of an [`crate::EmbeddedStore`].
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -21,7 +23,10 @@ pub struct Options {
     /// Time after a deletion until the files that held what was deleted are rewritten. Default 5 min.
     pub purge: Duration,
     /// zstd level of segments, 1 to 22. Default 1: level 3 saves 8 % of the bytes and costs a third more time.
+    /// Files that are merged take 3 at least: that is done when there is time.
     pub compression: i32,
+    /// Is told of each step on disk: for tests. Default: nobody.
+    pub watch: Watch,
 }
 
 /// Bounds of what is held in memory; the first that is reached starts a seal.
@@ -49,6 +54,7 @@ impl Default for Options {
             changes: 4096,
             purge: Duration::from_mins(5),
             compression: 1,
+            watch: Watch::default(),
         }
     }
 }

@@ -25,7 +25,7 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::functions::expr_fn::{coalesce, concat};
+use datafusion::functions::expr_fn::concat;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExec;
@@ -264,8 +264,8 @@ fn gone(dead: &Dead, spans: bool) -> Option<Expr> {
         }
         let traces: Vec<Expr> = traces.iter().map(|id| lit(id.to_hex())).collect();
         // Log records may be in no trace: that is not one of those.
-        let trace = || coalesce(vec![col("trace_id"), lit("")]);
-        let in_traces = (!traces.is_empty()).then(|| trace().in_list(traces, false));
+        let in_traces = (!traces.is_empty())
+            .then(|| col("trace_id").is_not_null().and(col("trace_id").in_list(traces, false)));
         let pairs = superseded.iter().filter(|_| spans).map(|(trace, span)| lit(format!("{trace}{span}")));
         let pairs: Vec<Expr> = pairs.collect();
         let key = || concat(vec![col("trace_id"), col("span_id")]);

@@ -13,7 +13,8 @@ use crate::catalog::{Catalog, SegmentRow, TraceRow};
 use crate::hot::add_state;
 use crate::segment::{self, Segment, Segments, scan};
 use crate::shared::SUSPECT;
-use crate::{faults, read, rows};
+use crate::steps::Watch;
+use crate::{faults, read, rows, wal};
 
 /// Databases up to this size are checked at every start.
 const SMALL: u64 = 64 << 20;
@@ -44,6 +45,26 @@ pub(crate) fn is_needed(dir: &Path, database: &Path) -> bool {
     (1..=SMALL).contains(&size) && !is_sound(database)
 }
 
+/// Keeps a copy of SQLite's log if it is damaged; what lies behind the damage is lost.
+pub(crate) fn keep_damaged_log(database: &Path, stamp: &str) -> Result<Option<Problem>> {
+    let log = database.with_extension("db-wal");
+    let Some(damage) = wal::damage(&log) else { return Ok(None) };
+    let aside = database.with_extension(format!("db-wal.corrupt-{stamp}"));
+    std::fs::copy(&log, &aside).map_err(faults::io("copying", &log))?;
+    tracing::error!(at = damage.at, commits = damage.commits, aside = %aside.display(), "the log is damaged");
+    Ok(Some(Problem {
+        kind: ProblemKind::LogRowLost,
+        text: format!(
+            "the database's log is damaged from byte {} on: {} of its commits or more are lost",
+            damage.at, damage.commits
+        ),
+        file: aside.display().to_string(),
+        rows: None,
+        since: None,
+        until: None,
+    }))
+}
+
 /// Whether there are sealed files: then there was a database.
 fn has_files(dir: &Path) -> bool {
     let entries = std::fs::read_dir(dir.join("segments")).into_iter().flatten().flatten();
@@ -61,7 +82,7 @@ pub(crate) fn is_sound(database: &Path) -> bool {
 }
 
 /// Sets the database aside and makes a new one.
-pub(crate) fn rescue(dir: &Path, database: &Path, stamp: &str) -> Result<()> {
+pub(crate) fn rescue(dir: &Path, database: &Path, stamp: &str, watch: &Watch) -> Result<()> {
     let aside = segment::quarantine(database, stamp)?;
     for suffix in ["-wal", "-shm"] {
         let beside = |path: &Path| {
@@ -76,7 +97,7 @@ pub(crate) fn rescue(dir: &Path, database: &Path, stamp: &str) -> Result<()> {
             _ => drop(std::fs::remove_file(&old)),
         }
     }
-    let mut catalog = Catalog::writer(database)?;
+    let mut catalog = Catalog::writer(database, watch)?;
     let folder = dir.join("segments");
     let taken = catalog.transaction(|catalog| {
         let taken = aside.as_deref().map_or(0, |aside| take_over(aside, catalog.connection()));

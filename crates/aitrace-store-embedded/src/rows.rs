@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::columns::{self, Cells, Column};
+use crate::echo::{self, Contents};
 
 /// A span as one row.
 #[derive(Debug, Clone)]
@@ -82,7 +83,7 @@ pub(crate) const SPANS: &[(&str, Column<SpanRow>)] = &[
     ("feedback", json!(feedback)),
     ("config", json!(config)),
     ("user_properties", json!(user_properties)),
-    ("attributes", text!(row => Some(row.stored.span.attributes.as_str()))),
+    ("attributes", text!(row => Some(packed(&row.stored.span)))),
     ("resource", text!(row => Some(row.stored.span.resource.as_str()))),
     ("scope", text!(row => Some(&*row.stored.span.scope))),
     ("code_file", text!(row => row.stored.span.code.as_ref().map(|code| &*code.file))),
@@ -116,6 +117,18 @@ pub(crate) const LOGS: &[(&str, Column<Arc<LogRecord>>)] = &[
     ("attrs", text!(log => Some(log.attrs.as_str()))),
     ("received", Column::Time(|log| Some(log.received))),
 ];
+
+/// The contents that the attributes of a span may repeat.
+fn contents(span: &Span) -> Contents<'_> {
+    Contents {
+        inputs: span.inputs.as_ref().map(Json::as_str),
+        outputs: span.outputs.as_ref().map(Json::as_str),
+    }
+}
+
+fn packed(span: &Span) -> Cow<'_, str> {
+    echo::pack(span.attributes.as_str(), contents(span))
+}
 
 fn list<T: Serialize>(items: &[T]) -> Option<String> {
     if items.is_empty() {
@@ -189,8 +202,10 @@ fn span(cells: &mut Cells<'_>) -> Option<(Span, Option<Vec<u8>>)> {
         *field = cells.json();
     }
     // These are always there, except where a reader did not ask for them.
-    let mut object = || cells.json().unwrap_or_else(|| Json::from_trusted("{}"));
-    (span.attributes, span.resource) = (object(), object());
+    let object = |text: Option<&str>| Json::from_trusted(text.unwrap_or("{}"));
+    let contents = contents(&span);
+    let attributes = cells.text().map_or(Some("{}".into()), |text| echo::unpack(text, contents))?;
+    (span.attributes, span.resource) = (Json::from_trusted(&*attributes), object(cells.text()));
     span.scope = cells.owned().unwrap_or_default();
     span.code = code(cells);
     (span.events, span.links) = (from_list(cells.text())?, from_list(cells.text())?);

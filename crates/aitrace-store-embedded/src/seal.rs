@@ -15,8 +15,10 @@ use aitrace_store::{Batch, Result, Usage, UsageTree};
 
 use crate::catalog::{SegmentRow, Superseded};
 use crate::hot::{Hot, HotTrace, SealedPart, SealedTrace, Taken, add_state};
+use crate::options::Options;
 use crate::rows::SpanRow;
 use crate::segment::{Written, day_of, sync_folder, write_logs, write_spans};
+use crate::steps::{Step, Watch};
 use crate::{codec, faults, parts};
 
 /// Messages in one row of the log when it is written anew.
@@ -87,7 +89,7 @@ impl Snapshot {
     }
 
     /// Writes the files, whose numbers begin after `last_file`.
-    pub(crate) fn write(self, folder: &Path, last_file: i64, level: i32) -> Result<Sealed> {
+    pub(crate) fn write(self, folder: &Path, last_file: i64, options: &Options) -> Result<Sealed> {
         let mut sealed = Sealed {
             files: Vec::new(),
             traces: Vec::new(),
@@ -107,16 +109,16 @@ impl Snapshot {
         let mut places = Places { folder, next: last_file };
         let mut holders: Vec<(i64, bool, HashSet<TraceId>)> = Vec::new();
         for (day, mut rows) in spans {
-            let written = places.write("spans", day, |path| write_spans(path, &mut rows, level))?;
+            let written = places.write("spans", day, |path| write_spans(path, &mut rows, options))?;
             holders.push((written.id, true, rows.iter().map(|row| row.stored.span.trace_id).collect()));
             sealed.files.push(written);
         }
         for (day, mut rows) in logs {
-            let written = places.write("logs", day, |path| write_logs(path, &mut rows, level))?;
+            let written = places.write("logs", day, |path| write_logs(path, &mut rows, options))?;
             holders.push((written.id, false, rows.iter().filter_map(|log| log.trace_id).collect()));
             sealed.files.push(written);
         }
-        publish(folder, &sealed.files)?;
+        publish(folder, &sealed.files, &options.watch)?;
         for trace in &mut sealed.traces {
             let holding = holders.iter().filter(|(_, _, traces)| traces.contains(&trace.trace_id));
             trace.part.segments.extend(holding.map(|(id, ..)| *id));
@@ -158,12 +160,15 @@ pub(crate) fn part_name(folder: &Path, file: &str) -> std::path::PathBuf {
 }
 
 /// Gives files their names, durably.
-pub(crate) fn publish(folder: &Path, files: &[SegmentRow]) -> Result<()> {
+pub(crate) fn publish(folder: &Path, files: &[SegmentRow], watch: &Watch) -> Result<()> {
     for row in files {
+        watch.at(Step::Rename, folder)?;
         let part = part_name(folder, &row.file);
         std::fs::rename(&part, folder.join(&row.file)).map_err(faults::io("renaming", &part))?;
     }
-    sync_folder(folder)
+    watch.at(Step::SyncFolder, folder)?;
+    sync_folder(folder)?;
+    watch.at(Step::Published, folder)
 }
 
 impl Sealed {

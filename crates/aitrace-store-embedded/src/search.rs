@@ -6,17 +6,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aitrace_model::{SpanId, SpanState, TraceId};
+use aitrace_model::SpanState;
 use aitrace_store::{Hit, Needle, Search, Searched};
 use arrow::array::{Array, AsArray, RecordBatch};
 use parquet::errors::Result;
 use tokio::sync::mpsc;
 
 use crate::read::Damaged;
-use crate::segment::{Dead, Scan, Segment, read_spans, scan};
+use crate::segment::{Dead, Scan, Segment, not_ours, read_spans, scan};
 use crate::shared::Shared;
 use crate::snapshot::Everything;
-use crate::{parts, rows};
+use crate::{echo, parts, rows};
 
 /// Rows that are searched at a time.
 const BATCH: usize = 1024;
@@ -125,7 +125,7 @@ impl Seeker<'_> {
     fn file(&mut self, shared: &Shared, file: &Arc<Segment>, dead: &Dead) -> Result<bool> {
         let columns = if file.spans { SPANS } else { LOGS };
         for batch in scan(&shared.segments, file, columns, BATCH)? {
-            let batch = batch?;
+            let batch = echo::whole(&batch?).ok_or_else(not_ours)?;
             let mut rows = self.candidates(&batch);
             rows.extend(orphaned(&batch));
             for row in rows {
@@ -217,10 +217,4 @@ fn orphaned(batch: &RecordBatch) -> impl Iterator<Item = usize> {
     let flags = batch.column_by_name("orphans").and_then(|column| column.as_boolean_opt()).cloned();
     (0..batch.num_rows())
         .filter(move |row| flags.as_ref().is_some_and(|flags| !flags.is_null(*row) && flags.value(*row)))
-}
-
-/// The identity of a row.
-pub(crate) fn identity(batch: &RecordBatch, row: usize) -> Option<(&str, TraceId, SpanId)> {
-    let text = |name: &str| Some(batch.column_by_name(name)?.as_string_opt::<i32>()?.value(row));
-    Some((text("project")?, text("trace_id")?.parse().ok()?, text("span_id")?.parse().ok()?))
 }

@@ -23,7 +23,7 @@ use crate::faults;
 pub(crate) use blocks::Verified;
 pub(crate) use dead::Dead;
 pub(crate) use merge::merge;
-pub(crate) use reader::{Scan, read_logs, read_spans, scan};
+pub(crate) use reader::{Scan, not_ours, read_logs, read_spans, scan, scan_coded};
 pub(crate) use writer::{Written, day_of, sync_folder, write_logs, write_spans};
 
 /// Footers that are kept; one of 50 000 rows takes some 100 KiB.
@@ -159,6 +159,11 @@ impl Segments {
         });
         let now: BTreeSet<i64> = now.collect();
         now.iter().filter_map(|id| state.live.get(id).cloned()).collect()
+    }
+
+    /// Number of files.
+    pub(crate) fn len(&self) -> usize {
+        self.state.read().live.len()
     }
 
     /// All files with their rows that do not count, at one moment.

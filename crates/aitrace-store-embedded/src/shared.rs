@@ -10,6 +10,7 @@ use crate::catalog::Catalog;
 use crate::hot::{Hot, Moment};
 use crate::options::Options;
 use crate::segment::Segments;
+use crate::steps::Step;
 
 /// Name of the mark that the database was found damaged while it was in use.
 pub(crate) const SUSPECT: &str = "aitrace.db.suspect";
@@ -38,6 +39,16 @@ impl Shared {
         {
             tracing::error!(%error, "the database is damaged, and that cannot be noted");
         }
+    }
+
+    /// Whether the database is marked as damaged.
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.database.with_file_name(SUSPECT).is_file()
+    }
+
+    /// Tells a test; a file that cannot be removed stays until the next start.
+    pub(crate) fn before_unlink(&self) {
+        drop(self.options.watch.at(Step::Unlink, &self.folder));
     }
 
     pub(crate) fn moment(&self) -> Moment {

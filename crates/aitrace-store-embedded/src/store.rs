@@ -24,6 +24,7 @@ use crate::options::Options;
 use crate::read::Damaged;
 use crate::segment::Segments;
 use crate::shared::Shared;
+use crate::steps::Step;
 use crate::writer::{Command, Writer};
 use crate::{codec, document, faults, figures, query, read, rescue, search, sessions, stamp, views};
 
@@ -48,15 +49,18 @@ impl EmbeddedStore {
         std::fs::create_dir_all(&folder).map_err(faults::io("creating", &folder))?;
         let lock = DirectoryLock::take(dir)?;
         let database = dir.join("aitrace.db");
-        let stamp = stamp::now(options.clock.now());
-        if rescue::is_needed(dir, &database) {
-            rescue::rescue(dir, &database, &stamp)?;
+        let (stamp, watch) = (stamp::now(options.clock.now()), &options.watch);
+        watch.at(Step::Open, dir)?;
+        // Before SQLite looks at it: it would end the log at the first bad place.
+        let damage = rescue::keep_damaged_log(&database, &stamp)?;
+        if rescue::is_needed(dir, &database) || damage.is_some() && !rescue::is_sound(&database) {
+            rescue::rescue(dir, &database, &stamp, watch)?;
         }
-        let opened = Catalog::writer(&database).and_then(|catalog| Ok((catalog.segments()?, catalog)));
+        let opened = Catalog::writer(&database, watch).and_then(|catalog| Ok((catalog.segments()?, catalog)));
         let (rows, catalog) = match opened {
             Err(error) if error.kind() == ErrorKind::Corrupt => {
-                rescue::rescue(dir, &database, &stamp)?;
-                let catalog = Catalog::writer(&database)?;
+                rescue::rescue(dir, &database, &stamp, watch)?;
+                let catalog = Catalog::writer(&database, watch)?;
                 (catalog.segments()?, catalog)
             }
             opened => opened?,
@@ -74,6 +78,7 @@ impl EmbeddedStore {
             changes,
         });
         let mut writer = Writer::new(Arc::clone(&shared), catalog, lock)?;
+        damage.map_or(Ok(()), |problem| writer.note(&problem))?;
         writer.check_files(&rows)?;
         writer.replay()?;
         let (sender, receiver) = mpsc::channel(queue);
@@ -106,7 +111,8 @@ impl EmbeddedStore {
         let shared = Arc::clone(&self.shared);
         let done = tokio::task::spawn_blocking(move || {
             let done = read(&shared);
-            if done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Corrupt) {
+            let passed = shared.reader.lock().take_damaged();
+            if passed || done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Corrupt) {
                 shared.suspect();
             }
             done
@@ -290,6 +296,14 @@ impl Upkeep for EmbeddedStore {
                 kind: ProblemKind::WritesFail,
                 text,
                 file: String::new(),
+                rows: None,
+                since: None,
+                until: None,
+            }));
+            problems.extend(shared.is_suspect().then(|| Problem {
+                kind: ProblemKind::DatabaseRebuilt,
+                text: "rows of the database cannot be read: the next start makes it anew".to_owned(),
+                file: shared.database.display().to_string(),
                 rows: None,
                 since: None,
                 until: None,

@@ -1,6 +1,7 @@
 //! The views of SQL: their columns, and those that are made of the catalog.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use aitrace_model::{Timestamp, TraceSummary};
 use aitrace_store::{
@@ -10,12 +11,14 @@ use aitrace_store::{
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema, TimestampNanosecondType, UInt64Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
 use datafusion::prelude::{Expr, col, lit, when};
 
 use crate::columns::{self, Column};
 use crate::rows::{LOGS, SPANS};
 use crate::shared::Shared;
-use crate::{document, faults, read, sessions};
+use crate::{document, echo, faults, read, sessions};
 
 /// Views that are made for a statement that means them.
 pub(crate) const MADE: &[&str] = &["traces", "sessions", "scores", "runs"];
@@ -26,11 +29,27 @@ const INNER: &[&str] = &["parts", "wraps", "orphans", "heartbeats", "status", "f
 /// Columns of `spans`: those of the files, and how a span stands.
 pub(crate) fn span_columns() -> Vec<Expr> {
     let plain = SPANS.iter().map(|(name, _)| *name).filter(|name| !INNER.contains(name));
-    let mut columns: Vec<Expr> = plain.map(|name| col(format!("\"{name}\""))).collect();
+    let mut columns: Vec<Expr> = plain
+        .map(|name| if name == "attributes" { attributes() } else { col(format!("\"{name}\"")) })
+        .collect();
     let status =
         when(col("\"end\"").is_null(), lit("running")).when(col("failed"), lit("error")).otherwise(lit("ok"));
     columns.extend(status.map(|status| status.alias("status")));
     columns
+}
+
+/// Attributes as they were sent: files refer to contents where both say the same.
+fn attributes() -> Expr {
+    let whole = |values: &[ColumnarValue]| {
+        let columns = ColumnarValue::values_to_arrays(values)?;
+        let broken = || DataFusionError::Execution("attributes refer to what is not there".to_owned());
+        let [attributes, inputs, outputs] = columns.as_slice() else { return Err(broken()) };
+        echo::resolve(attributes, inputs, outputs).map(ColumnarValue::Array).ok_or_else(broken)
+    };
+    let text = || DataType::Utf8;
+    let function =
+        create_udf("whole", vec![text(), text(), text()], text(), Volatility::Immutable, Arc::new(whole));
+    function.call(vec![col("attributes"), col("inputs"), col("outputs")]).alias("attributes")
 }
 
 /// Columns of `logs`: those of the files.

@@ -30,6 +30,7 @@ use crate::hot::Prepared;
 use crate::keeper::{Keeper, Made};
 use crate::lock::DirectoryLock;
 use crate::shared::Shared;
+use crate::steps::Step;
 
 /// Bytes of log bodies that one commit takes at most.
 const GROUP_BYTES: usize = 16 << 20;
@@ -113,6 +114,7 @@ impl Writer {
 
     fn replay_until(&mut self, end: i64) -> Result<()> {
         while let Some((next, body)) = self.catalog.log_next(self.applied)?.filter(|(next, _)| *next <= end) {
+            self.shared.options.watch.at(Step::Replay, &self.shared.database)?;
             match codec::decode(&body) {
                 Ok(Entry::Batch(batch)) => {
                     let mut prepared = self.prepare(&std::iter::once(&batch))?;

@@ -98,13 +98,16 @@ const STEPS: &[&str] = &[
         rows INTEGER, since INTEGER, until INTEGER
     ) STRICT;
 ",
+    "
+    -- Files of spans: attributes refer to inputs and outputs where they repeat them; see `echo`.
+",
 ];
 
 /// The version that this program writes.
 pub(crate) const SCHEMA: usize = STEPS.len();
 
 /// Brings the database to the newest version. One that is newer is refused, never touched.
-pub(super) fn migrate(connection: &Connection) -> Result<()> {
+pub(super) fn migrate(connection: &Connection, before: impl Fn() -> Result<()>) -> Result<()> {
     let fail = faults::sqlite("migrating");
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(&fail)?;
     let version = usize::try_from(version).unwrap_or(usize::MAX);
@@ -115,6 +118,7 @@ pub(super) fn migrate(connection: &Connection) -> Result<()> {
         ));
     }
     for (index, step) in STEPS.iter().enumerate().skip(version) {
+        before()?;
         let step = format!("BEGIN IMMEDIATE; {step} PRAGMA user_version = {}; COMMIT;", index + 1);
         connection.execute_batch(&step).map_err(&fail)?;
     }

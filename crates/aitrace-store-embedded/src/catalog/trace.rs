@@ -98,7 +98,7 @@ impl Catalog {
         let mut rows = select.query(values).map_err(&fail)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(&fail)? {
-            found.push(TraceRow::read(row)?);
+            found.extend(self.passed(TraceRow::read(row))?);
         }
         Ok(found)
     }
@@ -110,7 +110,9 @@ impl Catalog {
         let mut select = self.connection.prepare(&sql).map_err(&fail)?;
         let mut rows = select.query([]).map_err(&fail)?;
         while let Some(row) = rows.next().map_err(&fail)? {
-            each(TraceRow::read(row)?);
+            if let Some(row) = self.passed(TraceRow::read(row))? {
+                each(row);
+            }
         }
         Ok(())
     }
@@ -127,7 +129,7 @@ impl Catalog {
         let mut rows = select.query(params_from_iter(values)).map_err(&fail)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(&fail)? {
-            let line = TraceRow::read(row)?;
+            let Some(line) = self.passed(TraceRow::read(row))? else { continue };
             if !skip(&line.project, line.trace_id) {
                 found.push(line.summary(page.now, &page.lost));
                 if found.len() == page.limit {

@@ -13,10 +13,13 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use super::writer::{FileWriter, Written};
 use super::{Dead, Segment, Segments};
 use crate::columns;
+use crate::options::Options;
 use crate::rows::{LOGS, SPANS};
 
 /// Rows of a batch that is read or written.
 const BATCH: usize = 512;
+/// Least zstd level of what is merged.
+const LEVEL: i32 = 3;
 
 /// What became of files that were merged.
 #[derive(Debug)]
@@ -32,7 +35,7 @@ pub(crate) fn merge(
     path: &Path,
     segments: &Segments,
     inputs: &[(Arc<Segment>, Arc<Dead>)],
-    level: i32,
+    options: &Options,
 ) -> Result<Merged> {
     let spans = inputs.first().is_some_and(|(segment, _)| segment.spans);
     let schema = if spans { columns::schema(SPANS) } else { columns::schema(LOGS) };
@@ -44,7 +47,8 @@ pub(crate) fn merge(
         }
     }
     let rows: u64 = inputs.iter().map(|(segment, _)| segment.rows).sum();
-    let mut out = FileWriter::create(path, &schema, rows as usize, level)?;
+    let level = options.compression.max(LEVEL);
+    let mut out = FileWriter::create(path, &schema, rows as usize, level, options.watch.clone())?;
     while damaged.is_empty() {
         match next_batch(&mut sources) {
             Ok(Some(batch)) => out.write(&batch)?,

@@ -1,10 +1,14 @@
 //! Rows out of a file.
 
+use std::sync::Arc;
+
 use aitrace_model::{LogRecord, Span, SpanId, TraceId};
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::datatypes::{DataType, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowPredicateFn, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowFilter,
+    ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder, RowFilter,
 };
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::RowGroupMetaData;
@@ -59,7 +63,32 @@ pub(crate) fn scan(
     builder.with_projection(mask).with_batch_size(rows).build()
 }
 
-fn not_ours() -> ParquetError {
+/// The same with the columns of few texts as dictionaries.
+pub(crate) fn scan_coded(
+    segments: &Segments,
+    segment: &Segment,
+    columns: &[&str],
+    rows: usize,
+) -> Result<ParquetRecordBatchReader> {
+    let (file, footer) = segments.open(segment)?;
+    let coded = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let fields = footer.schema().fields().iter().map(|field| {
+        let field = field.as_ref().clone();
+        if CODED.contains(&field.name().as_str()) { field.with_data_type(coded.clone()) } else { field }
+    });
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let options = ArrowReaderOptions::new().with_schema(schema);
+    let footer = ArrowReaderMetadata::try_new(Arc::clone(footer.metadata()), options)?;
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer);
+    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+    builder.with_projection(mask).with_batch_size(rows).build()
+}
+
+/// Columns of texts that are written with dictionaries and counted by.
+const CODED: &[&str] = &["project", "kind", "name", "model", "provider", "session_id", "user_id"];
+
+/// A cell is not what was written.
+pub(crate) fn not_ours() -> ParquetError {
     ParquetError::General("a cell does not hold what its column promises".to_owned())
 }
 

@@ -17,7 +17,9 @@ use parquet::schema::types::ColumnPath;
 use super::blocks::Summing;
 use crate::columns::{self, Column};
 use crate::faults;
+use crate::options::Options;
 use crate::rows::{LOGS, SPANS, SpanRow};
+use crate::steps::{Step, Watch};
 
 /// Rows that are turned into columns at a time: they fit into the processor's cache.
 const SLICE: usize = 512;
@@ -83,7 +85,7 @@ pub(crate) fn day_of(received: Timestamp) -> i64 {
 }
 
 /// Writes spans, sorted by project, trace, start, to a new file at `path`.
-pub(crate) fn write_spans(path: &Path, rows: &mut [SpanRow], level: i32) -> Result<Written> {
+pub(crate) fn write_spans(path: &Path, rows: &mut [SpanRow], options: &Options) -> Result<Written> {
     rows.sort_unstable_by(|a, b| {
         let key = |row: &SpanRow| {
             let span = &row.stored.span;
@@ -91,20 +93,21 @@ pub(crate) fn write_spans(path: &Path, rows: &mut [SpanRow], level: i32) -> Resu
         };
         a.stored.span.project.cmp(&b.stored.span.project).then_with(|| key(a).cmp(&key(b)))
     });
-    write(path, SPANS, rows, level)
+    write(path, SPANS, rows, options)
 }
 
 /// Writes log records, sorted by project, trace, time.
-pub(crate) fn write_logs(path: &Path, rows: &mut [Arc<LogRecord>], level: i32) -> Result<Written> {
+pub(crate) fn write_logs(path: &Path, rows: &mut [Arc<LogRecord>], options: &Options) -> Result<Written> {
     rows.sort_unstable_by(|a, b| {
         (&a.project, a.trace_id, a.time, &a.id).cmp(&(&b.project, b.trace_id, b.time, &b.id))
     });
-    write(path, LOGS, rows, level)
+    write(path, LOGS, rows, options)
 }
 
-fn write<T>(path: &Path, columns: &[(&str, Column<T>)], rows: &[T], level: i32) -> Result<Written> {
+fn write<T>(path: &Path, columns: &[(&str, Column<T>)], rows: &[T], options: &Options) -> Result<Written> {
     let schema = columns::schema(columns);
-    let mut writer = FileWriter::create(path, &schema, rows.len(), level)?;
+    let mut writer =
+        FileWriter::create(path, &schema, rows.len(), options.compression, options.watch.clone())?;
     for slice in rows.chunks(SLICE) {
         writer.write(&columns::batch(&schema, columns, slice)?)?;
     }
@@ -115,18 +118,25 @@ fn write<T>(path: &Path, columns: &[(&str, Column<T>)], rows: &[T], level: i32) 
 pub(super) struct FileWriter {
     path: PathBuf,
     writer: ArrowWriter<Summing<File>>,
+    watch: Watch,
     rows: u64,
     starts: Option<(i64, i64)>,
 }
 
 impl FileWriter {
     /// A new file for about so many rows.
-    pub(super) fn create(path: &Path, schema: &SchemaRef, rows: usize, level: i32) -> Result<Self> {
+    pub(super) fn create(
+        path: &Path,
+        schema: &SchemaRef,
+        rows: usize,
+        level: i32,
+        watch: Watch,
+    ) -> Result<Self> {
         let file = File::create(path).map_err(faults::io("writing", path))?;
         let properties = properties(schema, rows, level)?;
         let writer = ArrowWriter::try_new(Summing::new(file), Arc::clone(schema), Some(properties));
         let writer = writer.map_err(faults::parquet(path))?;
-        Ok(Self { path: path.to_owned(), writer, rows: 0, starts: None })
+        Ok(Self { path: path.to_owned(), writer, watch, rows: 0, starts: None })
     }
 
     pub(super) fn rows(&self) -> u64 {
@@ -150,6 +160,7 @@ impl FileWriter {
     pub(super) fn finish(self) -> Result<Written> {
         let (file, sums) = self.writer.into_inner().map_err(faults::parquet(&self.path))?.finish();
         let fail = faults::io("writing", &self.path);
+        self.watch.at(Step::Sync, &self.path)?;
         file.sync_all().map_err(&fail)?;
         let time = Timestamp::from_nanos;
         Ok(Written {

@@ -18,10 +18,15 @@ use crate::keeper::{Job, Made};
 use crate::read::{self, Part};
 use crate::retire::{self, Leaving};
 use crate::seal::{Sealed, Snapshot, spills};
-use crate::segment::{Dead, Segment};
+use crate::segment::{Dead, Segment, day_of};
 
 /// Pause before a seal that failed is tried again without being asked for.
 const RETRY: Duration = Duration::from_secs(30);
+
+/// Memory that is less full than this leaves time for a merge before the next seal.
+const CALM: f64 = 0.25;
+/// So many files, and merging waits no longer for such a time.
+const PATIENCE: usize = 400;
 
 /// What is to be done, and who waits for it.
 #[derive(Debug, Default)]
@@ -76,7 +81,10 @@ impl Writer {
         let zeal = match () {
             () if !self.wanted.compactions.is_empty() => Zeal::All,
             () if purge => Zeal::Purge,
-            () if self.wanted.untidy => Zeal::Worth,
+            // While much comes in, a merge would keep the next seal waiting, and that the senders.
+            () if self.wanted.untidy && (self.load() < CALM || self.shared.segments.len() > PATIENCE) => {
+                Zeal::Worth
+            }
             () => return,
         };
         self.start_compaction(zeal);
@@ -125,7 +133,8 @@ impl Writer {
 
     fn start_compaction(&mut self, zeal: Zeal) {
         let last = self.catalog.last_segment();
-        let Some(inputs) = compact::plan(&self.shared.segments, zeal) else {
+        let today = day_of(self.shared.moment().now);
+        let Some(inputs) = compact::plan(&self.shared.segments, zeal, today) else {
             self.wanted.untidy = false;
             if zeal != Zeal::Worth {
                 self.wanted.purge_at = None;
@@ -188,8 +197,8 @@ impl Writer {
     /// Seals what is finished, on this thread.
     pub(super) fn seal_here(&mut self) -> Result<()> {
         let Some(snapshot) = self.snapshot() else { return Ok(()) };
-        let (last, level) = (self.catalog.last_segment()?, self.shared.options.compression);
-        let sealed = snapshot.write(&self.shared.folder, last, level)?;
+        let last = self.catalog.last_segment()?;
+        let sealed = snapshot.write(&self.shared.folder, last, &self.shared.options)?;
         self.commit_seal(sealed)
     }
 
@@ -292,6 +301,7 @@ impl Writer {
             },
             || shared.moving.write(),
         )?;
+        shared.before_unlink();
         let file = compacted.file.map(|row| Segment::new(&shared.folder, &row));
         shared.segments.replace(&old, file, dead);
         drop(moving);
@@ -344,6 +354,7 @@ impl Writer {
             },
             || shared.moving.write(),
         )?;
+        shared.before_unlink();
         let mut hot = shared.hot.write();
         for ((row, _, prior), part) in changed.iter().zip(parts) {
             hot.change(&row.project, row.trace_id, shared.moment(), |trace| trace.set_sealed(part, prior));

@@ -9,6 +9,11 @@ use crate::segment::{self, Segment};
 use crate::{faults, stamp};
 
 impl Writer {
+    /// Notes what was found wrong.
+    pub(crate) fn note(&mut self, problem: &Problem) -> Result<()> {
+        self.catalog.transaction(|catalog| catalog.add_problem(problem))
+    }
+
     /// Sets aside files that are missing or have the wrong length, and removes those nobody registered.
     pub(crate) fn check_files(&mut self, rows: &[SegmentRow]) -> Result<()> {
         seal::remove_strangers(&self.shared.folder, rows)?;
@@ -93,7 +98,7 @@ impl Writer {
         if !self.suspect {
             return Ok(());
         }
-        self.catalog = Catalog::writer(&self.shared.database)?;
+        self.catalog = Catalog::writer(&self.shared.database, &self.shared.options.watch)?;
         self.replay()?;
         // Proves that writing works again.
         self.catalog.transaction(|catalog| catalog.add_total("spans", 0))?;

@@ -1,4 +1,7 @@
 //! Kills a process that writes, again and again, and counts what is left.
+//!
+//! The ledger: what a message holds follows from its number; each writer notes a number in its journal, outside of
+//! the store, once it is acknowledged. After each kill: acknowledged ⊆ stored ⊆ sent, each once, every read agrees.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -6,25 +9,34 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aitrace_model::SpanId;
-use aitrace_store::conformance::{end, log, span_id, start, trace_id};
+use aitrace_model::{SpanId, Timestamp, TraceId};
+use aitrace_store::conformance::{end, log, span_id, start, time, trace_id};
 use aitrace_store::{
-    Batch, PageRequest, ProjectScope, SqlLimits, SqlStore, SqlValue, TelemetryStore, TraceFilter,
+    Batch, PageRequest, ProjectScope, QueryStore, Retention, SqlLimits, SqlStore, SqlValue, StatisticsQuery,
+    Target, TelemetryStore, TraceFilter, Upkeep,
 };
-use aitrace_store_embedded::{EmbeddedStore, HotLimits, Options};
+use aitrace_store_embedded::{EmbeddedStore, HotLimits, Options, Step, Watch};
 
 const MARK: &str = "crash-child";
-const ROUNDS: u64 = 20;
+/// Where the child is told to end itself: at the step of this number.
+const PLAN: &str = "die-at";
+/// Where the child says at which step it ended itself.
+const DIED: &str = "died-at";
 const WRITERS: u64 = 3;
 /// Each batch has so many spans, one of them open.
 const SPANS: u64 = 8;
 /// So many batches of a writer share a trace, so that traces straddle seals.
 const SHARED: u64 = 5;
+/// Numbers of traces that are deleted or retired begin here.
+const DOOMED: u64 = 1 << 40;
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
-fn options() -> Options {
-    Options { hot: HotLimits { rows: 40, ..HotLimits::default() }, ..Options::default() }
+fn options(watch: Watch) -> Options {
+    let hot = HotLimits { rows: 60, open: 30, ..HotLimits::default() };
+    Options { hot, watch, purge: Duration::from_millis(50), ..Options::default() }
 }
 
 /// The batch `number`, derived from nothing else.
@@ -35,28 +47,51 @@ fn batch(number: u64) -> Batch {
     Batch { spans, logs: vec![log("p", Some(trace), &format!("log {number}"), 1)] }
 }
 
-/// The process that is killed: writes batches from where the journal ends, and each number to the
-/// journal of its writer once it is acknowledged.
+/// A trace of a project of its own; an old one was received years ago.
+fn doomed(project: &str, number: u64, old: bool) -> Batch {
+    let mut spans = vec![end(project, DOOMED + number, 1), end(project, DOOMED + number, 2)];
+    let received = if old { Timestamp::from_nanos(1_500_000_000_000_000_000) } else { time(0) };
+    spans.iter_mut().for_each(|span| span.received = received);
+    Batch { spans, logs: Vec::new() }
+}
+
+/// The process that is killed: writes batches from where the journal ends, and each number to the journal of its
+/// writer once it is acknowledged. Beside the writers one task seals, merges, deletes and retires.
 #[test]
-#[ignore = "the child of `killed_writers_lose_nothing`; does nothing elsewhere"]
+#[ignore = "the child of the tests below; does nothing elsewhere"]
 fn child() {
     if !Path::new(MARK).try_exists().expect("looks") {
         return;
     }
+    let plan = std::fs::read_to_string(PLAN).ok().and_then(|text| text.parse::<u64>().ok());
+    let steps = AtomicU64::new(0);
+    let watch = Watch::new(move |step| {
+        if Some(steps.fetch_add(1, Ordering::SeqCst)) == plan {
+            std::fs::write(DIED, format!("{step:?}")).expect("writes");
+            // At once, without anything that a proper end would do.
+            std::process::abort();
+        }
+        Ok(())
+    });
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let store = Arc::new(EmbeddedStore::open("store", options()).expect("opens"));
-        let writers = (0..WRITERS).map(|writer| tokio::spawn(write(Arc::clone(&store), writer)));
-        for writer in writers.collect::<Vec<_>>() {
-            writer.await.expect("writes until it is killed");
+        let store = Arc::new(EmbeddedStore::open("store", options(watch)).expect("opens"));
+        let mut tasks: Vec<_> =
+            (0..WRITERS).map(|writer| tokio::spawn(write(Arc::clone(&store), writer))).collect();
+        tasks.push(tokio::spawn(keep(store)));
+        for task in tasks {
+            task.await.expect("works until it is killed");
         }
     });
 }
 
+fn journal(name: &str) -> (u64, File) {
+    let known = std::fs::read_to_string(name).map_or(0, |text| text.lines().count() as u64);
+    (known, File::options().create(true).append(true).open(name).expect("opens"))
+}
+
 async fn write(store: Arc<EmbeddedStore>, writer: u64) {
-    let name = format!("journal-{writer}");
-    let known = std::fs::read_to_string(&name).map_or(0, |text| text.lines().count() as u64);
-    let mut journal = File::options().create(true).append(true).open(&name).expect("opens");
+    let (known, mut journal) = journal(&format!("journal-{writer}"));
     for number in (known..20_000).map(|number| number * WRITERS + writer) {
         store.append(batch(number)).await.expect("appends");
         if number % 7 == 0 {
@@ -68,50 +103,151 @@ async fn write(store: Arc<EmbeddedStore>, writer: u64) {
     }
 }
 
-#[test]
-fn killed_writers_lose_nothing() {
-    let dir = crate::place();
-    File::create(dir.path().join(MARK)).expect("creates");
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let (mut seed, mut acknowledged) = (0x5EED_u64, 0);
-    for round in 0..ROUNDS {
-        let mut child = Command::new(std::env::current_exe().expect("this test"))
-            .args(["crash::child", "--exact", "--ignored", "--test-threads=1"])
-            .current_dir(dir.path())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("starts");
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        // Some way into the round, wherever the process is then: in a commit, in a seal, in between.
-        let goal = acknowledged + 5 + (seed >> 33) % 20;
-        let reached = (0..30_000).find(|_| {
-            std::thread::sleep(Duration::from_millis(1));
-            journalled(dir.path()) >= goal
-        });
-        assert!(reached.is_some(), "round {round}: the writer does not get on");
-        child.kill().expect("kills");
-        child.wait().expect("is gone");
-        acknowledged = runtime.block_on(check(dir.path(), round));
+async fn keep(store: Arc<EmbeddedStore>) {
+    let (known, mut journal) = journal("journal-deleted");
+    for number in known..20_000 {
+        store.append(doomed("deleted", number, false)).await.expect("appends");
+        store.append(doomed("retired", number, true)).await.expect("appends");
+        if number % 2 == 0 {
+            store.seal().await.expect("seals");
+        }
+        let target = Target::Trace { project: "deleted".into(), trace_id: trace_id(DOOMED + number) };
+        store.delete(target).await.expect("deletes");
+        journal.write_all(format!("{number}\n").as_bytes()).expect("writes");
+        if number % 3 == 0 {
+            store.compact().await.expect("merges");
+        }
+        if number % 4 == 1 {
+            store.retain(Retention { max_age: Some(YEAR), max_size: None }).await.expect("retires");
+        }
     }
 }
 
-/// Lines in all journals.
+/// How one round ends.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// By a signal, once so many more batches are acknowledged.
+    Signal(u64),
+    /// By its own hand at this step.
+    Step(u64),
+}
+
+struct Ledger {
+    dir: tempfile::TempDir,
+    runtime: tokio::runtime::Runtime,
+    acknowledged: u64,
+    rounds: u64,
+    steps: BTreeMap<String, u64>,
+}
+
+impl Ledger {
+    fn new() -> Self {
+        let dir = crate::place();
+        File::create(dir.path().join(MARK)).expect("creates");
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        Self { dir, runtime, acknowledged: 0, rounds: 0, steps: BTreeMap::new() }
+    }
+
+    fn round(&mut self, end: End) {
+        let (dir, round) = (self.dir.path(), self.rounds);
+        let plan = if let End::Step(step) = end { step.to_string() } else { String::new() };
+        std::fs::write(dir.join(PLAN), plan).expect("writes");
+        drop(std::fs::remove_file(dir.join(DIED)));
+        let mut child = Command::new(std::env::current_exe().expect("this test"))
+            .args(["crash::child", "--exact", "--ignored", "--test-threads=1"])
+            .current_dir(dir)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("starts");
+        let ended = (0..60_000).find(|_| {
+            std::thread::sleep(Duration::from_millis(1));
+            match end {
+                // Some way into the round, wherever the process is then: in a commit, in a seal, in between.
+                End::Signal(more) => journalled(dir) >= self.acknowledged + more,
+                End::Step(_) => child.try_wait().expect("waits").is_some(),
+            }
+        });
+        assert!(ended.is_some(), "round {round}, {end:?}: the process does not get on");
+        drop(child.kill());
+        let status = child.wait().expect("is gone");
+        assert!(!status.success() && status.code().is_none(), "round {round}, {end:?}: {status}");
+        if let Ok(step) = std::fs::read_to_string(dir.join(DIED)) {
+            *self.steps.entry(step).or_default() += 1;
+        }
+        self.acknowledged = self.runtime.block_on(check(dir, round));
+        self.rounds += 1;
+    }
+}
+
+/// Numbers that look random.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}
+
+/// Half of the rounds by signals, half at steps on disk: while opening, committing, sealing, merging, retiring.
+fn kill(rounds: u64, seed: u64) -> Ledger {
+    let (mut ledger, mut numbers) = (Ledger::new(), Numbers(seed));
+    for round in 0..rounds {
+        let end = match round % 4 {
+            0 | 2 => End::Signal(5 + numbers.below(20)),
+            // The first steps of a process are those of opening.
+            1 => End::Step(numbers.below(60)),
+            _ => End::Step(20 + numbers.below(400)),
+        };
+        ledger.round(end);
+    }
+    ledger
+}
+
+#[test]
+fn killed_writers_lose_nothing() {
+    let ledger = kill(12, 0x5EED);
+    assert!(ledger.steps.len() >= 2, "{:?}", ledger.steps);
+}
+
+/// The long form: `cargo xtask soak`.
+#[test]
+#[ignore = "takes minutes: `cargo xtask soak`"]
+#[expect(clippy::print_stderr, reason = "says its figures")]
+fn soak() {
+    for seed in 1..=2 {
+        let ledger = kill(100, seed);
+        eprintln!(
+            "100 kills, {} batches acknowledged, none lost; at steps {:?}",
+            ledger.acknowledged, ledger.steps
+        );
+        for step in Step::ALL.iter().filter(|step| **step != Step::Migrate) {
+            assert!(ledger.steps.contains_key(&format!("{step:?}")), "no kill at {step:?}");
+        }
+    }
+}
+
+/// Lines in all journals of writers.
 fn journalled(dir: &Path) -> u64 {
     let read = |writer| std::fs::read_to_string(dir.join(format!("journal-{writer}"))).unwrap_or_default();
     (0..WRITERS).map(|writer| read(writer).matches('\n').count() as u64).sum()
 }
 
-/// Acknowledged ⊆ stored ⊆ sent, each once, by every way of reading. Returns how many were acknowledged.
+/// The numbers in a journal. The last line may be cut.
+fn numbers(dir: &Path, name: &str) -> Vec<u64> {
+    let journal = std::fs::read_to_string(dir.join(format!("journal-{name}"))).unwrap_or_default();
+    let whole = journal.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    whole.lines().map(|line| line.parse().expect("a number")).collect()
+}
+
+/// Returns how many batches were acknowledged.
 async fn check(dir: &Path, round: u64) -> u64 {
-    let store = EmbeddedStore::open(dir.join("store"), options()).expect("opens after a kill");
-    let seen = everything(&store).await;
+    let store =
+        EmbeddedStore::open(dir.join("store"), options(Watch::default())).expect("opens after a kill");
+    let (seen, ended) = everything(&store).await;
     let mut acknowledged = 0;
     for writer in 0..WRITERS {
-        let journal = std::fs::read_to_string(dir.join(format!("journal-{writer}"))).unwrap_or_default();
-        // The last line may be cut.
-        let whole = journal.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        let numbers = whole.lines().map(|line| line.parse::<u64>().expect("a number"));
-        for number in numbers {
+        for number in numbers(dir, &writer.to_string()) {
             acknowledged += 1;
             for index in 0..SPANS {
                 let id = span_id(number * SPANS + index);
@@ -122,40 +258,60 @@ async fn check(dir: &Path, round: u64) -> u64 {
     let batches = seen.len() as u64 / SPANS;
     assert_eq!(seen.len() as u64 % SPANS, 0, "round {round}: a batch is stored whole or not at all");
     assert!(batches <= acknowledged + WRITERS * (round + 1), "round {round}: {batches} of {acknowledged}");
+    let scope = ProjectScope::One("p".into());
     let sql = "SELECT count(*) AS n, count(DISTINCT span_id) AS d FROM spans";
-    let counted = store.sql(&ProjectScope::All, sql, &SqlLimits::default()).await.expect("counts");
+    let counted = store.sql(&scope, sql, &SqlLimits::default()).await.expect("counts");
     let number = SqlValue::Int(seen.len() as i64);
     assert_eq!(counted.rows, [[number.clone(), number]], "round {round}");
+    let mut query = StatisticsQuery::new(time(-1), time(1 << 30));
+    query.scope = scope;
+    let rows = store.statistics(&query).await.expect("counts").rows;
+    assert_eq!(rows.iter().map(|row| row.count).sum::<u64>(), ended, "round {round}: statistics");
+    for number in numbers(dir, "deleted") {
+        let scope = ProjectScope::One("deleted".into());
+        let gone = store.trace(&scope, trace_id(DOOMED + number)).await.expect("reads");
+        assert!(gone.is_none(), "round {round}: {number} was deleted");
+    }
+    let health = store.health().await.expect("reads");
+    assert!(health.is_good(), "round {round}: {health:?}");
     acknowledged
 }
 
-async fn everything(store: &EmbeddedStore) -> BTreeSet<SpanId> {
-    let (mut seen, mut traces) = (BTreeSet::new(), BTreeMap::new());
+/// Ids of all spans that are to stay, and how many of them have ended.
+async fn everything(store: &EmbeddedStore) -> (BTreeSet<SpanId>, u64) {
+    let mut traces: BTreeMap<(String, TraceId), u64> = BTreeMap::new();
     let mut page = PageRequest { limit: 100, cursor: None };
     loop {
         let listed = store.list_traces(&TraceFilter::default(), &page).await.expect("lists");
         for line in listed.traces {
-            assert!(traces.insert(line.trace_id, line.spans).is_none(), "{} is listed twice", line.trace_id);
+            let known = traces.insert((line.project, line.trace_id), line.spans);
+            assert!(known.is_none(), "{} is listed twice", line.trace_id);
         }
         page.cursor = listed.next;
         if page.cursor.is_none() {
             break;
         }
     }
-    for (id, spans) in traces {
-        let trace = store.trace(&ProjectScope::All, id).await.expect("reads").expect("is there");
+    let (mut seen, mut ended) = (BTreeSet::new(), 0);
+    for ((project, id), spans) in traces {
+        let scope = ProjectScope::One(project.clone());
+        let trace = store.trace(&scope, id).await.expect("reads").expect("is there");
         assert_eq!(trace.spans.len() as u64, spans, "list and trace agree on {id}");
+        if project != "p" {
+            assert_eq!(spans, 2, "a batch is stored whole or not at all");
+            continue;
+        }
         assert_eq!(trace.logs.len() as u64 * SPANS, spans);
         for stored in trace.spans {
-            assert_eq!(stored.span.trace_id, id);
-            let expected = match stored.span.end {
-                Some(_) => end("p", 0, 0).outputs.is_some(),
-                None => start("p", 0, 0).outputs.is_some(),
-            };
-            assert_eq!(stored.span.outputs.is_some(), expected);
-            assert!(seen.insert(stored.span.span_id), "a span is stored twice");
+            let span = stored.span;
+            let number = u64::from_be_bytes(span.span_id.to_bytes()) - 1;
+            let trace = (u128::from_be_bytes(id.to_bytes()) >> 64) as u64;
+            let sent = if span.end.is_some() { end("p", trace, number) } else { start("p", trace, number) };
+            assert_eq!(span, sent, "as it was sent");
+            ended += u64::from(span.end.is_some());
+            assert!(seen.insert(span.span_id), "a span is stored twice");
         }
     }
     assert!(store.trace(&ProjectScope::All, trace_id(u64::MAX >> 8)).await.expect("reads").is_none());
-    seen
+    (seen, ended)
 }

@@ -3,7 +3,11 @@
 mod crash;
 mod damage;
 mod directory;
+mod faults;
+mod poison;
+mod schema;
 mod sql;
+mod sweep;
 mod upkeep;
 
 use std::sync::Arc;

@@ -33,6 +33,10 @@ pub(crate) enum Command {
     Trace(Trace),
     /// Show spans and log records as they come
     Tail(Tail),
+    /// Say who may use a server
+    Keys(Keys),
+    /// Write or show the configuration
+    Config(Config),
 }
 
 /// Where the server is.
@@ -70,20 +74,35 @@ pub(crate) struct Compat {
 
 #[derive(Debug, Arguments)]
 pub(crate) struct Serve {
-    /// Address to listen on; only addresses of this machine
-    #[arg(long, default_value = "127.0.0.1")]
-    pub(crate) host: String,
-    /// Port to listen on; 0 takes any free one
-    #[arg(long, default_value_t = 8000)]
-    pub(crate) port: u16,
+    /// Address to listen on; one that other machines reach needs a key, see `aitrace keys` [default: 127.0.0.1]
+    #[arg(long)]
+    pub(crate) host: Option<String>,
+    /// Port to listen on; 0 takes any free one [default: 8000]
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
     /// Further port that takes data, OTLP over gRPC above all; 0 is none [default: 4317, none with --port 0]
     #[arg(long, value_name = "PORT")]
     pub(crate) grpc_port: Option<u16>,
     /// Further port that takes data, OTLP over HTTP above all; 0 is none [default: 4318, none with --port 0]
     #[arg(long, value_name = "PORT")]
     pub(crate) otlp_http_port: Option<u16>,
+    /// Further name under which browsers reach the server, with its port, like box.example:8000
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) allow_host: Vec<String>,
     #[command(flatten)]
     pub(crate) data: Data,
+    /// Keep data for this long, cut by days, like 30d [default: for ever]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) max_age: Option<String>,
+    /// Keep this much data, like 50GB; what came first goes first [default: without bound]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_size: Option<String>,
+    /// How the log is written to stderr: text or json; what is logged says AITRACE_LOG [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
+    /// Configuration file, TOML or YAML [default: ~/.config/aitrace/config.toml or .yaml]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) compat: Compat,
     /// Print the address as a JSON object
@@ -216,6 +235,113 @@ pub(crate) struct Tail {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) compat: Compat,
+}
+
+/// Where data is kept, and nothing else about it.
+#[derive(Debug, Arguments)]
+pub(crate) struct DataDir {
+    /// Folder of the data [env: AITRACE_DATA_DIR] [default: the platform's data folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct Keys {
+    #[command(subcommand)]
+    pub(crate) command: KeysCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key of a project; from the first one on a server demands one
+    Create(CreateKey),
+    /// List keys, newest first
+    List(ListKeys),
+    /// Make a key void, within a second
+    Revoke(RevokeKey),
+    /// Print a link, good once, that opens the viewer of the running server
+    Login(LoginLink),
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct CreateKey {
+    /// Project that the key opens; what it brings goes there
+    #[arg(long)]
+    pub(crate) project: String,
+    /// What it allows, can be given several times [default: ingest and read]
+    #[arg(long, value_parser = ["ingest", "read", "admin"])]
+    pub(crate) scope: Vec<String>,
+    /// A name for people
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+    /// Print {id, key, project, scopes}
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct ListKeys {
+    /// Only this project
+    #[arg(long)]
+    pub(crate) project: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+    /// Print the API's JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct RevokeKey {
+    /// Its id
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+    /// Print the key's line as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct LoginLink {
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+    /// Print {url}
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct Config {
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Write a configuration file that says nothing yet; one that exists stays as it is
+    Init(InitConfig),
+    /// Show each setting and where it comes from
+    Show(ShowConfig),
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct InitConfig {
+    /// Write YAML instead of TOML
+    #[arg(long)]
+    pub(crate) yaml: bool,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct ShowConfig {
+    /// Configuration file, TOML or YAML [default: ~/.config/aitrace/config.toml or .yaml]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print {settings: [{key, value, origin}]}
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[cfg(test)]

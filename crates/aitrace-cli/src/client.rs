@@ -7,8 +7,9 @@ use anyhow::Result;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use ureq::http::{Response, StatusCode};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, RequestBuilder};
 
+use crate::env;
 use crate::failure::Failure;
 use crate::settings::ServerUrl;
 use crate::sse::Events;
@@ -22,10 +23,18 @@ const ATTEMPTS: u32 = 8;
 const LONGEST_PAUSE: u64 = 30;
 
 /// A client of one server.
-#[derive(Debug)]
 pub(crate) struct Client {
     agent: Agent,
     base: ServerUrl,
+    /// What `Authorization` says.
+    bearer: Option<String>,
+}
+
+impl std::fmt::Debug for Client {
+    /// Without the key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("base", &self.base).finish_non_exhaustive()
+    }
 }
 
 /// What the server did with a batch of trace records.
@@ -68,8 +77,18 @@ struct ErrorText {
 }
 
 impl Client {
-    /// A client of the server at `base`.
+    /// A client of the server at `base`, with the key of `AITRACE_API_KEY` or of the configuration file, if any.
     pub(crate) fn new(base: ServerUrl) -> Self {
+        let key = env::text("AITRACE_API_KEY").or_else(|| aitrace::config::current().text("api-key"));
+        Self::build(base, key.as_deref())
+    }
+
+    /// The same with this key.
+    pub(crate) fn with_key(base: ServerUrl, key: String) -> Self {
+        Self::build(base, Some(&key))
+    }
+
+    fn build(base: ServerUrl, key: Option<&str>) -> Self {
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -80,7 +99,8 @@ impl Client {
             // A proxy elsewhere cannot reach this machine.
             config = config.proxy(None);
         }
-        Self { agent: config.build().new_agent(), base }
+        let bearer = key.map(|key| format!("Bearer {}", key.trim()));
+        Self { agent: config.build().new_agent(), base, bearer }
     }
 
     /// Whether an aitrace server answers. An error where something else does.
@@ -103,7 +123,8 @@ impl Client {
     /// The body of a GET, as a stream.
     pub(crate) fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<impl Read + use<>> {
         let url = self.url(path);
-        let response = self.agent.get(&url).query_pairs(query.iter().copied()).call();
+        let request = self.agent.get(&url).query_pairs(query.iter().copied());
+        let response = self.authorised(request).call();
         let response = self.good(response)?;
         Ok(response.into_body().into_with_config().limit(u64::MAX).reader())
     }
@@ -113,6 +134,31 @@ impl Client {
         let mut text = String::new();
         self.get(path, query)?.read_to_string(&mut text).map_err(|error| self.broken_off(&error))?;
         serde_json::from_str(&text).map_err(|error| self.strange(&error))
+    }
+
+    /// The JSON that answers a POST of JSON.
+    pub(crate) fn post_json<T: DeserializeOwned>(&self, path: &str, body: &serde_json::Value) -> Result<T> {
+        let request = self.agent.post(self.url(path)).header("content-type", "application/json");
+        self.read_json(self.authorised(request).send(body.to_string()))
+    }
+
+    /// The JSON that answers a DELETE.
+    pub(crate) fn delete_json<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.read_json(self.authorised(self.agent.delete(self.url(path))).call())
+    }
+
+    fn read_json<T: DeserializeOwned>(&self, response: Result<Response<Body>, ureq::Error>) -> Result<T> {
+        let mut response = self.good(response)?;
+        let text = response.body_mut().with_config().limit(64 << 20).read_to_string();
+        let text = text.map_err(|error| self.unreachable(error))?;
+        serde_json::from_str(&text).map_err(|error| self.strange(&error))
+    }
+
+    fn authorised<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.bearer {
+            Some(bearer) => request.header("authorization", bearer),
+            None => request,
+        }
     }
 
     /// The live stream.
@@ -127,7 +173,7 @@ impl Client {
         let mut attempt = 1;
         loop {
             let request = self.agent.post(&url).header("content-type", "application/x-ndjson");
-            let response = request.send(lines).map_err(|error| self.unreachable(error))?;
+            let response = self.authorised(request).send(lines).map_err(|error| self.unreachable(error))?;
             match response.status() {
                 StatusCode::OK | StatusCode::BAD_REQUEST => return self.read_ingested(response),
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE if attempt < ATTEMPTS => {

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::fs;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use aitrace_model::LostRules;
-use aitrace_server::{Server, ServerError, ServerOptions, Stores};
+use aitrace_server::{Server, ServerError, ServerOptions, Stores, SystemRandom};
 use aitrace_store::{ErrorKind, StoreError, TelemetryStore as _};
 use aitrace_store_embedded::{EmbeddedStore, Options};
 use anyhow::{Context as _, Result};
@@ -15,10 +16,14 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::args;
+use crate::beacon::Beacon;
 use crate::client::Client;
+use crate::disk::DiskOf;
 use crate::failure::Failure;
 use crate::output;
-use crate::settings::{self, ServerUrl, Serving};
+use crate::secret;
+use crate::serving::{self, Serving};
+use crate::settings::ServerUrl;
 
 /// Threads for blocking work (the store's reads and writes); idle ones end.
 const BLOCKING_THREADS: usize = 16;
@@ -31,6 +36,7 @@ pub(crate) struct Local {
     url: ServerUrl,
     stop: oneshot::Sender<()>,
     served: JoinHandle<()>,
+    _beacon: Beacon,
 }
 
 impl Local {
@@ -42,18 +48,35 @@ impl Local {
         let silent_ns = i64::try_from(serving.lost_after.as_nanos()).unwrap_or(i64::MAX);
         let options = Options { lost: LostRules { silent_ns, ..LostRules::default() }, ..Options::default() };
         let store = Arc::new(EmbeddedStore::open(dir, options).map_err(|error| not_opened(&error))?);
-        let options = ServerOptions { prices: serving.prices.clone(), ..ServerOptions::default() };
+        let options = ServerOptions {
+            prices: serving.prices.clone(),
+            hosts: serving.hosts.clone(),
+            retention: serving.retention,
+            pepper: secret::pepper(dir, &SystemRandom)?,
+            disk: Some(Arc::new(DiskOf(dir.clone()))),
+            ..ServerOptions::default()
+        };
         let mut server = Server::builder().stores(Stores::with_sql(store.clone())).options(options);
         for (address, demanded) in &serving.ingest {
             server = server.ingest(*address, *demanded);
         }
         let bound = runtime.block_on(server.bind(serving.address)).map_err(not_bound)?;
-        let url = ServerUrl::parse(&format!("http://{}", bound.local_addr()))?;
+        let mut reached = bound.local_addr();
+        if reached.ip().is_unspecified() {
+            // All addresses are listened on; this machine uses its own.
+            reached.set_ip(if reached.is_ipv4() {
+                Ipv4Addr::LOCALHOST.into()
+            } else {
+                Ipv6Addr::LOCALHOST.into()
+            });
+        }
+        let url = ServerUrl::parse(&format!("http://{reached}"))?;
+        let beacon = Beacon::light(dir, &url)?;
         let (stop, stopped) = oneshot::channel::<()>();
         let served = runtime.spawn(bound.serve(async {
             drop(stopped.await);
         }));
-        Ok(Self { runtime, store, url, stop, served })
+        Ok(Self { runtime, store, url, stop, served, _beacon: beacon })
     }
 
     /// Where it answers.
@@ -107,7 +130,7 @@ fn runtime() -> Result<Runtime> {
         .context("cannot start the threads of the server")
 }
 
-fn not_opened(error: &StoreError) -> anyhow::Error {
+pub(crate) fn not_opened(error: &StoreError) -> anyhow::Error {
     let hint = match error.kind() {
         ErrorKind::Conflict => "stop the server that uses it, or name another folder with --data-dir",
         _ => "name another folder with --data-dir or AITRACE_DATA_DIR",
@@ -147,7 +170,7 @@ impl Hub {
             let hint = "start it there, or name another one with --server or AITRACE_SERVER_URL";
             return Err(Failure::new(format!("no server answers at {}", url.as_str()), hint).into());
         };
-        let serving = settings::serving_at(address, data)?;
+        let serving = serving::serving_at(address, data)?;
         let local = Local::start(&serving)?;
         output::note(&format!("serving at {} from {}", local.url().as_str(), serving.data_dir.display()));
         Ok(Self::Own(Box::new(local)))

@@ -6,14 +6,20 @@
 
 mod api;
 mod args;
+mod beacon;
 mod client;
 mod commands;
 mod configuration;
+mod disk;
 mod env;
 mod failure;
 mod local;
+mod logging;
 mod output;
+mod secret;
+mod serving;
 mod settings;
+mod sources;
 mod sse;
 mod text;
 

@@ -1,12 +1,9 @@
-//! What was typed and what the environment says, resolved: flags, then `AITRACE_*`, then defaults.
+//! What was typed and what the environment says of servers, times and formats.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use aitrace_model::{Clock, Timestamp};
-use aitrace_price::Table;
 use anyhow::Result;
 
 use crate::args;
@@ -15,25 +12,6 @@ use crate::failure::Failure;
 
 /// Where a server is looked for unless something else is said.
 const DEFAULT_SERVER: &str = "http://localhost:8000";
-/// Where OTLP's clients send to by default, over gRPC and over HTTP.
-const GRPC_PORT: u16 = 4317;
-const OTLP_HTTP_PORT: u16 = 4318;
-const LOST_AFTER: Duration = Duration::from_mins(15);
-
-/// How to serve.
-#[derive(Debug, Clone)]
-pub(crate) struct Serving {
-    /// Address to listen on.
-    pub(crate) address: SocketAddr,
-    /// Further addresses that only take data, and whether it is an error when one is in use.
-    pub(crate) ingest: Vec<(SocketAddr, bool)>,
-    /// Folder of the data.
-    pub(crate) data_dir: PathBuf,
-    /// Silence after which a span without heartbeats is lost.
-    pub(crate) lost_after: Duration,
-    /// What model calls cost.
-    pub(crate) prices: Arc<Table>,
-}
 
 /// Where a server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,63 +68,23 @@ impl ServerUrl {
     }
 }
 
-/// How `serve` serves.
-pub(crate) fn serving(args: &args::Serve) -> Result<Serving> {
-    let unknown = || Failure::new(format!("{:?} is no address of this machine", args.host), "use 127.0.0.1");
-    let host = args.host.trim_start_matches('[').trim_end_matches(']');
-    let addresses: Vec<SocketAddr> = (host, args.port).to_socket_addrs().map_err(|_| unknown())?.collect();
-    // `localhost` may be both; clients try the older one everywhere.
-    let address =
-        addresses.iter().find(|address| address.is_ipv4()).or(addresses.first()).ok_or_else(unknown)?;
-    let ports = [(args.grpc_port, GRPC_PORT), (args.otlp_http_port, OTLP_HTTP_PORT)];
-    Ok(Serving { ingest: ingest_addresses(*address, ports), ..serving_at(*address, &args.data)? })
-}
-
-/// The addresses of ports that only take data. A port that was named is demanded; OTLP's own are taken where they
-/// are free, and not by a server that asks for any free port: there may be many of those.
-fn ingest_addresses(main: SocketAddr, ports: [(Option<u16>, u16); 2]) -> Vec<(SocketAddr, bool)> {
-    let mut addresses: Vec<(SocketAddr, bool)> = Vec::new();
-    for (named, usual) in ports {
-        let port = named.unwrap_or(if main.port() == 0 { 0 } else { usual });
-        let address = SocketAddr::new(main.ip(), port);
-        if port != 0 && port != main.port() && addresses.iter().all(|(other, _)| *other != address) {
-            addresses.push((address, named.is_some()));
-        }
-    }
-    addresses
-}
-
-/// The same for a server inside another command.
-pub(crate) fn serving_at(address: SocketAddr, data: &args::Data) -> Result<Serving> {
-    let named = data.data_dir.clone().or_else(|| env::variable("AITRACE_DATA_DIR").map(PathBuf::from));
-    let Some(data_dir) = named.or_else(env::platform_data_dir) else {
-        let hint = "name one with --data-dir or AITRACE_DATA_DIR";
-        return Err(Failure::new("this platform has no folder for data", hint).into());
+/// A whole number of bytes with a unit: B, kB, MB, GB, TB by thousands, KiB, MiB, GiB, TiB by 1024.
+pub(crate) fn size(text: &str) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let number: u64 = text[..digits].parse().ok()?;
+    let unit = match text[digits..].trim() {
+        "" | "B" => 1,
+        "kB" | "KB" => 1000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "TB" => 1_000_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return None,
     };
-    let lost_after = match &data.lost_after {
-        Some(text) => duration(text).filter(|lost_after| !lost_after.is_zero()).ok_or_else(|| {
-            Failure::new(format!("--lost-after: {text:?} is no duration"), "write it like 90s, 15m or 2h")
-        })?,
-        None => LOST_AFTER,
-    };
-    Ok(Serving { address, ingest: Vec::new(), data_dir, lost_after, prices: prices(data)? })
-}
-
-/// The table of `--prices` or `AITRACE_PRICES`, dated by the file's time, else the built-in one.
-fn prices(data: &args::Data) -> Result<Arc<Table>> {
-    let named = data.prices.clone().or_else(|| env::variable("AITRACE_PRICES").map(PathBuf::from));
-    let Some(path) = named else { return Ok(Table::built_in()) };
-    let shown = path.display();
-    let hint = "give a file like LiteLLM's model_prices_and_context_window.json";
-    let failed = |error: &dyn std::fmt::Display| {
-        Failure::new(format!("cannot read the prices in {shown}: {error}"), hint)
-    };
-    let text = std::fs::read_to_string(&path).map_err(|error| failed(&error))?;
-    let changed = std::fs::metadata(&path).and_then(|meta| meta.modified()).ok();
-    let since = changed.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok()).unwrap_or_default();
-    let date = Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or_default()).to_string();
-    let table = Table::read(&text, date.get(..10).unwrap_or_default()).map_err(|error| failed(&error))?;
-    Ok(Arc::new(table))
+    number.checked_mul(unit)
 }
 
 /// Whether written records carry their timestamp at the top level too.
@@ -180,7 +118,7 @@ pub(crate) fn moment(flag: &str, text: &str, clock: &dyn Clock) -> Result<Timest
 }
 
 /// A whole number with a unit: ms, s, m, h or d.
-fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let number: u64 = text[..digits].parse().ok()?;
     let millis = match &text[digits..] {
@@ -200,30 +138,24 @@ mod tests {
     use aitrace_model::ManualClock;
 
     #[test]
-    fn ports_for_data_are_the_usual_ones_unless_named() {
-        let of = |main: u16, grpc, http| -> Vec<(u16, bool)> {
-            let main = SocketAddr::from(([127, 0, 0, 1], main));
-            let found = ingest_addresses(main, [(grpc, GRPC_PORT), (http, OTLP_HTTP_PORT)]);
-            found.iter().map(|(address, demanded)| (address.port(), *demanded)).collect()
-        };
-        assert_eq!(of(8000, None, None), [(4317, false), (4318, false)]);
-        assert_eq!(of(8000, Some(9), None), [(9, true), (4318, false)]);
-        assert_eq!(of(8000, Some(0), Some(0)), []);
-        assert_eq!(of(8000, Some(9), Some(9)), [(9, true)], "one port takes both");
-        assert_eq!(of(4317, None, Some(0)), [], "the main port takes data already");
-        assert_eq!(of(0, None, None), []);
-        assert_eq!(of(0, Some(9), None), [(9, true)]);
-    }
-
-    #[test]
     fn durations() {
         assert_eq!(duration("90s"), Some(Duration::from_secs(90)));
-        assert_eq!(duration("15m"), Some(LOST_AFTER));
+        assert_eq!(duration("15m"), Some(Duration::from_mins(15)));
         assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
         for wrong in
             ["", "m", "15", "1.5h", "15 m", "-1s", "1y", "999999999999999999999s", "18446744073709551615d"]
         {
             assert_eq!(duration(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size("10GB"), Some(10_000_000_000));
+        assert_eq!(size("512 MiB"), Some(512 << 20));
+        assert_eq!(size("7"), Some(7));
+        for wrong in ["", "GB", "1.5GB", "-1", "1 gb", "1G", "99999999999TB"] {
+            assert_eq!(size(wrong), None, "{wrong}");
         }
     }
 

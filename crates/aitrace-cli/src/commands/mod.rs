@@ -1,9 +1,11 @@
 //! One module for each command.
 
+mod config;
 mod convert;
 mod demo;
 mod html;
 mod import;
+mod keys;
 mod run;
 mod serve;
 mod tail;
@@ -30,5 +32,7 @@ pub(crate) fn dispatch(args: Args) -> Result<ExitCode> {
         Command::Traces(args) => traces::run(&args),
         Command::Trace(args) => trace::run(&args),
         Command::Tail(args) => tail::run(&args),
+        Command::Keys(args) => keys::run(&args),
+        Command::Config(args) => config::run(&args),
     }
 }

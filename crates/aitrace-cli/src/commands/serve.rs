@@ -4,17 +4,17 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use tokio::signal;
-use tracing_subscriber::EnvFilter;
 
 use crate::args;
-use crate::env;
 use crate::local::Local;
+use crate::logging;
 use crate::output;
-use crate::settings;
+use crate::serving;
 
 pub(super) fn run(args: &args::Serve) -> Result<ExitCode> {
-    log_to_stderr();
-    let serving = settings::serving(args)?;
+    let sources = serving::sources(args)?;
+    logging::start(&sources)?;
+    let serving = serving::serving(&sources)?;
     let mut local = Local::start(&serving)?;
     let url = local.url().as_str().to_owned();
     let line = if args.json { serde_json::json!({ "url": url }).to_string() } else { url };
@@ -33,12 +33,6 @@ pub(super) fn run(args: &args::Serve) -> Result<ExitCode> {
         }
         Err(error) => Err(error),
     }
-}
-
-/// The server's own log: warnings, or what `AITRACE_LOG` says in the syntax of `RUST_LOG`.
-fn log_to_stderr() {
-    let filter = EnvFilter::new(env::text("AITRACE_LOG").unwrap_or_else(|| "warn".to_owned()));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
 /// Ctrl-C and, where there is one, SIGTERM.

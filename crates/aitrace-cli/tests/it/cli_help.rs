@@ -5,7 +5,25 @@ use std::path::Path;
 
 use crate::support::Home;
 
-const COMMANDS: &[&str] = &["serve", "run", "demo", "import", "convert", "html", "traces", "trace", "tail"];
+const COMMANDS: &[&str] = &[
+    "serve",
+    "run",
+    "demo",
+    "import",
+    "convert",
+    "html",
+    "traces",
+    "trace",
+    "tail",
+    "keys",
+    "keys create",
+    "keys list",
+    "keys revoke",
+    "keys login",
+    "config",
+    "config init",
+    "config show",
+];
 
 /// All help texts, kept in `help.txt` beside this file.
 #[test]
@@ -13,7 +31,8 @@ fn help_is_as_it_was_reviewed() {
     let home = Home::new();
     let mut all = String::new();
     for command in std::iter::once(None).chain(COMMANDS.iter().map(Some)) {
-        let args: Vec<&str> = command.copied().into_iter().chain(["--help"]).collect();
+        let args: Vec<&str> =
+            command.into_iter().flat_map(|words| words.split(' ')).chain(["--help"]).collect();
         let help = home.aitrace(&args).expect(0);
         assert_eq!(help.stderr, "");
         write!(all, "$ aitrace {}\n{}\n", args.join(" "), help.stdout).unwrap();

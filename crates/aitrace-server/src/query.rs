@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use aitrace_model::{Timestamp, TraceId, TraceStatus};
-use aitrace_store::{Cursor, DocumentCursor, PageRequest, ProjectScope, TraceFilter};
+use aitrace_store::{Cursor, DocumentCursor, Filter, FilterError, PageRequest, ProjectScope, TraceFilter};
 use axum::extract::Query;
 use axum::http::Uri;
 use serde::Deserialize;
@@ -45,7 +45,7 @@ pub(crate) fn list(uri: &Uri) -> Result<(TraceFilter, PageRequest)> {
         scope: scope(params.project),
         session_id: given(params.session_id),
         status: given(params.status).map(|status| word(&status)).transpose()?,
-        query: given(params.q),
+        filter: given(params.q).map(|q| filter(&q)).transpose()?.unwrap_or_default(),
         since: given(params.since).map(|since| time("since", &since)).transpose()?,
         until: given(params.until).map(|until| time("until", &until)).transpose()?,
     };
@@ -135,6 +135,14 @@ fn scope(project: Option<String>) -> ProjectScope {
     given(project).map_or(ProjectScope::All, ProjectScope::One)
 }
 
+/// The filter that a text says.
+fn filter(text: &str) -> Result<Filter> {
+    text.parse().map_err(|error: FilterError| {
+        let hint = error.hint.clone();
+        bad(format!("q: {error}"), hint)
+    })
+}
+
 fn word(text: &str) -> Result<TraceStatus> {
     TraceStatus::from_word(text).ok_or_else(|| {
         let words: Vec<&str> = TraceStatus::ALL.iter().map(|status| status.as_str()).collect();
@@ -180,7 +188,7 @@ mod tests {
         assert_eq!(filter.scope, ProjectScope::One("a b".to_owned()));
         assert_eq!(filter.session_id.as_deref(), Some("s"));
         assert_eq!(filter.status, Some(TraceStatus::Lost));
-        assert_eq!(filter.query.as_deref(), Some("é"));
+        assert_eq!(filter.filter.to_string(), "é");
         assert_eq!(filter.since, Some("2026-01-31T11:00:00Z".parse().unwrap()));
         assert_eq!(filter.until, None);
         assert_eq!(page.limit, 7);

@@ -10,6 +10,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{Float64Type, TimestampNanosecondType, UInt64Type};
 
+use crate::filtering;
 use crate::read::Damaged;
 use crate::segment::{Dead, Segment, not_ours, scan_coded};
 use crate::shared::Shared;
@@ -22,7 +23,8 @@ pub(crate) fn statistics(shared: &Shared, query: &StatisticsQuery) -> Result<(St
     let mut counter = Counter::new(query.clone())?;
     let (all, mut damaged) = (Everything::take(shared, &query.scope), Vec::new());
     for row in &all.spans {
-        if let Some(facts) = Facts::of(&row.stored.span, row.wraps) {
+        let facts = Facts::of(&row.stored.span, row.wraps);
+        if let Some(facts) = facts.filter(|_| query.admits(&row.stored.span)) {
             counter.add(&facts);
         }
     }
@@ -74,7 +76,7 @@ fn count(shared: &Shared, files: &Files<'_>, empty: &Counter) -> (Counter, Damag
 fn columns(query: &StatisticsQuery, dead: &Dead) -> Vec<&'static str> {
     let mut columns =
         vec!["kind", "failed", "start", "duration_ns", "input_tokens", "output_tokens", "cost", "wraps"];
-    columns.extend(query.by.map(column_of).filter(|name| *name != "kind"));
+    columns.extend(query.by.and_then(column_of));
     columns.extend(query.roots.then_some("parent_span_id"));
     if query.scope != ProjectScope::All || !dead.is_empty() {
         columns.push("project");
@@ -87,11 +89,13 @@ fn columns(query: &StatisticsQuery, dead: &Dead) -> Vec<&'static str> {
     columns
 }
 
-fn column_of(by: Dimension) -> &'static str {
+/// The column of texts that groups; how a span ended is no text.
+fn column_of(by: Dimension) -> Option<&'static str> {
     match by {
-        Dimension::Session => "session_id",
-        Dimension::User => "user_id",
-        other => other.as_str(),
+        Dimension::Session => Some("session_id"),
+        Dimension::User => Some("user_id"),
+        Dimension::Status => None,
+        other => Some(other.as_str()),
     }
 }
 
@@ -102,6 +106,8 @@ fn count_file(
     counter: &mut Counter,
 ) -> parquet::errors::Result<()> {
     let query = counter.query().clone();
+    let passes = filtering::rows(shared, file, &query.filter)?;
+    let mut first = 0;
     for batch in scan_coded(&shared.segments, file, &columns(&query, dead), BATCH)? {
         let batch = batch?;
         let cells = Cells::of(&batch).ok_or_else(not_ours)?;
@@ -112,10 +118,16 @@ fn count_file(
         let calls = kinds.map(|kind| kind.is_some_and(|kind| calls.contains(&kind)));
         let within =
             projects.as_ref().map(|words| words.map(|of| of.is_some_and(|of| query.scope.contains(of))));
-        let names =
-            query.by.map(column_of).map(|name| text(name).ok_or_else(not_ours)).transpose()?.transpose()?;
+        let names = query
+            .by
+            .and_then(column_of)
+            .map(|name| text(name).ok_or_else(not_ours))
+            .transpose()?
+            .transpose()?;
+        let by_status = query.by == Some(Dimension::Status);
         let groups = match &names {
             Some(names) => names.map(|name| counter.group(name)),
+            None if by_status => vec![counter.group(Some("ok")), counter.group(Some("error"))],
             None => vec![counter.group(None)],
         };
         let roots = query.roots.then(|| batch.column_by_name("parent_span_id")).flatten();
@@ -123,18 +135,22 @@ fn count_file(
             let kind = kinds.key(row);
             let inside =
                 projects.as_ref().zip(within.as_ref()).is_none_or(|(words, within)| within[words.key(row)]);
-            if !asked[kind] || !inside || roots.is_some_and(|parents| !parents.is_null(row)) {
+            let passed = passes.as_ref().is_none_or(|passes| passes.get(first + row) == Some(&true));
+            if !passed || !asked[kind] || !inside || roots.is_some_and(|parents| !parents.is_null(row)) {
                 continue;
             }
             let Some(duration) = number(cells.duration, row) else { continue };
             if !dead.is_empty() && is_gone(&batch, row, projects.as_ref(), dead) {
                 continue;
             }
-            let group = groups[names.as_ref().map_or(0, |names| names.key(row))];
+            let failed = cells.failed.value(row);
+            let group = names.as_ref().map_or(usize::from(by_status && failed), |names| names.key(row));
+            let group = groups[group];
             let start = Timestamp::from_nanos(cells.start.value(row));
             let usage = (calls[kind] && !cells.wraps(row)).then(|| cells.usage(row));
-            counter.count(group, start, duration, cells.failed.value(row), usage);
+            counter.count(group, start, duration, failed, usage);
         }
+        first += batch.num_rows();
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ mod document;
 mod echo;
 mod faults;
 mod figures;
+mod filtering;
 mod hot;
 mod keeper;
 mod lock;

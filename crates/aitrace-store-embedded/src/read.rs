@@ -149,17 +149,22 @@ fn restore(mut span: Span, packed: Option<&[u8]>, part: Part) -> Option<(Span, S
 }
 
 /// A page of traces.
-pub(crate) fn list(shared: &Shared, filter: &TraceFilter, page: &PageRequest) -> Result<TracePage> {
+pub(crate) fn list(
+    shared: &Shared,
+    filter: &TraceFilter,
+    page: &PageRequest,
+    marks: &dyn Fn(&TraceSummary) -> u64,
+) -> Result<TracePage> {
     let (limit, after, moment) = (page.bounded_limit(), page.cursor.as_ref(), shared.moment());
     let _still = shared.moving.read();
-    let (mut traces, straddling) = hot_page(shared, filter, after, limit + 1, moment);
+    let (mut traces, straddling) = hot_page(shared, filter, after, limit + 1, moment, marks);
     let known: BTreeSet<(TraceId, String)> =
         traces.iter().map(|line| (line.trace_id, line.project.clone())).collect();
     let skip = |project: &str, trace_id: TraceId| {
         let key = (trace_id, project.to_owned());
         straddling.contains(&key) || known.contains(&key)
     };
-    let asked = Page { now: moment.now, lost: moment.lost, filter, after, limit: limit + 1 };
+    let asked = Page { now: moment.now, lost: moment.lost, filter, marks, after, limit: limit + 1 };
     traces.extend(shared.reader.lock().list(&asked, skip)?);
     traces.sort_by(newest_first);
     let more = traces.len() > limit;
@@ -175,6 +180,7 @@ fn hot_page(
     after: Option<&Cursor>,
     limit: usize,
     moment: Moment,
+    marks: &dyn Fn(&TraceSummary) -> u64,
 ) -> (Vec<TraceSummary>, BTreeSet<(TraceId, String)>) {
     let hot = shared.hot.read();
     let (mut lines, mut straddling) = (Vec::new(), BTreeSet::new());
@@ -184,7 +190,7 @@ fn hot_page(
         }
         if lines.len() < limit && filter.scope.contains(&trace.project) {
             let line = trace.summary(moment);
-            if filter.matches(&line) && after.is_none_or(|after| after.precedes(&line)) {
+            if filter.matches(&line, marks(&line)) && after.is_none_or(|after| after.precedes(&line)) {
                 lines.push(TraceSummary::clone(&line));
             }
         }

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use aitrace_model::{
-    CodeLocation, ErrorInfo, EventType, Json, Level, LogRecord, Phase, Span, SpanKind, Status,
+    CodeLocation, ErrorInfo, EventType, Json, Level, LogRecord, Phase, Span, SpanId, SpanKind, Status,
+    TraceId,
 };
 use aitrace_store::StoredSpan;
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray as _, RecordBatch};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -146,6 +147,12 @@ fn from_list<T: DeserializeOwned>(text: Option<&str>) -> Option<Vec<T>> {
 pub(crate) fn spans(batch: &RecordBatch) -> Option<Vec<(Span, Option<Vec<u8>>)>> {
     let batch = &columns::conform(batch, &columns::schema(SPANS)).ok()?;
     (0..batch.num_rows()).map(|row| span(&mut Cells::new(batch, row))).collect()
+}
+
+/// The identity of a row.
+pub(crate) fn identity(batch: &RecordBatch, row: usize) -> Option<(&str, TraceId, SpanId)> {
+    let text = |name: &str| Some(batch.column_by_name(name)?.as_string_opt::<i32>()?.value(row));
+    Some((text("project")?, text("trace_id")?.parse().ok()?, text("span_id")?.parse().ok()?))
 }
 
 /// Log records of a batch with the columns of [`LOGS`].

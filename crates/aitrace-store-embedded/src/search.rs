@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aitrace_model::SpanState;
-use aitrace_store::{Hit, Needle, Search, Searched};
+use aitrace_store::{Finder, Hit, Search, Searched};
 use arrow::array::{Array, AsArray, RecordBatch};
 use parquet::errors::Result;
 use tokio::sync::mpsc;
@@ -16,7 +16,7 @@ use crate::read::Damaged;
 use crate::segment::{Dead, Scan, Segment, not_ours, read_spans, scan};
 use crate::shared::Shared;
 use crate::snapshot::Everything;
-use crate::{echo, parts, rows};
+use crate::{echo, filtering, parts, rows};
 
 /// Rows that are searched at a time.
 const BATCH: usize = 1024;
@@ -68,20 +68,20 @@ const TEXTS: &[&str] = &[
 
 /// Searches everything; blocks. Says how it ended and which files could not be read.
 pub(crate) fn search(shared: &Shared, search: &Search, hits: &mpsc::Sender<Hit>) -> (Searched, Damaged) {
-    let Some(needle) = Needle::new(&search.text) else {
+    let Some(finder) = search.finder() else {
         return (Searched { hits: 0, complete: true }, Vec::new());
     };
     let all = Everything::take(shared, &search.scope);
     let mut seeker =
-        Seeker { search, folded: search.text.to_lowercase(), needle, hits, sent: 0, buffer: Vec::new() };
+        Seeker { search, folded: search.text.to_lowercase(), finder, hits, sent: 0, buffer: Vec::new() };
     let mut damaged = Vec::new();
     for row in &all.spans {
-        if !seeker.send(seeker.needle.span_hit(&row.stored.span)) {
+        if !seeker.send(seeker.finder.span(&row.stored.span)) {
             return (seeker.end(false), damaged);
         }
     }
     for log in &all.logs {
-        if !seeker.send(seeker.needle.log_hit(log)) {
+        if !seeker.send(seeker.finder.log(log)) {
             return (seeker.end(false), damaged);
         }
     }
@@ -101,7 +101,7 @@ pub(crate) fn search(shared: &Shared, search: &Search, hits: &mpsc::Sender<Hit>)
 struct Seeker<'a> {
     search: &'a Search,
     folded: String,
-    needle: Needle,
+    finder: Finder<'a>,
     hits: &'a mpsc::Sender<Hit>,
     sent: usize,
     buffer: Vec<u8>,
@@ -114,7 +114,7 @@ impl Seeker<'_> {
 
     /// Sends a hit that is asked for; whether more are wanted.
     fn send(&mut self, hit: Option<Hit>) -> bool {
-        let Some(hit) = hit.filter(|hit| self.search.covers(&hit.project, hit.time)) else { return true };
+        let Some(hit) = hit else { return true };
         if self.sent == self.search.limit || self.hits.blocking_send(hit).is_err() {
             return false;
         }
@@ -123,10 +123,15 @@ impl Seeker<'_> {
     }
 
     fn file(&mut self, shared: &Shared, file: &Arc<Segment>, dead: &Dead) -> Result<bool> {
-        let columns = if file.spans { SPANS } else { LOGS };
-        for batch in scan(&shared.segments, file, columns, BATCH)? {
+        let mut columns = if file.spans { SPANS.to_vec() } else { LOGS.to_vec() };
+        if file.spans {
+            columns.extend(filtering::columns(&self.search.filter));
+            columns.sort_unstable();
+            columns.dedup();
+        }
+        for batch in scan(&shared.segments, file, &columns, BATCH)? {
             let batch = echo::whole(&batch?).ok_or_else(not_ours)?;
-            let mut rows = self.candidates(&batch);
+            let mut rows = self.candidates(&batch, file.spans);
             rows.extend(orphaned(&batch));
             for row in rows {
                 if !self.row(shared, file, &batch.slice(row, 1), dead)? {
@@ -141,7 +146,12 @@ impl Seeker<'_> {
     }
 
     /// Rows that may hold the text, except as a log record besides a span.
-    fn candidates(&mut self, batch: &RecordBatch) -> BTreeSet<usize> {
+    fn candidates(&mut self, batch: &RecordBatch, spans: bool) -> BTreeSet<usize> {
+        let Some(needle) = self.finder.needle().cloned() else {
+            let mask = if spans { filtering::mask(batch, &self.search.filter) } else { None };
+            let all = (0..batch.num_rows()).filter(|row| mask.as_ref().is_none_or(|mask| mask[*row]));
+            return all.collect();
+        };
         let mut rows = vec![false; batch.num_rows()];
         for name in TEXTS {
             let column = batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
@@ -152,7 +162,7 @@ impl Seeker<'_> {
                 continue;
             }
             for (row, found) in rows.iter_mut().enumerate().filter(|(row, _)| !column.is_null(*row)) {
-                *found = *found || self.needle.in_json(column.value(row)).is_some();
+                *found = *found || needle.in_json(column.value(row)).is_some();
             }
         }
         rows.iter().enumerate().filter(|(_, found)| **found).map(|(row, _)| row).collect()
@@ -180,7 +190,7 @@ impl Seeker<'_> {
         if !file.spans {
             let log = rows::logs(row).and_then(|mut logs| logs.pop());
             let log = log.filter(|log| !dead.has(&log.project, log.trace_id, None));
-            return Ok(log.is_none_or(|log| self.send(self.needle.log_hit(&log))));
+            return Ok(log.is_none_or(|log| self.send(self.finder.log(&log))));
         }
         let Some((span, _)) = rows::spans(row).and_then(|mut spans| spans.pop()) else { return Ok(true) };
         if dead.has(&span.project, Some(span.trace_id), Some(span.span_id)) {
@@ -201,12 +211,12 @@ impl Seeker<'_> {
                 }
             }
         }
-        Ok(self.send(self.needle.span_hit(&span)))
+        Ok(self.send(self.finder.span(&span)))
     }
 
     fn orphans(&mut self, state: &SpanState) -> bool {
         state.orphan_logs().all(|log| {
-            let hit = self.needle.log_hit(log);
+            let hit = self.finder.log(log);
             self.send(hit)
         })
     }

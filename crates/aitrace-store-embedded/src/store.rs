@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use aitrace_model::{SpanId, TraceId};
+use aitrace_model::{SpanId, TraceId, TraceSummary};
 use aitrace_store::{
     Appended, Batch, Change, Deleted, Document, DocumentKind, DocumentPage, DocumentQuery, DocumentStore,
     DocumentWrite, ErrorKind, Health, Hit, PageRequest, Problem, ProblemKind, ProjectScope, QueryStore,
@@ -18,6 +18,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::catalog::Catalog;
+use crate::filtering::Marks;
 use crate::hot::Hot;
 use crate::lock::DirectoryLock;
 use crate::options::Options;
@@ -152,7 +153,12 @@ impl TelemetryStore for EmbeddedStore {
 
     async fn list_traces(&self, filter: &TraceFilter, page: &PageRequest) -> Result<TracePage> {
         let (filter, page) = (filter.clone(), page.clone());
-        self.read(move |shared| read::list(shared, &filter, &page)).await
+        self.read_files(move |shared| {
+            let (marks, damaged) = Marks::take(shared, &filter.scope, &filter.filter, filter.since)?;
+            let of = |line: &TraceSummary| marks.of(&line.project, line.trace_id);
+            Ok((read::list(shared, &filter, &page, &of)?, damaged))
+        })
+        .await
     }
 
     async fn trace(&self, scope: &ProjectScope, trace_id: TraceId) -> Result<Option<Trace>> {

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use aitrace_model::{Timestamp, TraceId, TraceStatus, TraceSummary};
 
 use crate::error::{ErrorKind, StoreError};
+use crate::language::Filter;
 
 /// Which projects a reader may see.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,7 +30,7 @@ impl ProjectScope {
 }
 
 /// Which traces to list. All conditions must hold.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct TraceFilter {
     /// Projects.
     pub scope: ProjectScope,
@@ -37,8 +38,9 @@ pub struct TraceFilter {
     pub session_id: Option<String>,
     /// Exactly this status.
     pub status: Option<TraceStatus>,
-    /// The trace's name or id contains this text, ignoring case.
-    pub query: Option<String>,
+    /// What it fulfils. Texts are looked for in its name and id; a condition on a field that only spans have holds
+    /// if one of its spans fulfils it.
+    pub filter: Filter,
     /// Started at or after.
     pub since: Option<Timestamp>,
     /// Started before.
@@ -46,17 +48,15 @@ pub struct TraceFilter {
 }
 
 impl TraceFilter {
-    /// Whether a trace fulfils all conditions. Stores that filter in their engine must agree.
-    pub fn matches(&self, trace: &TraceSummary) -> bool {
+    /// Whether a trace fulfils all conditions. `marks` says which of [`Filter::span_leaves`] its spans fulfil. Stores
+    /// that filter in their engine must agree.
+    pub fn matches(&self, trace: &TraceSummary, marks: u64) -> bool {
         self.scope.contains(&trace.project)
             && self.session_id.as_ref().is_none_or(|session| trace.session_id.as_ref() == Some(session))
             && self.status.is_none_or(|status| trace.status == status)
             && self.since.is_none_or(|since| trace.start >= since)
             && self.until.is_none_or(|until| trace.start < until)
-            && self.query.as_ref().is_none_or(|query| {
-                let query = query.to_lowercase();
-                trace.name.to_lowercase().contains(&query) || trace.trace_id.to_hex().contains(&query)
-            })
+            && self.filter.holds_of_trace(trace, marks)
     }
 }
 

@@ -11,6 +11,7 @@ mod correction;
 mod document;
 mod error;
 mod filter;
+mod language;
 mod members;
 #[cfg(feature = "conformance")]
 pub mod memory;
@@ -33,13 +34,14 @@ pub use correction::{Correction, correct};
 pub use document::{DocumentStore, Session, SessionPatch};
 pub use error::{ErrorKind, Result, StoreError};
 pub use filter::{Cursor, PageRequest, ProjectScope, TraceFilter, newest_first};
+pub use language::{Field, FieldKind, Filter, FilterError, Has, Needle, Op, Operand, Pattern, Term};
 pub use query::QueryStore;
 pub use record::{
     Datapoint, Dataset, Document, DocumentCursor, DocumentKind, DocumentPage, DocumentQuery, DocumentWrite,
     Key, Record, Run, Score, document_page,
 };
 pub use rollup::{Head, Rollup};
-pub use search::{Hit, Needle, Search, Searched};
+pub use search::{Finder, Hit, Search, Searched, standing};
 pub use session::{
     SessionCursor, SessionFilter, SessionPage, SessionPageRequest, SessionSummary, session_page,
 };

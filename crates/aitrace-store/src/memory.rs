@@ -8,7 +8,7 @@ mod upkeep;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aitrace_model::{Clock, LostRules, TraceId};
+use aitrace_model::{Clock, LostRules, TraceId, TraceSummary};
 use async_trait::async_trait;
 use tokio::sync::broadcast;
 
@@ -69,8 +69,12 @@ impl TelemetryStore for MemoryStore {
 
     async fn list_traces(&self, filter: &TraceFilter, page: &PageRequest) -> Result<TracePage> {
         let now = self.clock.now();
-        let mut traces = self.with(|state| state.summaries(now, &self.lost))?;
-        traces.retain(|trace| filter.matches(trace));
+        let leaves = filter.filter.span_leaves();
+        let mut traces: Vec<TraceSummary> = self.with(|state| {
+            let mut lines = state.summaries(now, &self.lost);
+            lines.retain(|line| filter.matches(line, state.marks(&line.project, line.trace_id, &leaves)));
+            lines
+        })?;
         traces.retain(|trace| page.cursor.as_ref().is_none_or(|cursor| cursor.precedes(trace)));
         traces.sort_by(newest_first);
         let more = traces.len() > page.bounded_limit();

@@ -1,19 +1,19 @@
 //! Search in contents: a substring, ignoring case, in any language.
 
-use aitrace_model::{Json, LogRecord, Span, SpanId, Timestamp, TraceId};
+use aitrace_model::{LogRecord, Span, SpanId, Timestamp, TraceId, TraceStatus};
 
 use crate::filter::ProjectScope;
-
-/// Characters of an excerpt on each side of what was found.
-const AROUND: usize = 60;
+use crate::language::{Filter, Needle, excerpt};
 
 /// What to search for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Search {
     /// Projects.
     pub scope: ProjectScope,
-    /// The text. An empty one finds nothing.
+    /// The text; an empty one stands anywhere. Together with a filter that asks nothing it finds nothing.
     pub text: String,
+    /// What the span or log record fulfils besides. A span that has not ended counts as running, also if it is lost.
+    pub filter: Filter,
     /// Only spans and log records that started at or after.
     pub since: Option<Timestamp>,
     /// Only those that started before.
@@ -25,7 +25,31 @@ pub struct Search {
 impl Search {
     /// A search everywhere for at most 100 hits.
     pub fn new(text: &str) -> Self {
-        Self { scope: ProjectScope::All, text: text.to_owned(), since: None, until: None, limit: 100 }
+        Self {
+            scope: ProjectScope::All,
+            text: text.to_owned(),
+            filter: Filter::default(),
+            since: None,
+            until: None,
+            limit: 100,
+        }
+    }
+
+    /// A search for what fulfils a filter. Its first text, where it must stand in what is found, is what excerpts show.
+    pub fn of(filter: Filter) -> Self {
+        let mut parts = filter.conjuncts().to_vec();
+        let first = parts.iter().position(|part| matches!(part, Filter::Text(_)));
+        let text = match first.map(|first| parts.remove(first)) {
+            Some(Filter::Text(needle)) => needle.text().to_owned(),
+            _ => String::new(),
+        };
+        Self { filter: Filter::all(parts), ..Self::new(&text) }
+    }
+
+    /// What decides; `None` where nothing is searched for.
+    pub fn finder(&self) -> Option<Finder<'_>> {
+        let needle = Needle::new(&self.text);
+        (needle.is_some() || !self.filter.is_everything()).then_some(Finder { search: self, needle })
     }
 
     /// Whether something at this time in this project is searched at all.
@@ -66,68 +90,31 @@ pub struct Searched {
     pub complete: bool,
 }
 
-/// A text to be found in others. Comparison is on lower-case letters; in JSON it sees through escapes.
-#[derive(Debug, Clone)]
-pub struct Needle {
-    folded: String,
-    // Whether JSON may write it with escapes other than \uXXXX.
-    escapable: bool,
+/// Decides what a search finds.
+#[derive(Debug)]
+pub struct Finder<'a> {
+    search: &'a Search,
+    needle: Option<Needle>,
 }
 
-impl Needle {
-    /// `None` of an empty text.
-    pub fn new(text: &str) -> Option<Self> {
-        let folded = text.to_lowercase();
-        let escapable =
-            folded.chars().any(|c| c.is_control() || matches!(c, '"' | '\\' | '/') || !c.is_ascii());
-        (!folded.is_empty()).then_some(Self { folded, escapable })
+impl Finder<'_> {
+    /// The text that must be there, if any.
+    pub fn needle(&self) -> Option<&Needle> {
+        self.needle.as_ref()
     }
 
-    /// Finds it in plain text; the excerpt.
-    pub fn in_text(&self, text: &str) -> Option<String> {
-        let folded = if text.is_ascii() { text.to_ascii_lowercase() } else { text.to_lowercase() };
-        let at = folded.find(&self.folded)?;
-        // Lower case can have another length: the place is then only near.
-        let source = if folded.len() == text.len() { text } else { &folded };
-        Some(excerpt(source, at, self.folded.len()))
-    }
-
-    /// Finds it in JSON text.
-    pub fn in_json(&self, json: &str) -> Option<String> {
-        let escaped = json.as_bytes().contains(&b'\\') && (self.escapable || json.contains("\\u"));
-        self.in_text(json).or_else(|| if escaped { self.in_text(&unescape(json)) } else { None })
-    }
-
-    /// The first field of a span that holds it.
-    pub fn in_span(&self, span: &Span) -> Option<(&'static str, String)> {
-        let json = |name, field: &Option<Json>| Some((name, self.in_json(field.as_ref()?.as_str())?));
-        self.in_text(&span.name)
-            .map(|excerpt| ("name", excerpt))
-            .or_else(|| json("inputs", &span.inputs))
-            .or_else(|| json("outputs", &span.outputs))
-            .or_else(|| {
-                let error = span.error.as_ref()?;
-                let found = self.in_text(&error.message).or_else(|| self.in_text(&error.kind));
-                found.map(|excerpt| ("error", excerpt))
-            })
-            .or_else(|| json("metadata", &span.metadata))
-            .or_else(|| json("metrics", &span.metrics))
-            .or_else(|| json("feedback", &span.feedback))
-            .or_else(|| json("config", &span.config))
-            .or_else(|| json("user_properties", &span.user_properties))
-            .or_else(|| self.in_json(span.attributes.as_str()).map(|excerpt| ("attributes", excerpt)))
-            .or_else(|| {
-                let mut events = span.events.iter();
-                let found = events.find_map(|event| {
-                    self.in_text(&event.name).or_else(|| self.in_json(event.attributes.as_str()))
-                });
-                found.map(|excerpt| ("events", excerpt))
-            })
-    }
-
-    /// The hit that a span is, if it holds the text.
-    pub fn span_hit(&self, span: &Span) -> Option<Hit> {
-        let (field, excerpt) = self.in_span(span)?;
+    /// The hit that a span is, if it is found.
+    pub fn span(&self, span: &Span) -> Option<Hit> {
+        if !self.search.covers(&span.project, span.start) {
+            return None;
+        }
+        let (field, excerpt) = match &self.needle {
+            Some(needle) => needle.in_span(span)?,
+            None => ("name", excerpt(&span.name, 0, 0)),
+        };
+        if !self.search.filter.holds_of_span(span, standing(span)) {
+            return None;
+        }
         Some(Hit {
             project: span.project.clone(),
             trace_id: Some(span.trace_id),
@@ -140,11 +127,18 @@ impl Needle {
         })
     }
 
-    /// The hit that a log record is, if it holds the text.
-    pub fn log_hit(&self, log: &LogRecord) -> Option<Hit> {
-        let event = self.in_text(&log.event).map(|excerpt| ("event", excerpt));
-        let (field, excerpt) =
-            event.or_else(|| self.in_json(log.attrs.as_str()).map(|excerpt| ("attrs", excerpt)))?;
+    /// The hit that a log record is, if it is found.
+    pub fn log(&self, log: &LogRecord) -> Option<Hit> {
+        if !self.search.covers(&log.project, log.time) {
+            return None;
+        }
+        let (field, excerpt) = match &self.needle {
+            Some(needle) => needle.in_log(log)?,
+            None => ("event", excerpt(&log.event, 0, 0)),
+        };
+        if !self.search.filter.holds_of_log(log) {
+            return None;
+        }
         Some(Hit {
             project: log.project.clone(),
             trace_id: log.trace_id,
@@ -158,71 +152,11 @@ impl Needle {
     }
 }
 
-fn excerpt(text: &str, at: usize, length: usize) -> String {
-    let before = text[..at].char_indices().rev().nth(AROUND - 1).map_or(0, |(index, _)| index);
-    let end = (at + length).min(text.len());
-    let end = (end..=text.len()).find(|index| text.is_char_boundary(*index)).unwrap_or(text.len());
-    let after = text[end..].char_indices().nth(AROUND).map_or(text.len(), |(index, _)| end + index);
-    text[before..after].chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// JSON text with its escapes resolved. Not JSON any more: only for searching.
-fn unescape(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    let mut rest = json;
-    while let Some(at) = rest.find('\\') {
-        out.push_str(&rest[..at]);
-        let tail = &rest[at + 1..];
-        let (c, used) = match tail.as_bytes().first() {
-            Some(b'n') => ('\n', 1),
-            Some(b't') => ('\t', 1),
-            Some(b'r') => ('\r', 1),
-            Some(b'b') => ('\u{8}', 1),
-            Some(b'f') => ('\u{c}', 1),
-            Some(b'u') => unit(tail).unwrap_or(('\\', 0)),
-            Some(b @ (b'"' | b'\\' | b'/')) => (char::from(*b), 1),
-            _ => ('\\', 0),
-        };
-        out.push(c);
-        rest = &tail[used..];
-    }
-    out.push_str(rest);
-    out
-}
-
-/// The character of `uXXXX` or of a surrogate pair, and the bytes it takes.
-fn unit(tail: &str) -> Option<(char, usize)> {
-    let hex = |text: Option<&str>| u32::from_str_radix(text?, 16).ok();
-    let high = hex(tail.get(1..5))?;
-    if let Some(c) = char::from_u32(high) {
-        return Some((c, 5));
-    }
-    let low = tail.get(5..7).filter(|mark| *mark == "\\u").and_then(|_| hex(tail.get(7..11)))?;
-    let pair = char::decode_utf16([high as u16, low as u16]).next()?.ok()?;
-    Some((pair, 11))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_are_found_in_any_language_and_through_escapes() {
-        let found = |needle: &str, json: &str| Needle::new(needle).expect("text").in_json(json).is_some();
-        assert!(found("straße", r#"{"a":"Große STRASSE, Straße"}"#));
-        assert!(found("ÄPFEL", r#"["grüne äpfel"]"#) && found("天気", r#"["今日の天気は"]"#));
-        assert!(found("é", r#"["caf\u00e9"]"#) && found("😀", r#"["\ud83d\ude00"]"#));
-        assert!(found("say \"no\"", r#"["Say \"NO\" twice"]"#) && found("a\nb", r#"["A\nB"]"#));
-        assert!(found("abc", r#"["\u0061bc"]"#));
-        assert!(!found("nowhere", r#"["here"]"#) && !found("\u{1F600}", r#"["\ud83d"]"#));
-        assert!(Needle::new("").is_none());
-    }
-
-    #[test]
-    fn excerpts_are_cut_at_letters() {
-        let text = format!("{}Nadel\n{}", "ä".repeat(100), "ö".repeat(100));
-        let excerpt = Needle::new("nadel").expect("text").in_text(&text).expect("found");
-        assert_eq!(excerpt, format!("{}Nadel {}", "ä".repeat(60), "ö".repeat(59)));
-        assert!(Needle::new("i").expect("text").in_text("İ").is_some(), "lower case is longer than the text");
+/// How a span stands as far as it says itself: without an end it runs.
+pub fn standing(span: &Span) -> TraceStatus {
+    match span.end {
+        None => TraceStatus::Running,
+        Some(_) if span.is_error() => TraceStatus::Error,
+        Some(_) => TraceStatus::Ok,
     }
 }

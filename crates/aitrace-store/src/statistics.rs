@@ -6,6 +6,8 @@ use aitrace_model::{Span, SpanKind, Timestamp};
 
 use crate::error::{ErrorKind, Result, StoreError};
 use crate::filter::ProjectScope;
+use crate::language::Filter;
+use crate::search::standing;
 use crate::usage::Usage;
 
 /// Buckets of time that one answer may have.
@@ -28,12 +30,28 @@ pub enum Dimension {
     Session,
     /// User.
     User,
+    /// How it ended: ok or error.
+    Status,
+    /// Environment.
+    Source,
+    /// Service.
+    Service,
 }
 
 impl Dimension {
     /// All of them.
-    pub const ALL: &'static [Self] =
-        &[Self::Model, Self::Provider, Self::Name, Self::Kind, Self::Project, Self::Session, Self::User];
+    pub const ALL: &'static [Self] = &[
+        Self::Model,
+        Self::Provider,
+        Self::Name,
+        Self::Kind,
+        Self::Project,
+        Self::Session,
+        Self::User,
+        Self::Status,
+        Self::Source,
+        Self::Service,
+    ];
 
     /// The word used in requests.
     pub const fn as_str(self) -> &'static str {
@@ -45,6 +63,9 @@ impl Dimension {
             Self::Project => "project",
             Self::Session => "session",
             Self::User => "user",
+            Self::Status => "status",
+            Self::Source => "source",
+            Self::Service => "service",
         }
     }
 
@@ -55,7 +76,7 @@ impl Dimension {
 }
 
 /// What to count: spans that have ended, by their start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StatisticsQuery {
     /// Projects.
     pub scope: ProjectScope,
@@ -69,6 +90,8 @@ pub struct StatisticsQuery {
     pub by: Option<Dimension>,
     /// Only spans of this kind.
     pub kind: Option<SpanKind>,
+    /// What a span fulfils. Stores test it: [`Facts`] do not have all of it.
+    pub filter: Filter,
     /// Only roots: figures of traces instead of spans.
     pub roots: bool,
     /// At most this many groups, those with most spans; the others are counted in `groups_left_out`.
@@ -76,6 +99,11 @@ pub struct StatisticsQuery {
 }
 
 impl StatisticsQuery {
+    /// Whether a span fulfils the filter.
+    pub fn admits(&self, span: &Span) -> bool {
+        self.filter.is_everything() || self.filter.holds_of_span(span, standing(span))
+    }
+
     /// Everything in a span of time, ungrouped.
     pub fn new(since: Timestamp, until: Timestamp) -> Self {
         Self {
@@ -85,6 +113,7 @@ impl StatisticsQuery {
             bucket_ns: None,
             by: None,
             kind: None,
+            filter: Filter::default(),
             roots: false,
             groups: 100,
         }
@@ -116,6 +145,10 @@ pub struct Facts<'a> {
     pub session_id: Option<&'a str>,
     /// User.
     pub user_id: Option<&'a str>,
+    /// Environment.
+    pub source: Option<&'a str>,
+    /// Service.
+    pub service: Option<&'a str>,
     /// What it used, if it is a model call that counts (see [`crate::UsageTree`]).
     pub usage: Option<Usage>,
 }
@@ -135,6 +168,8 @@ impl<'a> Facts<'a> {
             provider: span.provider.as_deref(),
             session_id: span.session_id.as_deref(),
             user_id: span.user_id.as_deref(),
+            source: span.source.as_deref(),
+            service: span.service.as_deref(),
             usage: Usage::of(span).filter(|_| !wraps),
         })
     }
@@ -148,6 +183,9 @@ impl<'a> Facts<'a> {
             Dimension::Project => Some(self.project),
             Dimension::Session => self.session_id,
             Dimension::User => self.user_id,
+            Dimension::Status => Some(if self.failed { "error" } else { "ok" }),
+            Dimension::Source => self.source,
+            Dimension::Service => self.service,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The line of each trace that has sealed rows.
 
 use aitrace_model::{LostRules, SpanId, Timestamp, TraceId, TraceStatus, TraceSummary};
-use aitrace_store::{Cursor, ErrorKind, ProjectScope, Result, Rollup, StoreError, TraceFilter};
+use aitrace_store::{Cursor, ErrorKind, Filter, ProjectScope, Result, Rollup, StoreError, TraceFilter};
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row, ToSql, params, params_from_iter};
 
@@ -29,11 +29,11 @@ pub(crate) struct Superseded {
 }
 
 /// What to list.
-#[derive(Debug)]
 pub(crate) struct Page<'a> {
     pub(crate) now: Timestamp,
     pub(crate) lost: LostRules,
     pub(crate) filter: &'a TraceFilter,
+    pub(crate) marks: &'a dyn Fn(&TraceSummary) -> u64,
     pub(crate) after: Option<&'a Cursor>,
     pub(crate) limit: usize,
 }
@@ -130,8 +130,13 @@ impl Catalog {
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(&fail)? {
             let Some(line) = self.passed(TraceRow::read(row))? else { continue };
-            if !skip(&line.project, line.trace_id) {
-                found.push(line.summary(page.now, &page.lost));
+            if skip(&line.project, line.trace_id) {
+                continue;
+            }
+            let line = line.summary(page.now, &page.lost);
+            // The statement knows all conditions but those of the filter.
+            if page.filter.filter.holds_of_trace(&line, (page.marks)(&line)) {
+                found.push(line);
                 if found.len() == page.limit {
                     break;
                 }
@@ -263,7 +268,7 @@ fn compile(page: &Page<'_>) -> (String, Vec<Value>) {
         conditions.push(condition);
         values.extend(value);
     };
-    let TraceFilter { scope, session_id, status, query, since, until } = page.filter;
+    let TraceFilter { scope, session_id, status, since, until, filter } = page.filter;
     if let ProjectScope::One(project) = scope {
         add("project = ?", vec![project.clone().into()]);
     }
@@ -287,10 +292,12 @@ fn compile(page: &Page<'_>) -> (String, Vec<Value>) {
         Some(ended) => add("open = 0 AND status = ?", vec![ended.as_str().to_owned().into()]),
         None => {}
     }
-    if let Some(query) = query {
-        let folded = query.to_lowercase();
-        let condition = "(instr(folded, ?) > 0 OR instr(lower(hex(trace_id)), ?) > 0)";
-        add(condition, vec![folded.clone().into(), folded.into()]);
+    for part in filter.conjuncts() {
+        if let Filter::Text(needle) = part {
+            let folded = needle.text().to_lowercase();
+            let condition = "(instr(folded, ?) > 0 OR instr(lower(hex(trace_id)), ?) > 0)";
+            add(condition, vec![folded.clone().into(), folded.into()]);
+        }
     }
     if let Some(since) = since {
         add("start >= ?", vec![since.nanos().into()]);

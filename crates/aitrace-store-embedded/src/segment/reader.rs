@@ -85,7 +85,8 @@ pub(crate) fn scan_coded(
 }
 
 /// Columns of texts that are written with dictionaries and counted by.
-const CODED: &[&str] = &["project", "kind", "name", "model", "provider", "session_id", "user_id"];
+const CODED: &[&str] =
+    &["project", "kind", "name", "model", "provider", "session_id", "user_id", "source", "service"];
 
 /// A cell is not what was written.
 pub(crate) fn not_ours() -> ParquetError {

@@ -1,12 +1,19 @@
 //! Laws of reading, and documents.
 
-use aitrace_model::{AnyValue, Json, SpanEvent, SpanLink, Status, TraceStatus};
+use aitrace_model::{
+    AnyValue, ErrorInfo, Json, SpanEvent, SpanKind, SpanLink, Status, Timestamp, TraceStatus,
+};
 
 use super::build::{end, log, span_id, start, time, trace_id};
 use super::check::{everything, list, one, spans, trace};
+use super::queries::found;
 use super::{Bench, Factory};
 use crate::document::{DocumentStore, SessionPatch};
 use crate::filter::{ProjectScope, TraceFilter};
+use crate::language::Filter;
+use crate::query::QueryStore as _;
+use crate::search::Search;
+use crate::statistics::StatisticsQuery;
 use crate::telemetry::TelemetryStore;
 
 /// Pages of any size concatenate to the whole, newest first, sealed or not, also with equal starts.
@@ -58,21 +65,79 @@ pub async fn filters_select<F: Factory>(factory: &F) {
         TraceFilter { session_id: Some("s0' OR 1=1 --".into()), ..all.clone() },
         TraceFilter { status: Some(TraceStatus::Error), ..all.clone() },
         TraceFilter { status: Some(TraceStatus::Running), ..all.clone() },
-        TraceFilter { query: Some("äpf".into()), ..all.clone() },
-        TraceFilter { query: Some("%".into()), ..all.clone() },
-        TraceFilter { query: Some("S_".into()), ..all.clone() },
-        TraceFilter { query: Some(hex[4..20].to_uppercase()), ..all.clone() },
+        TraceFilter { filter: asks("äpf"), ..all.clone() },
+        TraceFilter { filter: asks("%"), ..all.clone() },
+        TraceFilter { filter: asks("S_"), ..all.clone() },
+        TraceFilter { filter: asks(&hex[4..20].to_uppercase()), ..all.clone() },
         TraceFilter { since: Some(time(3)), until: Some(time(9)), ..all.clone() },
-        TraceFilter { scope: one("b"), query: Some("pear".into()), since: Some(time(4)), ..all.clone() },
+        TraceFilter { filter: asks("status:ok duration>1ns OR name:p*_?"), ..all.clone() },
+        TraceFilter { filter: asks("-(äpfel OR status:error)"), since: Some(time(1)), ..all.clone() },
+        TraceFilter { scope: one("b"), filter: asks("pear"), since: Some(time(4)), ..all.clone() },
     ];
     for stage in ["hot", "sealed", "reopened"] {
         let whole = list(bench.store(), &all, 100).await;
         assert_eq!(whole.len(), 13, "{stage}");
         for filter in &filters {
-            let expected: Vec<_> = whole.iter().filter(|line| filter.matches(line)).cloned().collect();
+            let expected: Vec<_> = whole.iter().filter(|line| filter.matches(line, 0)).cloned().collect();
             assert_eq!(list(bench.store(), filter, 2).await, expected, "{stage}: {filter:?}");
         }
         if stage == "hot" { bench.store().seal().await.expect("seals") } else { bench.reopen().await }
+    }
+}
+
+fn asks(text: &str) -> Filter {
+    text.parse().expect("a filter")
+}
+
+/// Conditions on spans hold of the traces of such spans, wherever these are; search and statistics follow them too.
+pub async fn conditions_on_spans<F: Factory>(factory: &F) {
+    let mut bench = Bench::new(factory).await;
+    for number in 0..12 {
+        let (mut root, mut call) = (end("p", number, 1), end("p", number, 2));
+        root.kind = SpanKind::Agent;
+        call.parent_span_id = Some(root.span_id);
+        call.model = Some(format!("gpt-{}", number % 3));
+        call.metadata =
+            Some(Json::from_trusted(format!(r#"{{"tid":{number},"tags":["a","t{}"]}}"#, number % 2)));
+        call.error = (number == 4).then(|| ErrorInfo { kind: "Timeout".into(), ..ErrorInfo::default() });
+        root.user_id = (number > 8).then(|| "u".to_owned());
+        bench.store().append(spans([root, call])).await.expect("appends");
+        if number == 5 {
+            bench.store().seal().await.expect("seals");
+        }
+    }
+    bench.store().append(spans([start("p", 50, 1)])).await.expect("appends");
+    let cases: [(&str, &[u64]); 9] = [
+        ("model:GPT-1", &[1, 4, 7, 10]),
+        ("model:gpt-1 kind:agent", &[1, 4, 7, 10]),
+        ("metadata.tid>=10 OR error:time", &[4, 10, 11]),
+        ("metadata.tags:t1 -model:gpt-1", &[3, 5, 9, 11]),
+        ("user:* metadata.tid<11", &[9, 10]),
+        ("-model:*", &[50]),
+        ("status:running kind:span", &[50]),
+        ("parent:* spans:2 metadata.tid=7", &[7]),
+        ("kind:tool", &[]),
+    ];
+    for step in 0..4 {
+        for (text, numbers) in cases {
+            let filter = TraceFilter { filter: asks(text), ..TraceFilter::default() };
+            let listed = list(bench.store(), &filter, 3).await;
+            let mut listed: Vec<_> = listed.iter().map(|line| line.trace_id).collect();
+            listed.sort_unstable();
+            let mut expected: Vec<_> = numbers.iter().map(|number| trace_id(*number)).collect();
+            expected.sort_unstable();
+            assert_eq!(listed, expected, "step {step}: {text}");
+        }
+        let search = Search { limit: 100, ..Search::of(asks("model:gpt-1 -error:* metadata.tid>1")) };
+        assert_eq!(found(bench.store(), &search).await.len(), 2, "step {step}");
+        let search = Search::of(asks("gpt model:gpt-1"));
+        assert_eq!(found(bench.store(), &search).await.len(), 0, "models are no contents");
+        let mut query =
+            StatisticsQuery::new(Timestamp::from_nanos(i64::MIN), Timestamp::from_nanos(i64::MAX));
+        query.filter = asks("model:gpt-1 OR user:u");
+        let rows = bench.store().statistics(&query).await.expect("counts").rows;
+        assert_eq!(rows[0].count, 7, "step {step}");
+        if step % 2 == 0 { bench.store().seal().await.expect("seals") } else { bench.reopen().await }
     }
 }
 

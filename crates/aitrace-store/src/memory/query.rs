@@ -10,7 +10,7 @@ use super::MemoryStore;
 use crate::error::Result;
 use crate::filter::ProjectScope;
 use crate::query::QueryStore;
-use crate::search::{Hit, Needle, Search, Searched};
+use crate::search::{Hit, Search, Searched};
 use crate::session::{SessionFilter, SessionPage, SessionPageRequest, SessionSummary, session_page};
 use crate::skeleton::{Bone, Skeleton};
 use crate::statistics::{Counter, Facts, Statistics, StatisticsQuery};
@@ -70,19 +70,18 @@ impl QueryStore for MemoryStore {
     }
 
     async fn search(&self, search: &Search, hits: mpsc::Sender<Hit>) -> Result<Searched> {
-        let Some(needle) = Needle::new(&search.text) else {
+        let Some(finder) = search.finder() else {
             return Ok(Searched { hits: 0, complete: true });
         };
         let found: Vec<Hit> = self.with(|state| {
             let mut found = Vec::new();
             for trace in state.traces.values() {
                 let (spans, logs) = trace.contents();
-                found.extend(spans.iter().filter_map(|(span, _)| needle.span_hit(span)));
-                found.extend(logs.iter().filter_map(|log| needle.log_hit(log)));
+                found.extend(spans.iter().filter_map(|(span, _)| finder.span(span)));
+                found.extend(logs.iter().filter_map(|log| finder.log(log)));
             }
             let loose = state.loose.values().flat_map(BTreeMap::values);
-            found.extend(loose.filter_map(|log| needle.log_hit(log)));
-            found.retain(|hit| search.covers(&hit.project, hit.time));
+            found.extend(loose.filter_map(|log| finder.log(log)));
             found
         })?;
         let mut sent = 0;
@@ -100,7 +99,7 @@ impl QueryStore for MemoryStore {
         self.with(|state| {
             for trace in state.traces.values() {
                 for (span, wraps) in trace.contents().0 {
-                    if let Some(facts) = Facts::of(&span, wraps) {
+                    if let Some(facts) = Facts::of(&span, wraps).filter(|_| query.admits(&span)) {
                         counter.add(&facts);
                     }
                 }

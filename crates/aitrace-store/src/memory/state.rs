@@ -10,8 +10,10 @@ use crate::correction::correct;
 use crate::document::{Session, SessionPatch};
 use crate::error::Result;
 use crate::filter::ProjectScope;
+use crate::language::Filter;
 use crate::record::{Document, DocumentKind, DocumentWrite};
 use crate::rollup::Rollup;
+use crate::search::standing;
 use crate::stored::StoredSpan;
 use crate::telemetry::{Appended, Batch, StoreStats, Trace};
 use crate::tree::in_tree_order;
@@ -77,6 +79,14 @@ impl State {
 
     pub(super) fn summaries(&self, now: Timestamp, lost: &LostRules) -> Vec<TraceSummary> {
         self.traces.iter().map(|(key, trace)| trace.read(key, now, lost).summary).collect()
+    }
+
+    /// Which of these conditions spans of a trace fulfil.
+    pub(super) fn marks(&self, project: &str, trace_id: TraceId, leaves: &[&Filter]) -> u64 {
+        let Some(trace) = self.traces.get(&(project.to_owned(), trace_id)) else { return 0 };
+        let spans = trace.contents().0;
+        let fulfilled = |leaf: &Filter| spans.iter().any(|(span, _)| leaf.span_says(span, standing(span)));
+        leaves.iter().enumerate().fold(0, |marks, (bit, leaf)| marks | u64::from(fulfilled(leaf)) << bit)
     }
 
     pub(super) fn trace(

@@ -1,0 +1,256 @@
+//! Filters on columns: what can be decided by one column needs no span.
+
+use std::collections::HashMap;
+
+use aitrace_model::{Span, TraceId};
+use aitrace_store::{Field, Filter, Operand, ProjectScope, Result, standing};
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+
+use crate::echo;
+use crate::read::Damaged;
+use crate::rows::{identity, spans as read_spans};
+use crate::segment::{Dead, Segment, not_ours, scan};
+use crate::shared::Shared;
+use crate::snapshot::Everything;
+
+/// Rows that are looked at together.
+const BATCH: usize = 8192;
+
+/// Columns without which a row is no span.
+const BASE: &[&str] =
+    &["project", "trace_id", "span_id", "name", "kind", "event_type", "start", "end", "received"];
+
+/// Columns that hold contents.
+const CONTENTS: &[&str] = &[
+    "error_type",
+    "error_message",
+    "inputs",
+    "outputs",
+    "metadata",
+    "metrics",
+    "feedback",
+    "config",
+    "user_properties",
+    "attributes",
+    "events",
+];
+
+/// Columns of spans that a filter looks at, and those without which a row is no span.
+pub(crate) fn columns(filter: &Filter) -> Vec<&'static str> {
+    let mut columns = BASE.to_vec();
+    for leaf in filter.leaves() {
+        match leaf {
+            Filter::Term(term) => columns.extend(of_field(term.field)),
+            _ => columns.extend(CONTENTS),
+        }
+    }
+    columns.sort_unstable();
+    columns.dedup();
+    columns
+}
+
+fn of_field(field: Field) -> &'static [&'static str] {
+    match field {
+        Field::Session => &["session_id"],
+        Field::Status => &["status", "error_type"],
+        Field::InputTokens => &["input_tokens"],
+        Field::OutputTokens => &["output_tokens"],
+        Field::Tokens => &["input_tokens", "output_tokens"],
+        Field::Cost => &["cost"],
+        Field::Parent => &["parent_span_id"],
+        Field::Model => &["model"],
+        Field::Provider => &["provider"],
+        Field::User => &["user_id"],
+        Field::Source => &["source"],
+        Field::Service => &["service"],
+        Field::Run => &["run_id"],
+        Field::Dataset => &["dataset_id"],
+        Field::Datapoint => &["datapoint_id"],
+        Field::Error => &["error_type", "error_message"],
+        Field::File | Field::Function => &["code_file", "code_line", "code_function"],
+        Field::Inputs => &["inputs"],
+        Field::Outputs => &["outputs"],
+        Field::Metadata => &["metadata"],
+        Field::Metrics => &["metrics"],
+        Field::Feedback => &["feedback"],
+        Field::Config => &["config"],
+        Field::UserProperties => &["user_properties"],
+        // Where they repeat the contents, files only refer to them.
+        Field::Attributes => &["attributes", "inputs", "outputs"],
+        _ => &[],
+    }
+}
+
+/// The one text column that decides about a condition.
+fn text_column(field: Field) -> Option<&'static str> {
+    match field {
+        Field::Project => Some("project"),
+        Field::Trace => Some("trace_id"),
+        Field::Span => Some("span_id"),
+        Field::Name => Some("name"),
+        Field::Kind => Some("kind"),
+        Field::Type => Some("event_type"),
+        Field::Session
+        | Field::Parent
+        | Field::Model
+        | Field::Provider
+        | Field::User
+        | Field::Source
+        | Field::Service
+        | Field::Run
+        | Field::Dataset
+        | Field::Datapoint => of_field(field).first().copied(),
+        _ => None,
+    }
+}
+
+/// For each condition which rows fulfil it; `None` where the batch is not what we write.
+fn masks(batch: &RecordBatch, leaves: &[&Filter]) -> Option<Vec<BooleanArray>> {
+    let batch = &echo::whole(batch)?;
+    let mut spans: Option<Vec<Span>> = None;
+    let mut masks = Vec::with_capacity(leaves.len());
+    for leaf in leaves {
+        let by_column = by_column(batch, leaf);
+        if by_column.is_none() && spans.is_none() {
+            spans = Some(read_spans(batch)?.into_iter().map(|(span, _)| span).collect());
+        }
+        masks.push(by_column.unwrap_or_else(|| {
+            let says = |span| Some(leaf.span_says(span, standing(span)));
+            spans.iter().flatten().map(says).collect()
+        }));
+    }
+    Some(masks)
+}
+
+/// Which rows fulfil a condition that one text column decides.
+fn by_column(batch: &RecordBatch, leaf: &Filter) -> Option<BooleanArray> {
+    let Filter::Term(term) = leaf else { return None };
+    let cells = batch.column_by_name(text_column(term.field)?)?.as_string_opt::<i32>()?;
+    let word = term.as_word();
+    let mut last: Option<(&str, bool)> = None;
+    let mut fits = |cell: &str| match &term.value {
+        Operand::Anything => true,
+        Operand::Text(pattern) => pattern.fits(cell, term.op == aitrace_store::Op::Exactly),
+        _ => word == Some(cell),
+    };
+    // Rows are sorted: a cell is often the one before.
+    let mut says = |cell| match last {
+        Some((known, says)) if known == cell => says,
+        _ => {
+            let says = fits(cell);
+            last = Some((cell, says));
+            says
+        }
+    };
+    Some(cells.iter().map(|cell| Some(cell.is_some_and(&mut says))).collect())
+}
+
+/// Which rows of spans fulfil a filter; `None` where the batch is not what we write.
+pub(crate) fn mask(batch: &RecordBatch, filter: &Filter) -> Option<Vec<bool>> {
+    let leaves = filter.leaves();
+    let masks = masks(batch, &leaves)?;
+    let row = |row: usize| {
+        let mut says = |leaf: &Filter| {
+            let place = leaves.iter().position(|one| std::ptr::eq(*one, leaf))?;
+            Some(masks[place].value(row))
+        };
+        filter.judge(&mut says).unwrap_or(false)
+    };
+    Some((0..batch.num_rows()).map(row).collect())
+}
+
+/// For each row of a file whether it fulfils a filter; `None` where nothing is asked.
+pub(crate) fn rows(
+    shared: &Shared,
+    file: &Segment,
+    filter: &Filter,
+) -> parquet::errors::Result<Option<Vec<bool>>> {
+    if filter.is_everything() {
+        return Ok(None);
+    }
+    let mut passes = Vec::new();
+    for batch in scan(&shared.segments, file, &columns(filter), BATCH)? {
+        passes.extend(mask(&batch?, filter).ok_or_else(not_ours)?);
+    }
+    Ok(Some(passes))
+}
+
+/// Which conditions on spans each trace fulfils, a bit for each of [`Filter::span_leaves`].
+#[derive(Debug, Default)]
+pub(crate) struct Marks(HashMap<String, HashMap<TraceId, u64>>);
+
+impl Marks {
+    /// Looks at the spans in scope that started at or after `since`. The work is linear in their number.
+    pub(crate) fn take(
+        shared: &Shared,
+        scope: &ProjectScope,
+        filter: &Filter,
+        since: Option<aitrace_model::Timestamp>,
+    ) -> Result<(Self, Damaged)> {
+        let (mut marks, mut damaged, leaves) = (Self::default(), Vec::new(), filter.span_leaves());
+        if leaves.is_empty() {
+            return Ok((marks, damaged));
+        }
+        let all = Everything::take(shared, scope);
+        for row in &all.spans {
+            let span = &row.stored.span;
+            let says = |leaf: &Filter| leaf.span_says(span, standing(span));
+            let bits =
+                leaves.iter().enumerate().fold(0, |bits, (bit, leaf)| bits | u64::from(says(leaf)) << bit);
+            marks.add(&span.project, span.trace_id, bits);
+        }
+        let only = Filter::all(leaves.iter().map(|leaf| Filter::clone(leaf)));
+        let columns = columns(&only);
+        for (file, dead) in all.files.iter().filter(|(file, _)| file.spans && file.may_start(since, None)) {
+            if let Err(error) = marks.file(shared, file, dead, &leaves, &columns) {
+                damaged.push((file.id, error.to_string()));
+            }
+        }
+        Ok((marks, damaged))
+    }
+
+    fn file(
+        &mut self,
+        shared: &Shared,
+        file: &Segment,
+        dead: &Dead,
+        leaves: &[&Filter],
+        columns: &[&str],
+    ) -> parquet::errors::Result<()> {
+        for batch in scan(&shared.segments, file, columns, BATCH)? {
+            let batch = batch?;
+            let masks = masks(&batch, leaves).ok_or_else(not_ours)?;
+            for row in 0..batch.num_rows() {
+                let bits = masks
+                    .iter()
+                    .enumerate()
+                    .fold(0, |bits, (bit, mask)| bits | u64::from(mask.value(row)) << bit);
+                if bits == 0 {
+                    continue;
+                }
+                let Some((project, trace_id, span_id)) = identity(&batch, row) else { continue };
+                if dead.is_empty() || !dead.has(project, Some(trace_id), Some(span_id)) {
+                    self.add(project, trace_id, bits);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, project: &str, trace_id: TraceId, bits: u64) {
+        if bits == 0 {
+            return;
+        }
+        if !self.0.contains_key(project) {
+            self.0.insert(project.to_owned(), HashMap::new());
+        }
+        if let Some(traces) = self.0.get_mut(project) {
+            *traces.entry(trace_id).or_default() |= bits;
+        }
+    }
+
+    /// Those of a trace.
+    pub(crate) fn of(&self, project: &str, trace_id: TraceId) -> u64 {
+        self.0.get(project).and_then(|traces| traces.get(&trace_id)).copied().unwrap_or(0)
+    }
+}

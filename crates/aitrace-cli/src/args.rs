@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand};
 
+use crate::asks;
+pub(crate) use crate::flags::{Compat, Data, DataDir, Server};
+
 /// Tracing and evaluation of AI applications.
 #[derive(Debug, Parser)]
 #[command(name = "aitrace", version, disable_help_subcommand = true)]
@@ -37,39 +40,16 @@ pub(crate) enum Command {
     Keys(Keys),
     /// Write or show the configuration
     Config(Config),
-}
-
-/// Where the server is.
-#[derive(Debug, Arguments)]
-pub(crate) struct Server {
-    /// Address of the server [env: AITRACE_SERVER_URL] [default: http://localhost:8000]
-    #[arg(long, value_name = "URL", global = false)]
-    pub(crate) server: Option<String>,
-}
-
-/// Where data is kept.
-#[derive(Debug, Arguments)]
-pub(crate) struct Data {
-    /// Folder of the data [env: AITRACE_DATA_DIR] [default: the platform's data folder]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
-    /// Silence after which a span whose sender has no heartbeat counts as lost, like 90s, 15m, 2h
-    /// [default: 15m]
-    #[arg(long, value_name = "DURATION")]
-    pub(crate) lost_after: Option<String>,
-    /// Table of prices of model calls, of aitrace's form or LiteLLM's [env: AITRACE_PRICES] [default: the
-    /// built-in one]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) prices: Option<PathBuf>,
-}
-
-/// Whether records are written for old readers too.
-#[derive(Debug, Arguments)]
-pub(crate) struct Compat {
-    /// Repeat the timestamp at the top level of written records, for readers of format 1
-    /// [env: AITRACE_COMPAT_MODE]
-    #[arg(long)]
-    pub(crate) compat_mode: bool,
+    /// Search names, contents and log records
+    Search(asks::Search),
+    /// List sessions, newest first
+    Sessions(asks::Sessions),
+    /// Ask in SQL
+    Sql(asks::Sql),
+    /// Write traces as trace records, which import reads back
+    Export(asks::Export),
+    /// Look at the stored data, say what is wrong with it, mend or copy it
+    Doctor(asks::Doctor),
 }
 
 #[derive(Debug, Arguments)]
@@ -192,8 +172,8 @@ pub(crate) struct Traces {
     /// Only traces that are running, ok, error or lost
     #[arg(long, value_parser = ["running", "ok", "error", "lost"])]
     pub(crate) status: Option<String>,
-    /// Only traces whose name or id contains this text
-    #[arg(short, long, value_name = "TEXT")]
+    /// Only traces that fulfil this filter, like: agent status:error model:gpt-4* duration>2s
+    #[arg(short, long, value_name = "FILTER")]
     pub(crate) q: Option<String>,
     /// At most this many
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
@@ -230,19 +210,14 @@ pub(crate) struct Tail {
     /// Only this project
     #[arg(long)]
     pub(crate) project: Option<String>,
+    /// Only what fulfils this filter, like: status:error kind:llm
+    #[arg(short, long, value_name = "FILTER")]
+    pub(crate) q: Option<String>,
     /// Print trace records, one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) compat: Compat,
-}
-
-/// Where data is kept, and nothing else about it.
-#[derive(Debug, Arguments)]
-pub(crate) struct DataDir {
-    /// Folder of the data [env: AITRACE_DATA_DIR] [default: the platform's data folder]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Arguments)]

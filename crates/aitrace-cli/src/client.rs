@@ -129,6 +129,15 @@ impl Client {
         Ok(response.into_body().into_with_config().limit(u64::MAX).reader())
     }
 
+    /// The body of a GET that is answered line by line, as a stream.
+    pub(crate) fn get_lines(&self, path: &str, query: &[(&str, &str)]) -> Result<impl Read + use<>> {
+        let url = self.url(path);
+        let request = self.agent.get(&url).query_pairs(query.iter().copied());
+        let request = self.authorised(request).header("accept", "application/x-ndjson");
+        let response = self.good(request.call())?;
+        Ok(response.into_body().into_with_config().limit(u64::MAX).reader())
+    }
+
     /// The JSON of a GET.
     pub(crate) fn get_json<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T> {
         let mut text = String::new();
@@ -162,8 +171,13 @@ impl Client {
     }
 
     /// The live stream.
-    pub(crate) fn live(&self, project: Option<&str>) -> Result<Events<BufReader<impl Read + use<>>>> {
-        let query: Vec<_> = project.map(|project| ("project", project)).into_iter().collect();
+    pub(crate) fn live(
+        &self,
+        project: Option<&str>,
+        q: Option<&str>,
+    ) -> Result<Events<BufReader<impl Read + use<>>>> {
+        let query = [("project", project), ("q", q)];
+        let query: Vec<_> = query.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
         Ok(Events::new(BufReader::new(self.get("/api/live", &query)?)))
     }
 
@@ -236,7 +250,7 @@ impl Client {
         Failure::new(message, "see whether the server still runs").into()
     }
 
-    fn strange(&self, why: &dyn std::fmt::Display) -> anyhow::Error {
+    pub(crate) fn strange(&self, why: &dyn std::fmt::Display) -> anyhow::Error {
         let message = format!("the answer of {} is not that of an aitrace server: {why}", self.base.as_str());
         Failure::new(message, "see whether server and command are of the same version").into()
     }

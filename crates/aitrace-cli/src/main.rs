@@ -6,6 +6,7 @@
 
 mod api;
 mod args;
+mod asks;
 mod beacon;
 mod client;
 mod commands;
@@ -13,6 +14,7 @@ mod configuration;
 mod disk;
 mod env;
 mod failure;
+mod flags;
 mod local;
 mod logging;
 mod output;

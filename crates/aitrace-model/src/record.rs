@@ -21,7 +21,7 @@ pub use array::{ArrayReader, read_array};
 pub use convert::convert;
 pub use error::{Place, RecordError};
 pub use lines::{JsonlParser, LineSplitter, read_lines};
-pub use make::{end_record, log_record, records_of_span, start_record};
+pub use make::{end_record, exact_record, log_record, records_of_span, start_record};
 pub use meta::{Lifecycle, Meta, Record, Role};
 pub use read::{Limits, read};
 pub use seal::{is_sealed, seal, unseal};

@@ -213,6 +213,8 @@ fn fill_from_extra(span: &mut Span, key: &str, value: &Json) {
         "scope" => span.scope = word().unwrap_or_default(),
         "otel" if value.as_str().starts_with('{') => span.otel = Some(value.clone()),
         "resource" if value.as_str().starts_with('{') => span.resource = value.clone(),
+        // An exported record says what else it would not give back to the letter.
+        "received_attributes" if value.as_str().starts_with('{') => span.attributes = value.clone(),
         _ => {}
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::{Browsers, Ring};
 use crate::closing::Closing;
@@ -32,6 +32,8 @@ pub(crate) struct Inner {
     pub(crate) metrics: Metrics,
     /// Places for readers of the live stream.
     pub(crate) live: Arc<Semaphore>,
+    /// Places for questions that look at everything: searches, statistics, statements.
+    pub(crate) heavy: Arc<Semaphore>,
     /// Becomes true when the server is to stop.
     pub(crate) closing: Closing,
     /// One place for each core: decoding more at once only makes all of it slower.
@@ -64,6 +66,7 @@ impl App {
             metrics: Metrics::new(),
             memory: Memory::new(options.limits.memory_bytes),
             live: Arc::new(Semaphore::new(options.limits.live_readers)),
+            heavy: Arc::new(Semaphore::new(options.limits.heavy_queries)),
             closing,
             workers: Semaphore::new(cores),
             options,
@@ -75,6 +78,13 @@ impl App {
         /// About 0.1 ms of decoding; handing it to another thread costs a tenth of that.
         const SHORT: usize = 32 << 10;
         bytes > SHORT
+    }
+
+    /// A place for a question that looks at everything.
+    pub(crate) fn heavy(&self) -> Result<OwnedSemaphorePermit> {
+        self.heavy.clone().try_acquire_owned().map_err(|_| {
+            ApiError::new(Kind::Overloaded, "too many large questions at once", "Ask again in a moment.")
+        })
     }
 
     /// Runs work that takes about `bytes` of input: in place where it is short, else beside the threads that

@@ -43,6 +43,7 @@ mod pieces;
 mod policy;
 mod process;
 mod query;
+mod question;
 mod retention;
 mod route;
 mod server;

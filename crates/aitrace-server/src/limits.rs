@@ -19,6 +19,14 @@ pub struct Limits {
     pub connections: usize,
     /// Readers of the live stream; further ones are answered 503. Default 64.
     pub live_readers: usize,
+    /// Searches, statistics and statements at once; further ones are answered 429. Default 8.
+    pub heavy_queries: usize,
+    /// Time for a search; then it ends with what it has found, and for a statement. Default 30 s.
+    pub query_time: Duration,
+    /// Rows of a statement's answer. Default 10 000.
+    pub sql_rows: usize,
+    /// Bytes of memory for one statement. Default 256 MiB.
+    pub sql_memory: usize,
     /// Time for a request's head, for the first byte of a connection, and for an idle one of HTTP/1. Default 10 s.
     pub head_timeout: Duration,
     /// Longest silence within a request body. Default 30 s.
@@ -45,6 +53,10 @@ impl Default for Limits {
             json_depth: 128,
             connections: 1024,
             live_readers: 64,
+            heavy_queries: 8,
+            query_time: Duration::from_secs(30),
+            sql_rows: 10_000,
+            sql_memory: 256 << 20,
             head_timeout: Duration::from_secs(10),
             body_idle_timeout: Duration::from_secs(30),
             body_rate: 1024,

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use aitrace_model::{Timestamp, TraceId, TraceStatus};
+use aitrace_model::{SpanId, Timestamp, TraceId, TraceStatus};
 use aitrace_store::{Cursor, DocumentCursor, Filter, FilterError, PageRequest, ProjectScope, TraceFilter};
 use axum::extract::Query;
 use axum::http::Uri;
@@ -35,6 +35,7 @@ struct ScopeParams {
 #[serde(deny_unknown_fields)]
 struct LiveParams {
     project: Option<String>,
+    q: Option<String>,
     trace_id: Option<String>,
 }
 
@@ -57,6 +58,15 @@ pub(crate) fn list(uri: &Uri) -> Result<(TraceFilter, PageRequest)> {
         page.cursor = Some(cursor(&text)?);
     }
     Ok((filter, page))
+}
+
+/// Which traces to export.
+pub(crate) fn export(uri: &Uri) -> Result<TraceFilter> {
+    let (filter, page) = list(uri)?;
+    if page != PageRequest::default() {
+        return Err(bad("an export has no pages", "Leave limit and cursor away."));
+    }
+    Ok(filter)
 }
 
 /// Which projects to look into.
@@ -109,10 +119,16 @@ pub(crate) fn scores(uri: &Uri) -> Result<ScoreParams> {
 }
 
 /// Which changes to tell.
-pub(crate) fn live(uri: &Uri) -> Result<(ProjectScope, Option<TraceId>)> {
+pub(crate) fn live(uri: &Uri) -> Result<(ProjectScope, Option<TraceId>, Filter)> {
     let params: LiveParams = read(uri)?;
     let id = given(params.trace_id).map(|id| trace_id(&id)).transpose()?;
-    Ok((scope(params.project), id))
+    let asked = given(params.q).map(|q| filter(&q)).transpose()?.unwrap_or_default();
+    Ok((scope(params.project), id, asked))
+}
+
+/// A span id from a path.
+pub(crate) fn span_id(text: &str) -> Result<SpanId> {
+    SpanId::from_str(text).map_err(|error| bad(error.to_string(), ""))
 }
 
 /// A trace id from a path or a query.
@@ -120,23 +136,26 @@ pub(crate) fn trace_id(text: &str) -> Result<TraceId> {
     TraceId::from_str(text).map_err(|error| bad(error.to_string(), ""))
 }
 
-fn read<T: DeserializeOwned>(uri: &Uri) -> Result<T> {
+/// The parameters of a query.
+pub(crate) fn read<T: DeserializeOwned>(uri: &Uri) -> Result<T> {
     let Query(params) = Query::try_from_uri(uri).map_err(|error| {
         bad(format!("the query cannot be read: {}", error.body_text()), "Name each parameter at most once.")
     })?;
     Ok(params)
 }
 
-fn given(text: Option<String>) -> Option<String> {
+/// A value that is not empty.
+pub(crate) fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
 
-fn scope(project: Option<String>) -> ProjectScope {
+/// The project that was asked for.
+pub(crate) fn scope(project: Option<String>) -> ProjectScope {
     given(project).map_or(ProjectScope::All, ProjectScope::One)
 }
 
 /// The filter that a text says.
-fn filter(text: &str) -> Result<Filter> {
+pub(crate) fn filter(text: &str) -> Result<Filter> {
     text.parse().map_err(|error: FilterError| {
         let hint = error.hint.clone();
         bad(format!("q: {error}"), hint)
@@ -150,11 +169,13 @@ fn word(text: &str) -> Result<TraceStatus> {
     })
 }
 
-fn time(name: &str, text: &str) -> Result<Timestamp> {
+/// A time.
+pub(crate) fn time(name: &str, text: &str) -> Result<Timestamp> {
     text.parse().map_err(|error| bad(format!("{name}: {error}"), "Write + as %2B in a query."))
 }
 
-fn limit(text: &str) -> Result<usize> {
+/// How many there may be.
+pub(crate) fn limit(text: &str) -> Result<usize> {
     let limit = text.parse().ok().filter(|limit| (1..=1000).contains(limit));
     limit.ok_or_else(|| bad("limit must be a number from 1 to 1000", "Use cursor for what follows."))
 }
@@ -163,7 +184,8 @@ fn cursor(text: &str) -> Result<Cursor> {
     text.parse().map_err(|_| bad("cursor is not one that this server gave out", "Begin without a cursor."))
 }
 
-fn bad(
+/// A refusal.
+pub(crate) fn bad(
     message: impl Into<std::borrow::Cow<'static, str>>,
     hint: impl Into<std::borrow::Cow<'static, str>>,
 ) -> ApiError {
@@ -222,7 +244,7 @@ mod tests {
     #[test]
     fn live_takes_a_trace() {
         let uri = |query: &str| format!("/api/live?{query}").parse::<Uri>().unwrap();
-        let (scope, id) = live(&uri("trace_id=01010101010101010101010101010101")).unwrap();
+        let (scope, id, _) = live(&uri("trace_id=01010101010101010101010101010101")).unwrap();
         assert_eq!((scope, id), (ProjectScope::All, TraceId::from_bytes([1; 16])));
         assert!(live(&uri("trace_id=1")).is_err());
         assert!(project(&uri("trace_id=1")).is_err());

@@ -21,7 +21,8 @@ use crate::auth::{Scope, hex};
 use crate::error::{ApiError, Kind, Result};
 use crate::guard::harden;
 use crate::handle::{
-    delete, grpc, health, keys, live, login, metrics, otlp, records, scores, traces, viewer,
+    delete, export, figures, grpc, health, keys, live, login, metrics, otlp, records, scores, search,
+    sessions, traces, trees, viewer,
 };
 use crate::ingest::drain;
 use crate::limits::Limits;
@@ -128,6 +129,8 @@ const ADMIN: Policy = Policy {
 const LOGIN: Policy = Policy { access: Access::Open, ..ADMIN };
 
 const LOGIN_PATH: &str = "/login";
+/// A question that is too long for a query string.
+const SQL: Policy = Policy { effect: Effect::Read, access: Access::Read, ..ADMIN };
 
 const ADMIN_READ: Policy = Policy { access: Access::Admin, ..READ };
 
@@ -152,6 +155,15 @@ pub(crate) static ROUTES: &[Route] = &[
     Route { path: "/api/project/{project}", policy: DELETE, endpoint: || any(delete::project) },
     Route { path: "/api/scores", policy: READ, endpoint: || any(scores::list) },
     Route { path: "/api/scores", policy: SCORES, endpoint: || any(scores::post) },
+    Route { path: "/api/trace/{trace_id}/skeleton", policy: READ, endpoint: || any(trees::skeleton) },
+    Route { path: "/api/span/{trace_id}/{span_id}", policy: READ, endpoint: || any(trees::span) },
+    Route { path: "/api/export", policy: STREAM, endpoint: || any(export::get) },
+    Route { path: "/api/sessions", policy: READ, endpoint: || any(sessions::list) },
+    Route { path: "/api/session/{id}", policy: READ, endpoint: || any(sessions::one) },
+    Route { path: "/api/search", policy: READ, endpoint: || any(search::get) },
+    Route { path: "/api/stats", policy: READ, endpoint: || any(figures::stats) },
+    Route { path: "/api/sql", policy: SQL, endpoint: || any(figures::sql) },
+    Route { path: "/api/sql/schema", policy: READ, endpoint: || any(figures::schema) },
     Route { path: "/api/projects", policy: READ, endpoint: || any(traces::projects) },
     Route { path: "/api/live", policy: STREAM, endpoint: || any(live::get) },
     Route { path: "/api/me", policy: READ, endpoint: || any(keys::me) },

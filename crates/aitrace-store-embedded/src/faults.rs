@@ -49,7 +49,10 @@ pub(crate) fn query(error: datafusion::error::DataFusionError) -> StoreError {
         _ => ErrorKind::Invalid,
     };
     let hint = if kind == ErrorKind::Overloaded { " (narrow it by project or time)" } else { "" };
-    StoreError::new(kind, format!("the query failed{hint}: {error}")).with_source(error)
+    // What the parser refuses says where itself; what names nothing says it beside.
+    let place = error.diagnostic().and_then(|diagnostic| diagnostic.span).map(|span| span.start);
+    let place = place.map_or_else(String::new, |at| format!(" at Line: {}, Column: {}", at.line, at.column));
+    StoreError::new(kind, format!("the query failed{hint}: {error}{place}")).with_source(error)
 }
 
 /// The store is closed.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aitrace_model::{Span, TraceId};
 use aitrace_store::{Field, Filter, Operand, ProjectScope, Result, standing};
-use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
 
 use crate::echo;
 use crate::read::Damaged;
@@ -128,7 +128,7 @@ fn by_column(batch: &RecordBatch, leaf: &Filter) -> Option<BooleanArray> {
     let cells = batch.column_by_name(text_column(term.field)?)?.as_string_opt::<i32>()?;
     let word = term.as_word();
     let mut last: Option<(&str, bool)> = None;
-    let mut fits = |cell: &str| match &term.value {
+    let fits = |cell: &str| match &term.value {
         Operand::Anything => true,
         Operand::Text(pattern) => pattern.fits(cell, term.op == aitrace_store::Op::Exactly),
         _ => word == Some(cell),

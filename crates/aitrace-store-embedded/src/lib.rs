@@ -23,6 +23,7 @@ mod filtering;
 mod hot;
 mod keeper;
 mod lock;
+mod loose;
 mod options;
 mod parts;
 mod query;

@@ -61,7 +61,9 @@ pub(crate) async fn sql(
     let runtime =
         RuntimeEnvBuilder::new().with_memory_limit(limits.memory, 1.0).with_disk_manager_builder(disk);
     let runtime = runtime.build_arc().map_err(faults::query)?;
-    let config = SessionConfig::new().with_information_schema(false);
+    let mut config = SessionConfig::new().with_information_schema(false);
+    // Errors say where.
+    config.options_mut().sql_parser.collect_spans = true;
     let context = SessionContext::new_with_config_rt(config, runtime);
     register(&context, shared, scope, sql).await?;
     let run = async {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use aitrace_model::{SpanId, TraceId, TraceSummary};
+use aitrace_model::{LogRecord, SpanId, TraceId, TraceSummary};
 use aitrace_store::{
     Appended, Batch, Change, Deleted, Document, DocumentKind, DocumentPage, DocumentQuery, DocumentStore,
     DocumentWrite, ErrorKind, Health, Hit, PageRequest, Problem, ProblemKind, ProjectScope, QueryStore,
@@ -27,7 +27,7 @@ use crate::segment::Segments;
 use crate::shared::Shared;
 use crate::steps::Step;
 use crate::writer::{Command, Writer};
-use crate::{codec, document, faults, figures, query, read, rescue, search, sessions, stamp, views};
+use crate::{codec, document, faults, figures, loose, query, read, rescue, search, sessions, stamp, views};
 
 /// Telemetry and documents in one directory.
 ///
@@ -253,6 +253,11 @@ impl QueryStore for EmbeddedStore {
     async fn search(&self, search: &Search, hits: mpsc::Sender<Hit>) -> Result<Searched> {
         let search = search.clone();
         self.read_files(move |shared| Ok(search::search(shared, &search, &hits))).await
+    }
+
+    async fn loose_logs(&self, scope: &ProjectScope, logs: mpsc::Sender<LogRecord>) -> Result<()> {
+        let scope = scope.clone();
+        self.read_files(move |shared| Ok(((), loose::send(shared, &scope, &logs)))).await
     }
 
     async fn statistics(&self, query: &StatisticsQuery) -> Result<Statistics> {

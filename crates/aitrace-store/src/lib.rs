@@ -34,7 +34,9 @@ pub use correction::{Correction, correct};
 pub use document::{DocumentStore, Session, SessionPatch};
 pub use error::{ErrorKind, Result, StoreError};
 pub use filter::{Cursor, PageRequest, ProjectScope, TraceFilter, newest_first};
-pub use language::{Field, FieldKind, Filter, FilterError, Has, Needle, Op, Operand, Pattern, Term};
+pub use language::{
+    Field, FieldKind, Filter, FilterError, Has, Needle, Op, Operand, Pattern, Term, duration,
+};
 pub use query::QueryStore;
 pub use record::{
     Datapoint, Dataset, Document, DocumentCursor, DocumentKind, DocumentPage, DocumentQuery, DocumentWrite,

@@ -1,6 +1,6 @@
 //! Reads beyond lists and whole traces.
 
-use aitrace_model::{SpanId, TraceId};
+use aitrace_model::{LogRecord, SpanId, TraceId};
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
@@ -38,6 +38,9 @@ pub trait QueryStore: TelemetryStore {
     /// from the newest to the oldest; hits are sent as they are found. Ends early when the receiver is
     /// dropped. The work is linear in the bytes searched: narrow it by project and time.
     async fn search(&self, search: &Search, hits: mpsc::Sender<Hit>) -> Result<Searched>;
+
+    /// Sends all log records that are in no trace, in no order. Ends early when the receiver is dropped.
+    async fn loose_logs(&self, scope: &ProjectScope, logs: mpsc::Sender<LogRecord>) -> Result<()>;
 
     /// Figures over time.
     async fn statistics(&self, query: &StatisticsQuery) -> Result<Statistics>;

@@ -3,14 +3,20 @@
 mod config;
 mod convert;
 mod demo;
+mod doctor;
+mod export;
 mod html;
 mod import;
 mod keys;
 mod run;
+mod search;
 mod serve;
+mod sessions;
+mod sql;
 mod tail;
 mod trace;
 mod traces;
+mod wanted;
 
 use std::process::ExitCode;
 
@@ -34,5 +40,10 @@ pub(crate) fn dispatch(args: Args) -> Result<ExitCode> {
         Command::Tail(args) => tail::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Config(args) => config::run(&args),
+        Command::Search(args) => search::run(&args),
+        Command::Sessions(args) => sessions::run(&args),
+        Command::Sql(args) => sql::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
     }
 }

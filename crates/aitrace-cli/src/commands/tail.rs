@@ -17,7 +17,7 @@ use crate::text;
 pub(super) fn run(args: &args::Tail) -> Result<ExitCode> {
     let compat = settings::compat(&args.compat)?;
     let client = Client::new(ServerUrl::resolve(&args.server)?);
-    let mut events = client.live(args.project.as_deref())?;
+    let mut events = client.live(args.project.as_deref(), args.q.as_deref())?;
     output::note("listening");
     let mut out = Output::stdout();
     while let Some(event) = events.next().map_err(|error| client.broken_off(&error))? {

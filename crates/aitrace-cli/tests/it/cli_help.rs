@@ -23,6 +23,11 @@ const COMMANDS: &[&str] = &[
     "config",
     "config init",
     "config show",
+    "search",
+    "sessions",
+    "sql",
+    "export",
+    "doctor",
 ];
 
 /// All help texts, kept in `help.txt` beside this file.

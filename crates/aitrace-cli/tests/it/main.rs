@@ -6,6 +6,7 @@ mod cli_html;
 mod cli_import;
 mod cli_keys;
 mod cli_live;
+mod cli_query;
 mod cli_read;
 mod cli_serve;
 mod cli_spool;

@@ -28,6 +28,11 @@ pub fn end_record(span: &Span) -> Option<Record> {
     meta.error.clone_from(&span.error);
     meta.duration_ns = Some(end.since(span.start));
     add_extras(&mut meta, span);
+    Some(Record { meta, data: contents(span) })
+}
+
+/// What stands at the top level of a span's record.
+fn contents(span: &Span) -> Vec<(String, Json)> {
     let mut data = Vec::new();
     let attributes = attributes(span);
     if attributes.as_str() != "{}" {
@@ -39,7 +44,22 @@ pub fn end_record(span: &Span) -> Option<Record> {
     if !span.links.is_empty() {
         data.push(("links".to_owned(), array(span.links.iter().map(link))));
     }
-    Some(Record { meta, data })
+    data
+}
+
+/// Key of the metadata that holds attributes as received, where a record would not give them back to the letter.
+const RECEIVED: &str = "received_attributes";
+
+/// One record with all that is known of a span, ended or not, from which it is read back to the letter.
+pub fn exact_record(span: &Span) -> Record {
+    let mut record = end_record(span).unwrap_or_else(|| {
+        let mut record = start_record(span);
+        add_extras(&mut record.meta, span);
+        record.data = contents(span);
+        record
+    });
+    record.meta.extra.push((RECEIVED.to_owned(), span.attributes.clone()));
+    record
 }
 
 /// The start and, if it has ended, the end of a span.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use aitrace_model::TraceId;
-use aitrace_store::{Change, ProjectScope};
+use aitrace_store::{Change, Filter, ProjectScope};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{Uri, header};
@@ -24,7 +24,7 @@ use crate::view;
 
 /// Tells changes until the reader goes or the server stops.
 pub(crate) async fn get(State(app): State<App>, caller: Caller, uri: Uri) -> Result<Response> {
-    let (scope, trace_id) = query::live(&uri)?;
+    let (scope, trace_id, filter) = query::live(&uri)?;
     let scope = caller.scope(scope)?;
     let place = app.live.clone().try_acquire_owned().map_err(|_| {
         ApiError::new(Kind::Unavailable, "too many live readers", "Close other windows, or try again later.")
@@ -34,6 +34,7 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller, uri: Uri) -> Res
         closing: app.closing.clone(),
         scope,
         trace_id,
+        filter,
         ping: app.options.limits.ping_interval,
         greeted: false,
         _place: place,
@@ -50,6 +51,7 @@ struct Reader {
     closing: Closing,
     scope: ProjectScope,
     trace_id: Option<TraceId>,
+    filter: Filter,
     ping: Duration,
     greeted: bool,
     _place: OwnedSemaphorePermit,
@@ -90,7 +92,7 @@ impl Reader {
     }
 
     fn tell(&self, out: &mut String, change: &Change) {
-        if !self.scope.contains(change.project()) || !self.trace_fits(change) {
+        if !self.scope.contains(change.project()) || !self.trace_fits(change) || !self.asked(change) {
             return;
         }
         let place = view::Place::default();
@@ -99,6 +101,17 @@ impl Reader {
             Change::SpanEnded(span) => frame(out, "span.ended", |data| view::span(data, span, place)),
             Change::Log(log) => frame(out, "log", |data| view::log(data, log)),
             Change::TraceUpdated(summary) => frame(out, "trace.updated", |data| view::summary(data, summary)),
+        }
+    }
+
+    /// Whether the filter lets it through. The line of a trace is told unless it says itself that it does not fit.
+    fn asked(&self, change: &Change) -> bool {
+        match change {
+            Change::SpanStarted(stored) | Change::SpanEnded(stored) => {
+                self.filter.holds_of_span(&stored.span, stored.status)
+            }
+            Change::Log(log) => self.filter.holds_of_log(log),
+            Change::TraceUpdated(line) => self.filter.holds_of_line(line).unwrap_or(true),
         }
     }
 

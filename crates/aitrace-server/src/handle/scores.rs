@@ -2,8 +2,8 @@
 
 use aitrace_model::{SpanId, Timestamp, TraceId};
 use aitrace_store::{
-    Document, DocumentCursor, DocumentKind, DocumentQuery, PageRequest, ProjectScope, Record as _, Score,
-    TraceFilter,
+    Document, DocumentCursor, DocumentKind, DocumentQuery, Filter, Needle, PageRequest, ProjectScope,
+    Record as _, Score, TraceFilter,
 };
 use axum::extract::{Request, State};
 use axum::http::{Uri, header};
@@ -111,7 +111,8 @@ async fn score(app: &App, caller: &Caller, sent: Sent) -> Result<Score> {
 /// The project of what is judged, for a score that names none.
 async fn home(app: &App, trace_id: Option<TraceId>, session_id: Option<&str>) -> Result<String> {
     if let Some(trace_id) = trace_id {
-        let filter = TraceFilter { query: Some(trace_id.to_hex()), ..TraceFilter::default() };
+        let id = Filter::Text(Needle::new(&trace_id.to_hex()).expect("an id is not empty"));
+        let filter = TraceFilter { filter: id, ..TraceFilter::default() };
         let found = app.stores.telemetry.list_traces(&filter, &PageRequest::default()).await;
         let found = found.map_err(|error| ApiError::reading(&error))?.traces;
         if let Some(trace) = found.into_iter().find(|trace| trace.trace_id == trace_id) {

@@ -6,10 +6,11 @@ use aitrace_store::{StoredSpan, Trace};
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{Uri, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::Uri;
+use axum::response::Response;
 use futures_util::stream;
 
+use super::answer::json;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::{ApiError, Kind, Result};
@@ -53,10 +54,6 @@ pub(crate) async fn projects(State(app): State<App>, caller: Caller, uri: Uri) -
     let scope = caller.scope(query::project(&uri)?)?;
     let names = app.stores.documents.projects(&scope).await.map_err(|error| ApiError::reading(&error))?;
     Ok(json(view::projects(&names)))
-}
-
-fn json(body: impl Into<Body>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], body.into()).into_response()
 }
 
 /// The text of a trace in pieces: a large one is never a second time in memory as a whole, and writing it

@@ -2,17 +2,30 @@
 
 use std::collections::HashMap;
 
+use aitrace_model::SpanId;
 use aitrace_store::StoredSpan;
 
 use super::span::Place;
 
+/// What a place depends on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Node {
+    pub(crate) id: SpanId,
+    pub(crate) parent: Option<SpanId>,
+}
+
+/// The place of each span.
+pub(crate) fn places(spans: &[StoredSpan]) -> Vec<Place> {
+    places_of(spans.iter().map(|stored| Node { id: stored.span.span_id, parent: stored.span.parent_span_id }))
+}
+
 /// The place of each span. A span whose parent does not stand before it is shown as a root: its parent is not
 /// known, or is among its own descendants.
-pub(crate) fn places(spans: &[StoredSpan]) -> Vec<Place> {
-    let mut places: Vec<Place> = Vec::with_capacity(spans.len());
-    let mut seen = HashMap::with_capacity(spans.len());
-    for (index, stored) in spans.iter().enumerate() {
-        let parent = stored.span.parent_span_id.and_then(|parent| seen.get(&parent).copied());
+pub(crate) fn places_of(nodes: impl ExactSizeIterator<Item = Node>) -> Vec<Place> {
+    let mut places: Vec<Place> = Vec::with_capacity(nodes.len());
+    let mut seen = HashMap::with_capacity(nodes.len());
+    for (index, node) in nodes.enumerate() {
+        let parent = node.parent.and_then(|parent| seen.get(&parent).copied());
         let depth = match parent {
             Some(parent) => {
                 let parent: &mut Place = &mut places[parent];
@@ -22,7 +35,7 @@ pub(crate) fn places(spans: &[StoredSpan]) -> Vec<Place> {
             None => 0,
         };
         places.push(Place { depth, has_children: false });
-        seen.insert(stored.span.span_id, index);
+        seen.insert(node.id, index);
     }
     places
 }

@@ -11,10 +11,18 @@ use crate::samples::{PROTOBUF, log, otlp, trace_id};
 
 const UPLOADS: [&str; 5] =
     ["/api/ingest", "/v1/traces", "/opentelemetry/v1/traces", "/v1/logs", "/opentelemetry/v1/logs"];
-const READS: [&str; 8] = [
+const READS: [&str; 16] = [
     "/api/traces",
     "/api/trace/01000000000000000000000000000001",
     "/api/projects",
+    "/api/trace/01000000000000000000000000000001/skeleton",
+    "/api/span/01000000000000000000000000000001/0100000000000001",
+    "/api/sessions",
+    "/api/session/s",
+    "/api/search",
+    "/api/export",
+    "/api/stats",
+    "/api/sql/schema",
     "/healthz",
     "/",
     "/trace/01000000000000000000000000000001",
@@ -141,8 +149,21 @@ fn targets() {
 fn queries() {
     let rig = rig();
     assert_eq!(rig.post("/v1/traces", PROTOBUF, otlp(1, 1)).status, 200);
-    let names =
-        ["project", "session_id", "status", "q", "since", "until", "limit", "cursor", "trace_id", "x"];
+    let names = [
+        "project",
+        "session_id",
+        "status",
+        "q",
+        "since",
+        "until",
+        "limit",
+        "cursor",
+        "trace_id",
+        "by",
+        "bucket",
+        "of",
+        "x",
+    ];
     for path in READS {
         for value in corpus::query_values() {
             for name in names {

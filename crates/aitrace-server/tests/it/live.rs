@@ -86,6 +86,31 @@ fn only_what_was_asked_for_is_told() {
 }
 
 #[test]
+fn a_filter_decides_what_is_told() {
+    let rig = Rig::start();
+    let mut failed = Events::open(&rig, "?q=status:error");
+    let mut logs = Events::open(&rig, "?q=level:info%20-kind:*");
+    rig.post_json("/api/ingest", &span("end", 1, 1, 0, "{}"));
+    rig.post_json("/api/ingest", &log("outside"));
+    rig.post_json(
+        "/api/ingest",
+        &span("end", 2, 2, 0, "{}").replace(r#""status":"ok""#, r#""status":"error""#),
+    );
+    let (name, data) = failed.next();
+    assert_eq!((name.as_str(), &data["trace_id"]), ("span.ended", &trace_id(2).into()));
+    assert_eq!(failed.next().0, "trace.updated");
+    loop {
+        let (name, data) = logs.next();
+        if name == "log" {
+            assert_eq!(data["event"], "outside");
+            break;
+        }
+        assert_eq!(name, "trace.updated", "no span is a log record");
+    }
+    assert_eq!(rig.get("/api/live?q=colour:red").status, 400);
+}
+
+#[test]
 fn a_reader_that_fell_behind_is_told_to_read_again() {
     let rig = Rig::start();
     let mut events = Events::open(&rig, "");

@@ -17,6 +17,7 @@ mod matrix;
 mod operate;
 mod otlp;
 mod pb;
+mod query;
 mod read;
 mod real_client;
 mod rig;

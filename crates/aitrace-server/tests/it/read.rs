@@ -59,6 +59,9 @@ fn bad_queries_and_ids_are_the_callers_fault() {
         "/api/traces?since=yesterday",
         "/api/traces?nonsense=1",
         "/api/traces?q=a&q=b",
+        "/api/traces?q=colour:red",
+        "/api/search",
+        "/api/stats?by=x",
         "/api/trace/1",
         "/api/trace/00000000000000000000000000000000",
         "/api/trace/%ff",
@@ -85,7 +88,6 @@ fn what_is_not_there_is_not_found() {
         format!("/{known}"),
         "/api/trace/".to_owned(),
         "/api".to_owned(),
-        "/api/sessions".to_owned(),
         "/API/traces".to_owned(),
         "/index.html".to_owned(),
     ] {

@@ -17,7 +17,7 @@ mod tree;
 pub use field::{Field, FieldKind, Has};
 pub use needle::Needle;
 pub(crate) use needle::excerpt;
-pub use parse::FilterError;
+pub use parse::{FilterError, duration};
 pub use pattern::Pattern;
 pub use tree::{Filter, Op, Operand, Term};
 

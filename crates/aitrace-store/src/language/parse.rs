@@ -404,7 +404,8 @@ fn number(text: &str) -> std::result::Result<f64, String> {
     number.ok_or_else(|| "Write digits, like 100 or 0.5.".to_owned())
 }
 
-fn duration(text: &str) -> Option<i64> {
+/// Nanoseconds of a length of time with its unit: ns, us, ms, s, m, h or d. `None` where it is none.
+pub fn duration(text: &str) -> Option<i64> {
     let split = text.find(|c: char| c.is_alphabetic())?;
     let (digits, unit) = text.split_at(split);
     let unit = if unit == "µs" { "us" } else { unit };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aitrace_model::{SpanId, TraceId, TraceSummary};
+use aitrace_model::{LogRecord, SpanId, TraceId, TraceSummary};
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
@@ -92,6 +92,19 @@ impl QueryStore for MemoryStore {
             sent += 1;
         }
         Ok(Searched { hits: sent, complete: true })
+    }
+
+    async fn loose_logs(&self, scope: &ProjectScope, logs: mpsc::Sender<LogRecord>) -> Result<()> {
+        let loose: Vec<LogRecord> = self.with(|state| {
+            let of = state.loose.iter().filter(|(project, _)| scope.contains(project));
+            of.flat_map(|(_, logs)| logs.values().cloned()).collect()
+        })?;
+        for log in loose {
+            if logs.send(log).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn statistics(&self, query: &StatisticsQuery) -> Result<Statistics> {

@@ -1,0 +1,83 @@
+//! Very large traces: the tree without contents, and the contents of one span.
+
+use aitrace_model::{SpanId, TraceId};
+use aitrace_store::{ProjectScope, StoredSpan};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use axum::response::Response;
+
+use super::answer::json;
+use crate::app::App;
+use crate::caller::Caller;
+use crate::error::{ApiError, Kind, Result};
+use crate::query;
+use crate::view;
+
+/// `GET /api/trace/{trace_id}/skeleton`.
+pub(crate) async fn skeleton(
+    State(app): State<App>,
+    caller: Caller,
+    uri: Uri,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Response> {
+    let Ok(Path(id)) = path else { return Err(not_utf8()) };
+    let (scope, id) = (caller.scope(query::project(&uri)?)?, query::trace_id(&id)?);
+    let skeleton = app.stores.query.skeleton(&scope, id).await.map_err(|error| ApiError::reading(&error))?;
+    let skeleton = skeleton.ok_or_else(|| {
+        ApiError::new(Kind::NotFound, format!("there is no trace {id}"), "It may not have been received yet.")
+    })?;
+    // About 200 bytes of text a span.
+    let text = app.work(skeleton.spans.len() * 200, move || view::skeleton(&skeleton)).await?;
+    Ok(json(text))
+}
+
+/// `GET /api/span/{trace_id}/{span_id}`: `S`.
+pub(crate) async fn span(
+    State(app): State<App>,
+    caller: Caller,
+    uri: Uri,
+    path: Result<Path<(String, String)>, PathRejection>,
+) -> Result<Response> {
+    let Ok(Path((trace, span))) = path else { return Err(not_utf8()) };
+    let scope = caller.scope(query::project(&uri)?)?;
+    let (trace_id, span_id) = (query::trace_id(&trace)?, query::span_id(&span)?);
+    let gone =
+        || ApiError::new(Kind::NotFound, format!("there is no span {span_id} in trace {trace_id}"), "");
+    let reading = |error: aitrace_store::StoreError| ApiError::reading(&error);
+    let skeleton = app.stores.query.skeleton(&scope, trace_id).await.map_err(reading)?.ok_or_else(gone)?;
+    let index = skeleton.spans.iter().position(|bone| bone.span_id == span_id).ok_or_else(gone)?;
+    let place = view::bone_places(&skeleton).get(index).copied().unwrap_or_default();
+    // Of equal ids in several projects the tree and the span are of one.
+    let scope = ProjectScope::One(skeleton.summary.project.clone());
+    let found = app.stores.query.span(&scope, trace_id, span_id).await.map_err(reading)?.ok_or_else(gone)?;
+    let whole = found.span.inputs.is_some() && found.span.outputs.is_some();
+    let stored = if whole || skeleton.summary.events == 0 {
+        found
+    } else {
+        joined(&app, &scope, trace_id, span_id).await?.unwrap_or(found)
+    };
+    let mut out = String::new();
+    view::span(&mut out, &stored, place);
+    Ok(json(out))
+}
+
+/// The span with the contents that its log records tell: they are read with the trace.
+async fn joined(
+    app: &App,
+    scope: &ProjectScope,
+    trace_id: TraceId,
+    span_id: SpanId,
+) -> Result<Option<StoredSpan>> {
+    let trace =
+        app.stores.telemetry.trace(scope, trace_id).await.map_err(|error| ApiError::reading(&error))?;
+    Ok(trace.and_then(|mut trace| {
+        trace.spans.retain(|stored| stored.span.span_id == span_id);
+        view::join_logs(&mut trace);
+        trace.spans.pop()
+    }))
+}
+
+fn not_utf8() -> ApiError {
+    ApiError::new(Kind::BadRequest, "the path is not UTF-8", "")
+}

@@ -1,9 +1,26 @@
 import gc
+import os
+import signal
 
 import pytest
 
 import aitrace
 from aitrace import Tracer, _native
+
+
+@pytest.fixture(autouse=True, scope="session")
+def spool(tmp_path_factory):
+    """What tests and their child processes cannot send is not put aside in the developer's own folder."""
+    os.environ.setdefault("AITRACE_SPOOL_DIR", str(tmp_path_factory.mktemp("spool")))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def signals():
+    """As in a terminal, also where the suite runs in the background: children inherit what is ignored."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -35,6 +35,15 @@ def test_a_late_correction_reaches_its_span(tracer):
     assert by_name(tracer)["first"].error.message == "late"
 
 
+def test_a_block_hands_out_no_other_tracers_span(tracer, other):
+    with tracer.start_span("outer") as outer:
+        with tracer.enrich_span(metadata={"at": 1}) as span:
+            assert span is outer
+        with other.start_span("inner"), tracer.enrich_span(metadata={"at": 2}) as span:
+            assert span is None
+    assert (by_name(tracer)["outer"].metadata, by_name(other)["inner"].metadata) == ({"at": 2}, None)
+
+
 def test_an_open_span_by_its_id_or_handle_is_enriched_at_once(tracer, other):
     span = tracer.start_span("open")
     assert tracer.enrich_span(event_id=span, metadata={"handle": 1})

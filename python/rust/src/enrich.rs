@@ -56,6 +56,11 @@ fn named<'py>(event: &Bound<'py, PyAny>) -> (Option<Bound<'py, Span>>, Text) {
     }
 }
 
+/// Whether a span is the tracer's own: what was added to may be a span around the one that is current here.
+fn is_of(span: &Bound<'_, Span>, tracer: &Tracer) -> bool {
+    std::ptr::eq(span.get().tracer.get(), tracer)
+}
+
 /// As [`apply`] to what is current here.
 pub(crate) fn apply_here(
     py: Python<'_>,
@@ -70,7 +75,8 @@ pub(crate) fn apply_here(
         && let Ok(span) = span.cast_into_exact::<Span>()
     {
         let done = tracer.core.enrich_span_in(&span.get().inside, enrich);
-        return Py::new(py, Enrichment { span: done.then(|| span.unbind()), done });
+        let span = Some(span).filter(|span| done && is_of(span, tracer)).map(Bound::unbind);
+        return Py::new(py, Enrichment { span, done });
     }
     apply(py, Some(tracer), enrich, event, Here::look(py))
 }
@@ -87,12 +93,11 @@ pub(crate) fn apply(
     let Some(tracer) = tracer else { return Py::new(py, Enrichment { span: None, done: false }) };
     let Some(event) = event.filter(|event| !event.is_none()) else {
         let done = tracer.core.enrich_span_in(&here.context, enrich);
-        let span = here.span.map(Bound::unbind).filter(|_| done);
+        let span = here.span.filter(|span| done && is_of(span, tracer)).map(Bound::unbind);
         return Py::new(py, Enrichment { span, done });
     };
     let (span, id) = named(event);
-    let id_of = |tracer: &Tracer| tracer.core.identity().tracer_id.clone();
-    let ours = |span: &Bound<'_, Span>| id_of(span.get().tracer.bind(py).get()) == id_of(tracer);
+    let ours = |span: &Bound<'_, Span>| is_of(span, tracer);
     let is_it =
         |span: &Bound<'_, Span>| span.get().handle.context().is_some_and(|ids| *ids.span_id.to_hex() == *id);
     let open = span.or_else(|| here.span.filter(is_it));

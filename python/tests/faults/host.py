@@ -163,7 +163,13 @@ class Hosts:
         return path
 
     def start(self, code, *, traced=True, environment=None, **popen):
-        given = {"AITRACE_SERVER_URL": self.collector.url, "HOME": str(self.folder), **(environment or {})}
+        # The spool is where a program has it that says nothing: in its home.
+        given = {
+            "AITRACE_SERVER_URL": self.collector.url,
+            "AITRACE_SPOOL_DIR": None,
+            "HOME": str(self.folder),
+            **(environment or {}),
+        }
         return Program(self.write(code), traced=traced, environment=given, **popen)
 
     def both(self, code, *, act=None, environment=None, timeout=30, **popen):

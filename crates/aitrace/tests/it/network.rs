@@ -226,7 +226,11 @@ fn a_pause_is_kept_as_the_server_asked_up_to_five_minutes() {
         let tracer = builder(&stub.url, &folder()).build();
         tracer.start_span("s").end();
         // A flush does not shorten it.
-        assert_eq!(tracer.flush(Duration::from_millis(30)).remaining, 1);
+        while stub.requests().is_empty() {
+            assert_eq!(tracer.flush(Duration::from_millis(30)).remaining, 1);
+        }
+        // The answer may still be under way on a machine that is busy.
+        assert_eq!(tracer.flush(Duration::from_millis(500)).remaining, 1);
         testing::advance(&tracer, Duration::from_secs(pause - 10));
         assert_eq!(tracer.flush(Duration::from_millis(30)).remaining, 1, "{header}");
         assert_eq!(stub.requests().len(), 1);

@@ -188,7 +188,7 @@ impl Tracer {
             options.code =
                 place.map_or(aitrace::Code::Unknown, |place| aitrace::Code::Shared(location(place).into()));
             options.scope =
-                scope.map(|(name, version)| Library { name, version, attributes: Vec::new() }.into());
+                scope.map(|(name, version)| Library { name, version, ..Library::default() }.into());
             options.otel_kind = otel_kind;
             options.ids = ids.and_then(|(trace_id, span_id)| {
                 Some(aitrace::SpanContext {

@@ -22,18 +22,15 @@ pub(crate) async fn caller(app: &App, policy: &Policy, headers: &HeaderMap) -> R
     if !demands_key(app).await? {
         return Ok(Caller::anyone());
     }
-    let holder = match token(headers)? {
-        Some(token) => {
-            let holder = app.ring.holder(token).await.map_err(|error| ApiError::reading(&error))?;
-            holder.ok_or_else(|| unauthorized("the key is unknown or revoked"))?
+    let holder = if let Some(token) = token(headers)? {
+        let holder = app.ring.holder(token).await.map_err(|error| ApiError::reading(&error))?;
+        holder.ok_or_else(|| unauthorized("the key is unknown or revoked"))?
+    } else {
+        let holder = browser(app, headers).await?.ok_or_else(|| unauthorized("a key is needed"))?;
+        if policy.effect == Effect::Write && !is_from_our_page(headers) {
+            return Err(unauthorized("a cookie alone does not allow this"));
         }
-        None => {
-            let holder = browser(app, headers).await?.ok_or_else(|| unauthorized("a key is needed"))?;
-            if policy.effect == Effect::Write && !is_from_our_page(headers) {
-                return Err(unauthorized("a cookie alone does not allow this"));
-            }
-            holder
-        }
+        holder
     };
     allow(caller_of(holder), policy.access)
 }

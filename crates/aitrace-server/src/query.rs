@@ -101,7 +101,7 @@ pub(crate) fn scores(uri: &Uri) -> Result<ScoreParams> {
     let params: Params = read(uri)?;
     let trace = given(params.trace_id).map(|id| trace_id(&id)).transpose()?;
     let found_by = [
-        ("trace", trace.map(|id| id.to_hex())),
+        ("trace", trace.map(TraceId::to_hex)),
         ("span", given(params.span_id).map(|id| id.to_ascii_lowercase())),
         ("session", given(params.session_id)),
         ("run", given(params.run_id)),

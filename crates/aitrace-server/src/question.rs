@@ -71,7 +71,7 @@ pub(crate) fn search(uri: &Uri) -> Result<Search> {
     if asked.is_everything() {
         return Err(bad("q asks for nothing", "Say what to search for, like q=timeout."));
     }
-    let mut search = Search::of(asked);
+    let mut search = Search::of(&asked);
     search.scope = scope(params.project);
     search.since = given(params.since).map(|since| time("since", &since)).transpose()?;
     search.until = given(params.until).map(|until| time("until", &until)).transpose()?;

@@ -36,7 +36,7 @@ impl Search {
     }
 
     /// A search for what fulfils a filter. Its first text, where it must stand in what is found, is what excerpts show.
-    pub fn of(filter: Filter) -> Self {
+    pub fn of(filter: &Filter) -> Self {
         let mut parts = filter.conjuncts().to_vec();
         let first = parts.iter().position(|part| matches!(part, Filter::Text(_)));
         let text = match first.map(|first| parts.remove(first)) {

@@ -16,7 +16,7 @@ pub(crate) fn skeleton(skeleton: &Skeleton) -> String {
     let mut object = Object::begin(&mut out);
     summary(object.key("trace"), &skeleton.summary);
     push_array(object.key("spans"), skeleton.spans.iter().zip(places), |out, (span, place)| {
-        bone(out, span, place)
+        bone(out, span, place);
     });
     object.end();
     out

@@ -79,7 +79,6 @@ fn cell(out: &mut String, value: &SqlValue) {
         write!(out, "{text}").expect("a String takes everything");
     };
     match value {
-        SqlValue::Null => out.push_str("null"),
         SqlValue::Bool(value) => plain(out, value),
         SqlValue::Int(value) if value.unsigned_abs() > LARGEST => text(out, value),
         SqlValue::Int(value) => plain(out, value),
@@ -88,7 +87,7 @@ fn cell(out: &mut String, value: &SqlValue) {
         SqlValue::Double(value) if value.is_finite() => {
             out.push_str(&serde_json::Value::from(*value).to_string())
         }
-        SqlValue::Double(_) => out.push_str("null"),
+        SqlValue::Null | SqlValue::Double(_) => out.push_str("null"),
         SqlValue::Time(value) => text(out, value),
         SqlValue::Text(value) => push_string(out, value),
     }

@@ -188,10 +188,15 @@ fn what_is_exported_and_imported_elsewhere_is_the_same_to_the_letter() {
         ],
     );
     assert_eq!(rig.post("/v1/traces", crate::samples::PROTOBUF, crate::samples::otlp(4, 9)).status, 200);
+    let wire = crate::samples::otlp_json(6, 8).replace(
+        r#""kind":1"#,
+        r#""kind":1,"attributes":[{"key":"input.value","value":{"stringValue":"{\"a\":1}"}},{"key":"aitrace.project","value":{"stringValue":"p"}},{"key":"metadata","value":{"stringValue":"{\"b\":2}"}},{"key":"z","value":{"intValue":"7"}}]"#,
+    );
+    assert_eq!(rig.post_json("/v1/traces", &wire).status, 200);
     let exported = rig.get("/api/export");
     assert_eq!(exported.header("content-type"), Some(NDJSON));
     let text = exported.text();
-    assert_eq!(text.lines().count(), 10);
+    assert_eq!(text.lines().count(), 11);
     let other = Rig::start();
     // The order does not matter.
     let lines: Vec<String> = text.lines().rev().map(str::to_owned).collect();
@@ -199,7 +204,7 @@ fn what_is_exported_and_imported_elsewhere_is_the_same_to_the_letter() {
     assert_eq!(everything(&other), everything(&rig));
     let one = rig.get("/api/export?q=model:gpt*").text();
     assert_eq!(one.lines().count(), 3, "a trace with its record");
-    assert_eq!(rig.get("/api/export?project=p").text().lines().count(), 1);
+    assert_eq!(rig.get("/api/export?project=p").text().lines().count(), 2);
     assert_eq!(rig.get("/api/export?limit=3").status, 400);
 }
 

@@ -128,9 +128,9 @@ pub async fn conditions_on_spans<F: Factory>(factory: &F) {
             expected.sort_unstable();
             assert_eq!(listed, expected, "step {step}: {text}");
         }
-        let search = Search { limit: 100, ..Search::of(asks("model:gpt-1 -error:* metadata.tid>1")) };
+        let search = Search { limit: 100, ..Search::of(&asks("model:gpt-1 -error:* metadata.tid>1")) };
         assert_eq!(found(bench.store(), &search).await.len(), 2, "step {step}");
-        let search = Search::of(asks("gpt model:gpt-1"));
+        let search = Search::of(&asks("gpt model:gpt-1"));
         assert_eq!(found(bench.store(), &search).await.len(), 0, "models are no contents");
         let mut query =
             StatisticsQuery::new(Timestamp::from_nanos(i64::MIN), Timestamp::from_nanos(i64::MAX));

@@ -43,8 +43,8 @@ fn read(files: &[PathBuf]) -> Vec<Record> {
     let mut left = MOST_BYTES;
     let mut records = Vec::new();
     for path in files {
-        let Ok(load) = load(path, true) else { continue };
-        for (body, _) in &load.bodies {
+        let Ok(mut load) = load(path, true) else { continue };
+        while let Ok(Some((body, _))) = load.body() {
             let Some(rest) = left.checked_sub(body.len()) else { return records };
             left = rest;
             let read = |line: &str| record::read(line.as_bytes(), &Limits::default()).ok();

@@ -31,6 +31,21 @@ struct Current {
     own: Option<Own>,
 }
 
+impl Current {
+    /// What is not readable any more is lost.
+    fn count_corrupt(&mut self, hub: &Hub) {
+        let corrupt = self.load.take_corrupt();
+        match &mut self.own {
+            Some(own) => {
+                let lost = corrupt.min(own.items);
+                own.items -= lost;
+                lose(hub, "spool_corrupt", lost);
+            }
+            None => hub.count_replayed(0, corrupt),
+        }
+    }
+}
+
 /// What there is to send again.
 pub(crate) struct Replay {
     http: Arc<Http>,
@@ -63,9 +78,20 @@ impl Replay {
         let Some(mut current) = self.current.take().or_else(|| self.next(desk, hub)) else {
             return Step::Idle;
         };
-        let Some((body, lines)) = current.load.bodies.pop_front() else {
-            current.load.remove();
-            return Step::Done;
+        let body = current.load.body();
+        current.count_corrupt(hub);
+        let (body, lines) = match body {
+            Ok(Some(body)) => body,
+            Ok(None) => {
+                current.load.remove();
+                return Step::Done;
+            }
+            // It stays on disk; the next tracer may have more luck.
+            Err(_) => {
+                self.current = Some(current);
+                self.refused = true;
+                return Step::Idle;
+            }
         };
         let own = current.own.is_some();
         match self.http.send_lines(body.clone()) {
@@ -73,13 +99,13 @@ impl Replay {
             Err(Fault::TooLarge(_)) if lines > 1 => current.load.push_apart(&body),
             Err(Fault::TooLarge(_)) => count(hub, own, lines, lines),
             Err(fault) => {
-                current.load.bodies.push_front((body, lines));
+                current.load.push(body, lines);
                 self.current = Some(current);
                 self.refused = matches!(fault, Fault::Refused(_) | Fault::NotOurs | Fault::Broken(_));
                 return if self.refused { Step::Refused(fault) } else { Step::Failed(fault) };
             }
         }
-        if current.load.bodies.is_empty() {
+        if current.load.is_done() {
             current.load.remove();
         } else {
             self.current = Some(current);
@@ -94,11 +120,7 @@ impl Replay {
         if let Some(own) = spool.take_own() {
             let loaded = load(&own.path, true);
             return match loaded {
-                Ok(load) => {
-                    // What is not readable any more is lost.
-                    lose(hub, "spool_corrupt", load.corrupt.min(own.items));
-                    Some(Current { load, own: Some(own) })
-                }
+                Ok(load) => Some(Current { load, own: Some(own) }),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     lose(hub, "spool_removed", own.items);
                     None
@@ -114,7 +136,6 @@ impl Replay {
         while let Some(path) = others.pop_front() {
             // Somebody else may be at it, or have done with it.
             if let Ok(load) = load(&path, false) {
-                hub.count_replayed(0, load.corrupt);
                 return Some(Current { load, own: None });
             }
         }

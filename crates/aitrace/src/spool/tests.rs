@@ -53,8 +53,8 @@ fn what_is_written_can_be_sent_by_another_when_the_writer_is_gone() {
     assert_eq!(left.len(), 1, "another project's file is not ours to send");
     assert!(load(&left[0], false).is_err(), "its writer lives");
     drop(one);
-    let claimed = load(&left[0], false).expect("its writer is gone");
-    assert_eq!(claimed.bodies.iter().map(|(_, lines)| lines).sum::<u64>(), 5);
+    let mut claimed = load(&left[0], false).expect("its writer is gone");
+    assert_eq!(bodies(&mut claimed).iter().map(|(_, lines)| lines).sum::<u64>(), 5);
     assert!(load(&left[0], false).is_err(), "one sends a file, not two");
     claimed.remove();
     assert_eq!((next.left_behind().len(), count(&place)), (0, 1));
@@ -70,9 +70,38 @@ fn a_torn_line_costs_itself_only() {
     let mut text = fs::read_to_string(&path).expect("reads");
     text.truncate(text.len() - 7);
     fs::write(&path, text.replacen("said", "sage", 1)).expect("writes");
-    let load = load(&path, false).expect("loads");
-    assert_eq!((load.corrupt, load.bodies.len(), load.bodies[0].1), (2, 1, 1));
-    assert!(load.bodies[0].0.contains("log-1") && !load.bodies[0].0.contains("crc32"));
+    let mut load = load(&path, false).expect("loads");
+    let bodies = bodies(&mut load);
+    assert_eq!((load.take_corrupt(), bodies.len(), bodies[0].1), (2, 1, 1));
+    assert_eq!(load.take_corrupt(), 0, "told once");
+    assert!(bodies[0].0.contains("log-1") && !bodies[0].0.contains("crc32"));
+}
+
+#[test]
+fn a_file_is_read_body_by_body_and_what_is_put_back_comes_next() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut spool = Spool::new(options(folder.path(), Bounds::default()));
+    for _ in 0..8 {
+        spool.write(&batch(500), None).expect("writes");
+    }
+    let path = spool.own_paths().remove(0);
+    drop(spool);
+    let text = fs::read_to_string(&path).expect("reads");
+    let mut load = load(&path, false).expect("loads");
+    let (first, lines) = load.body().expect("reads").expect("a body");
+    assert!(lines < 4000 && first.len() < 512 << 10, "{lines} lines of {} bytes", text.len());
+    load.push_apart(&first);
+    let all = bodies(&mut load);
+    assert_eq!(all.iter().map(|(_, lines)| lines).sum::<u64>(), 4000);
+    assert!(all[..lines as usize].iter().all(|(_, lines)| *lines == 1), "apart");
+    let sent: String = all.into_iter().map(|(body, _)| body).collect();
+    let unsealed: String =
+        text.lines().filter_map(aitrace_model::record::unseal).map(|line| format!("{line}\n")).collect();
+    assert_eq!(sent, unsealed, "all, once, in order");
+}
+
+fn bodies(load: &mut super::Load) -> Vec<(String, u64)> {
+    std::iter::from_fn(|| load.body().expect("reads")).collect()
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::Fmt => fmt::run(),
         Command::Bench(options) => bench::run(&options),
-        Command::Soak => soak::run(),
+        Command::Soak => Ok(soak::run()),
         Command::Demo(options) => demo::run(&options),
     };
     match done {

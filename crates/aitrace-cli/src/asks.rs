@@ -41,7 +41,7 @@ pub(crate) struct Search {
 pub(crate) struct Sql {
     /// One SELECT over spans, logs, traces, sessions, scores, runs; - reads it from stdin; without it the views are shown
     #[arg(value_name = "SELECT")]
-    pub(crate) sql: Option<String>,
+    pub(crate) select: Option<String>,
     #[command(flatten)]
     pub(crate) server: Server,
     /// Only this project

@@ -84,8 +84,8 @@ impl Client {
     }
 
     /// The same with this key.
-    pub(crate) fn with_key(base: ServerUrl, key: String) -> Self {
-        Self::build(base, Some(&key))
+    pub(crate) fn with_key(base: ServerUrl, key: &str) -> Self {
+        Self::build(base, Some(key))
     }
 
     fn build(base: ServerUrl, key: Option<&str>) -> Self {

@@ -14,6 +14,7 @@ pub(crate) struct Server {
 
 /// Where data is kept.
 #[derive(Debug, Arguments)]
+#[expect(clippy::struct_field_names, reason = "a field is called as its flag")]
 pub(crate) struct Data {
     /// Folder of the data [env: AITRACE_DATA_DIR] [default: the platform's data folder]
     #[arg(long, value_name = "DIR")]

@@ -43,7 +43,7 @@ pub(crate) fn known(dir: &Path) -> Result<Option<Pepper>> {
 fn make(dir: &Path, random: &dyn Random) -> Result<Pepper> {
     let mut bytes = [0; 32];
     random.fill(&mut bytes).context("the system has no randomness")?;
-    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text: String = bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     let (new, path) = (dir.join("secret.new"), dir.join(FILE));
     let write = || {
         let mut options = File::options();

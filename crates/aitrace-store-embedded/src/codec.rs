@@ -381,7 +381,9 @@ impl Wire for Span {
             log.put(out);
         }
         if more {
-            tokens.iter().for_each(|count| count.put(out));
+            for count in tokens {
+                count.put(out);
+            }
             self.otel.put(out);
         }
     }

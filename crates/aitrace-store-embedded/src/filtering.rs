@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aitrace_model::{Span, TraceId};
-use aitrace_store::{Field, Filter, Operand, ProjectScope, Result, standing};
+use aitrace_store::{Field, Filter, Operand, ProjectScope, standing};
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 
 use crate::echo;
@@ -186,10 +186,10 @@ impl Marks {
         scope: &ProjectScope,
         filter: &Filter,
         since: Option<aitrace_model::Timestamp>,
-    ) -> Result<(Self, Damaged)> {
+    ) -> (Self, Damaged) {
         let (mut marks, mut damaged, leaves) = (Self::default(), Vec::new(), filter.span_leaves());
         if leaves.is_empty() {
-            return Ok((marks, damaged));
+            return (marks, damaged);
         }
         let all = Everything::take(shared, scope);
         for row in &all.spans {
@@ -199,14 +199,14 @@ impl Marks {
                 leaves.iter().enumerate().fold(0, |bits, (bit, leaf)| bits | u64::from(says(leaf)) << bit);
             marks.add(&span.project, span.trace_id, bits);
         }
-        let only = Filter::all(leaves.iter().map(|leaf| Filter::clone(leaf)));
+        let only = Filter::all(leaves.iter().copied().cloned());
         let columns = columns(&only);
         for (file, dead) in all.files.iter().filter(|(file, _)| file.spans && file.may_start(since, None)) {
             if let Err(error) = marks.file(shared, file, dead, &leaves, &columns) {
                 damaged.push((file.id, error.to_string()));
             }
         }
-        Ok((marks, damaged))
+        (marks, damaged)
     }
 
     fn file(

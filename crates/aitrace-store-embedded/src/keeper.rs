@@ -1,7 +1,7 @@
 //! The thread beside the writer: whatever takes long and changes nothing until the writer commits it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -101,7 +101,7 @@ impl Drop for Keeper {
     }
 }
 
-fn run(shared: &Shared, folder: &PathBuf, job: Job) -> Made {
+fn run(shared: &Shared, folder: &Path, job: Job) -> Made {
     let options = &shared.options;
     match job {
         Job::Seal(snapshot, last) => {

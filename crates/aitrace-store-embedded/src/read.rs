@@ -381,7 +381,9 @@ fn assemble(project: &str, trace_id: TraceId, mut hot: HotPart, sealed: SealedRo
     heard = heard.max(logs.values().map(|log| log.received).max());
     let (spans, states) = shown(hot, sealed.spans, moment, heard.unwrap_or_default());
     let mut rollup = Rollup::default();
-    spans.iter().for_each(|stored| rollup.add_span(&stored.span));
+    for stored in &spans {
+        rollup.add_span(&stored.span);
+    }
     for (_, state) in &states {
         logs.extend(state.orphan_logs().map(|log| (log.id.clone(), log.clone())));
         if !state.is_ended() {

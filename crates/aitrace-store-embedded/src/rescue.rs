@@ -136,7 +136,7 @@ fn take_over(aside: &Path, new: &Connection) -> u64 {
 
 fn copy(old: &Connection, new: &Connection, table: &str, sql: &str) -> rusqlite::Result<u64> {
     let mut select = old.prepare(sql)?;
-    let names: Vec<String> = select.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = select.column_names().map(str::to_owned).collect();
     let marks = vec!["?"; names.len()].join(", ");
     let insert = format!("INSERT OR IGNORE INTO {table} ({}) VALUES ({marks})", names.join(", "));
     let mut insert = new.prepare(&insert)?;

@@ -54,14 +54,12 @@ pub(crate) fn look(segments: &Segments, files: Vec<Arc<Segment>>) -> Leaving {
             continue;
         };
         for batch in reader {
-            match batch {
-                Ok(batch) => collect(&batch, &mut traces, &mut loose),
-                Err(_) => {
-                    // A reader that fails once fails for ever.
-                    readable = false;
-                    break;
-                }
-            }
+            let Ok(batch) = batch else {
+                // A reader that fails once fails for ever.
+                readable = false;
+                break;
+            };
+            collect(&batch, &mut traces, &mut loose);
         }
     }
     Leaving { files, traces: readable.then_some(traces), loose }

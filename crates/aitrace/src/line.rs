@@ -28,10 +28,10 @@ pub fn masked_line(line: &str) -> Option<String> {
     if !same {
         *made = Some((settings.clone(), maskers(gathered(&settings))));
     }
-    conceal(&mut made.as_mut()?.1, members)
+    Some(conceal(&mut made.as_mut()?.1, members))
 }
 
-fn conceal(maskers: &mut [(When, Masker)], mut members: Vec<(String, Json)>) -> Option<String> {
+fn conceal(maskers: &mut [(When, Masker)], mut members: Vec<(String, Json)>) -> String {
     let (project, source) = identity(&members);
     for (_, masker) in maskers.iter_mut().filter(|(when, _)| when.is_within(&project, &source)) {
         members = members
@@ -41,7 +41,7 @@ fn conceal(maskers: &mut [(When, Masker)], mut members: Vec<(String, Json)>) -> 
             .collect();
     }
     let object = Json::object(members.iter().map(|(key, json)| (key.as_str(), json)));
-    Some(object.as_str().to_owned())
+    object.as_str().to_owned()
 }
 
 fn newer((masked, key, json): (Option<Json>, String, Json)) -> (String, Json) {
@@ -127,7 +127,7 @@ mod tests {
         "#;
         let rules = Rules::parse(rules, RulesFormat::Toml, "rules").expect("valid");
         let mut maskers = maskers(rules);
-        let mut masked = |project| conceal(&mut maskers, Json::parse(&line(project)).ok()?.members()?);
+        let mut masked = |project| Some(conceal(&mut maskers, Json::parse(&line(project)).ok()?.members()?));
         let expected =
             r#"{"__tracer_meta__":{"event":"for [masked]","project":"clinic 1"},"patient":"[masked]"}"#;
         assert_eq!(masked("clinic 1").as_deref(), Some(expected));

@@ -59,9 +59,10 @@ impl<'py> Here<'py> {
                 if same { self } else { Self::inside(span) }
             }
             otel::Current::Foreign(ids, followed) => {
-                let context = match followed {
-                    true => self.context.with_remote_span(ids),
-                    false => self.context.with_unsampled_remote_span(ids),
+                let context = if followed {
+                    self.context.with_remote_span(ids)
+                } else {
+                    self.context.with_unsampled_remote_span(ids)
                 };
                 Self { context, span: None, ..self }
             }

@@ -68,6 +68,7 @@ fn masked_line(line: &str) -> Option<String> {
 /// them; None where nothing is put aside. Raises OSError.
 #[pyfunction]
 #[pyo3(signature = (url, project, lines))]
+#[expect(clippy::needless_pass_by_value, reason = "made of Python's list")]
 fn put_aside(
     py: Python<'_>,
     url: &str,

@@ -75,7 +75,7 @@ impl Spec {
         parameters = None, outputs = true))]
     fn new(
         py: Python<'_>,
-        name: String,
+        name: &str,
         tracer: Option<Py<Tracer>>,
         event_type: Option<&Bound<'_, PyAny>>,
         kind: Option<&Bound<'_, PyAny>>,
@@ -88,7 +88,7 @@ impl Spec {
             None => Signature::default(),
         };
         Ok(Self {
-            name: intern::text(&name),
+            name: intern::text(name),
             tracer,
             event_type: event_type.and_then(event_type_of),
             kind: kind.and_then(kind_of),

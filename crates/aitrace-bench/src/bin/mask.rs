@@ -78,6 +78,9 @@ fn measure(mask: bool, work: &dyn Fn(&Tracer), kept: &mut Vec<Tracer>) -> f64 {
     fastest
 }
 
+/// What is recorded, and how.
+type Row<'a> = (String, &'a dyn Fn(&Tracer));
+
 fn main() {
     let content = conversation();
     let text = |tracer: &Tracer| {
@@ -89,7 +92,7 @@ fn main() {
         span.set_attribute("note", "sk-abcdefghijkl1234");
     };
     let size = content.as_str().len();
-    let rows: [(String, &dyn Fn(&Tracer)); 4] = [
+    let rows: [Row<'_>; 4] = [
         ("no text".to_owned(), &bare),
         ("3 attributes".to_owned(), &attributes),
         (format!("{size} bytes of JSON"), &text),

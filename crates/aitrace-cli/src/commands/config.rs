@@ -64,13 +64,13 @@ fn template(yaml: bool) -> String {
     let mut text =
         "# Settings of aitrace. The environment goes before them, flags go before both.\n\n".to_owned();
     for (key, variable, about) in SHARED {
-        text.push_str(&format!("# {about} [{variable}]\n# {key}{equals}\"\"\n"));
+        text = format!("{text}# {about} [{variable}]\n# {key}{equals}\"\"\n");
     }
     text.push_str("\n# What follows is for `aitrace serve`.\n");
     text.push_str(table);
     for setting in SETTINGS {
         let (key, about, variable, default) = (setting.key, setting.about, setting.variable, setting.default);
-        text.push_str(&format!("{indent}{key}{equals}\"\"    # {about} [{variable}] (default: {default})\n"));
+        text = format!("{text}{indent}{key}{equals}\"\"    # {about} [{variable}] (default: {default})\n");
     }
     text
 }

@@ -33,9 +33,9 @@ pub(super) fn run(args: &asks::Export) -> Result<ExitCode> {
     let said =
         if args.json { format!("{{\"exported\":{count}}}") } else { format!("{count} records exported") };
     if args.json && !stdout {
-        output::answer(&said)?
+        output::answer(&said)?;
     } else {
-        output::note(&said)
+        output::note(&said);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -117,7 +117,7 @@ fn operator(dir: &Path) -> Result<(ServerUrl, Client)> {
         let message = format!("no server has the data folder {} open", dir.display());
         return Err(Failure::new(message, "start one with `aitrace serve`, or name its --data-dir").into());
     };
-    Ok((url.clone(), Client::with_key(url, pepper.operator_token())))
+    Ok((url.clone(), Client::with_key(url, &pepper.operator_token())))
 }
 
 /// The keys of a data folder.
@@ -207,6 +207,7 @@ fn line(ListedKey { key, created }: ListedKey) -> Line {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "given to map_err")]
 fn told(error: aitrace_store::StoreError) -> anyhow::Error {
     Failure::new(error.to_string(), "").into()
 }

@@ -18,7 +18,7 @@ use crate::text;
 const WIDTH: usize = 60;
 
 #[derive(Debug, Deserialize)]
-struct Rows {
+struct Answer {
     columns: Vec<Column>,
     rows: Vec<Vec<Value>>,
     truncated: bool,
@@ -45,7 +45,7 @@ struct View {
 
 pub(super) fn run(args: &asks::Sql) -> Result<ExitCode> {
     let client = Client::new(ServerUrl::resolve(&args.server)?);
-    let Some(sql) = &args.sql else { return show_views(&client, args) };
+    let Some(sql) = &args.select else { return show_views(&client, args) };
     let mut statement = sql.clone();
     if statement == "-" {
         statement.clear();
@@ -60,7 +60,7 @@ pub(super) fn run(args: &asks::Sql) -> Result<ExitCode> {
         output::answer(raw.get())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let rows: Rows = client.post_json("/api/sql", &body)?;
+    let rows: Answer = client.post_json("/api/sql", &body)?;
     let mut out = Output::stdout();
     if args.csv {
         out.text(&csv(&rows))?;
@@ -100,7 +100,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-fn table(rows: &Rows) -> String {
+fn table(rows: &Answer) -> String {
     let heading: Vec<String> = rows.columns.iter().map(|column| text::cut(&column.name, WIDTH)).collect();
     let heading: Vec<&str> = heading.iter().map(String::as_str).collect();
     let cells: Vec<Vec<String>> = rows
@@ -117,7 +117,7 @@ fn table(rows: &Rows) -> String {
 }
 
 /// RFC 4180. A text that a spreadsheet would run as a formula is left as it is: it is data.
-fn csv(rows: &Rows) -> String {
+fn csv(rows: &Answer) -> String {
     let quoted = |text: &str| {
         if text.contains([',', '"', '\n', '\r']) {
             format!("\"{}\"", text.replace('"', "\"\""))
@@ -141,7 +141,7 @@ fn csv(rows: &Rows) -> String {
 mod tests {
     use super::*;
 
-    fn rows() -> Rows {
+    fn rows() -> Answer {
         serde_json::from_str(
             r#"{"columns":[{"name":"n","type":"int"},{"name":"t","type":"text"}],
                 "rows":[[1,"a,\"b\"\n"],[null,"\u001b[2Jx"]],"truncated":false}"#,

@@ -23,25 +23,29 @@ fn record(tracer: &Tracer) {
 }
 
 fn files(home: &Home) -> Vec<PathBuf> {
-    fs::read_dir(home.path().join("spool")).unwrap().flatten().map(|entry| entry.path()).collect()
+    fs::read_dir(home.path().join("spool")).expect("works").flatten().map(|entry| entry.path()).collect()
 }
 
 fn trace(home: &Home, url: &str) -> Value {
     let list = home.aitrace(&["traces", "--json", "--server", url]).expect(0).json();
-    assert_eq!(list["traces"].as_array().unwrap().len(), 1, "{list}");
-    let id = list["traces"][0]["trace_id"].as_str().unwrap().to_owned();
+    assert_eq!(list["traces"].as_array().expect("an array").len(), 1, "{list}");
+    let id = list["traces"][0]["trace_id"].as_str().expect("a string").to_owned();
     home.aitrace(&["trace", &id, "--json", "--server", url]).expect(0).json()
 }
 
 fn check(trace: &Value) {
-    let names: Vec<_> =
-        trace["spans"].as_array().unwrap().iter().map(|span| span["name"].as_str().unwrap()).collect();
+    let names: Vec<_> = trace["spans"]
+        .as_array()
+        .expect("an array")
+        .iter()
+        .map(|span| span["name"].as_str().expect("a string"))
+        .collect();
     assert_eq!(names, ["root", "child"], "{trace}");
     assert_eq!(
         (&trace["spans"][1]["inputs"], &trace["spans"][1]["metrics"]["hits"]),
         (&"grüße".into(), &3.0.into())
     );
-    assert_eq!(trace["logs"].as_array().unwrap().len(), 1);
+    assert_eq!(trace["logs"].as_array().expect("an array").len(), 1);
     assert_eq!(trace["logs"][0]["event"], "said");
     assert!(!trace.to_string().contains("crc32"), "{trace}");
 }
@@ -55,18 +59,18 @@ fn it_is_imported_and_a_damaged_line_is_named() {
     let file = files(&home).remove(0);
     let server = home.serve();
     for _ in 0..2 {
-        home.aitrace(&["import", file.to_str().unwrap(), "--server", &server.url]).expect(0);
+        home.aitrace(&["import", file.to_str().expect("works"), "--server", &server.url]).expect(0);
         check(&trace(&home, &server.url));
     }
-    let text = fs::read_to_string(&file).unwrap().replacen("said", "sage", 1);
+    let text = fs::read_to_string(&file).expect("works").replacen("said", "sage", 1);
     let damaged = home.file("damaged.jsonl", &text);
-    let done = home.aitrace(&["import", damaged.to_str().unwrap(), "--server", &server.url]).expect(1);
+    let done = home.aitrace(&["import", damaged.to_str().expect("works"), "--server", &server.url]).expect(1);
     assert!(
         done.stdout.starts_with("2 imported, 1 rejected") && done.stderr.contains("checksum"),
         "{}",
         done.stderr
     );
-    let page = home.aitrace(&["html", file.to_str().unwrap()]).expect(0).stdout;
+    let page = home.aitrace(&["html", file.to_str().expect("works")]).expect(0).stdout;
     assert!(page.contains("<b>child</b>") && page.contains("grüße"));
 }
 
@@ -78,7 +82,7 @@ fn the_tracer_itself_sends_it_when_the_server_is_there() {
     record(&tracer);
     let result = tracer.flush(Duration::from_secs(20));
     assert_eq!((result.spooled, result.remaining), (3, 0));
-    let port = url.rsplit(':').next().unwrap();
+    let port = url.rsplit(':').next().expect("works");
     let server = home.serve_at(port);
     let mut flushes = std::iter::repeat_with(|| tracer.flush(Duration::from_secs(20))).take(50);
     assert!(flushes.any(|result| result.spooled == 0), "{:?}", tracer.stats());

@@ -54,7 +54,7 @@ async fn streamed(app: &App, caller: &Caller, mut stream: Stream) -> Result<Resp
         let done = match stream.next(limits).await {
             Ok(None) => break,
             Ok(Some(chunks)) => {
-                app.metrics.received(chunks.iter().map(|chunk| chunk.len()).sum());
+                app.metrics.received(chunks.iter().map(axum::body::Bytes::len).sum());
                 let work = move || {
                     let done = chunks.iter().try_for_each(|chunk| inflow.push(chunk));
                     (inflow, done)

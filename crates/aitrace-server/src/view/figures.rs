@@ -85,7 +85,7 @@ fn cell(out: &mut String, value: &SqlValue) {
         SqlValue::UInt(value) if *value > LARGEST => text(out, value),
         SqlValue::UInt(value) => plain(out, value),
         SqlValue::Double(value) if value.is_finite() => {
-            out.push_str(&serde_json::Value::from(*value).to_string())
+            out.push_str(&serde_json::Value::from(*value).to_string());
         }
         SqlValue::Null | SqlValue::Double(_) => out.push_str("null"),
         SqlValue::Time(value) => text(out, value),

@@ -56,13 +56,17 @@ impl Writer {
         self.note_failure(done.as_ref().err());
         let (seq, moving) = done?;
         self.applied = seq.unwrap_or(self.applied);
-        tombs.into_iter().for_each(|tomb| shared.segments.bury(tomb));
+        for tomb in tombs {
+            shared.segments.bury(tomb);
+        }
         if whole {
             deleted.logs += shared.hot.write().remove_loose(&project);
             self.projects.remove(&project);
         }
-        gone.keys().for_each(|trace_id| drop(shared.hot.write().remove(&project, *trace_id)));
-        gone.keys().for_each(|trace_id| self.cache.remove(&project, *trace_id));
+        for trace_id in gone.keys() {
+            drop(shared.hot.write().remove(&project, *trace_id));
+            self.cache.remove(&project, *trace_id);
+        }
         drop(moving);
         if self.keeper.is_busy() {
             self.wanted.deleted.extend(targets);
@@ -136,7 +140,9 @@ impl Writer {
                     rows.try_for_each(|row| catalog.remove_trace(row))?;
                     if whole { catalog.remove_loose_logs(project).map(drop) } else { Ok(()) }
                 })?;
-                tombs.into_iter().for_each(|tomb| self.shared.segments.bury(tomb));
+                for tomb in tombs {
+                    self.shared.segments.bury(tomb);
+                }
             }
             let mut hot = self.shared.hot.write();
             for id in gone.keys() {

@@ -259,7 +259,9 @@ impl Writer {
             shared.segments.add(Segment::new(&shared.folder, file));
         }
         sealed.superseded.into_iter().for_each(|old| shared.segments.supersede(old));
-        tombs.into_iter().for_each(|tomb| shared.segments.bury(tomb));
+        for tomb in tombs {
+            shared.segments.bury(tomb);
+        }
         hot.sealed_loose(&sealed.loose);
         for trace in &sealed.traces {
             let part = &trace.part;
@@ -406,7 +408,7 @@ fn marks(segment: i64, dead: &Dead) -> (Vec<Tombstone>, Vec<Superseded>) {
 fn tell(answers: Vec<Answer<()>>, done: &Result<()>) {
     for answer in answers {
         let again = |error: &StoreError| StoreError::new(error.kind(), error.to_string());
-        drop(answer.send(done.as_ref().map(|()| ()).map_err(again)));
+        drop(answer.send(done.as_ref().copied().map_err(again)));
     }
 }
 

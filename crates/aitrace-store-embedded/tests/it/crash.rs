@@ -32,7 +32,7 @@ const SPANS: u64 = 8;
 const SHARED: u64 = 5;
 /// Numbers of traces that are deleted or retired begin here.
 const DOOMED: u64 = 1 << 40;
-const YEAR: Duration = Duration::from_secs(365 * 86_400);
+const YEAR: Duration = Duration::from_hours(8760);
 
 fn options(watch: Watch) -> Options {
     let hot = HotLimits { rows: 60, open: 30, ..HotLimits::default() };
@@ -51,7 +51,9 @@ fn batch(number: u64) -> Batch {
 fn doomed(project: &str, number: u64, old: bool) -> Batch {
     let mut spans = vec![end(project, DOOMED + number, 1), end(project, DOOMED + number, 2)];
     let received = if old { Timestamp::from_nanos(1_500_000_000_000_000_000) } else { time(0) };
-    spans.iter_mut().for_each(|span| span.received = received);
+    for span in &mut spans {
+        span.received = received;
+    }
     Batch { spans, logs: Vec::new() }
 }
 

@@ -102,7 +102,7 @@ async fn views_hold_what_their_names_say_and_only_of_the_scope() {
         ("SELECT name, value, value_json FROM scores", "good 1 true"),
         ("SELECT count(*) FROM runs", "0"),
         ("SELECT status, count(*) FROM spans GROUP BY 1", "ok 4"),
-        (r#"SELECT count(*) FROM spans JOIN traces USING (project, trace_id)"#, "4"),
+        (r"SELECT count(*) FROM spans JOIN traces USING (project, trace_id)", "4"),
     ] {
         assert_eq!(text(&store, sql).await, expected, "{sql}");
     }

@@ -24,12 +24,11 @@ fn batch(trace: u64, day: i64, spans: u64) -> Batch {
     let spans = (0..spans).map(|id| {
         let mut span = end("p", trace, id);
         (span.start, span.received) = (time(day * DAY), time(day * DAY));
-        let text: String = (0..60)
-            .map(|_| {
-                numbers = numbers.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(id + 1);
-                format!("{:08x}", numbers >> 32)
-            })
-            .collect();
+        let mut text = String::new();
+        for _ in 0..60 {
+            numbers = numbers.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(id + 1);
+            text = format!("{text}{:08x}", numbers >> 32);
+        }
         (span.inputs, span.session_id) = (Some(Json::string(&text)), Some(format!("s{trace}")));
         span
     });

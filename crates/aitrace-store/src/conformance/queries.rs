@@ -87,9 +87,9 @@ pub async fn skeletons_agree<F: Factory>(factory: &F) {
         let other = bench.store().span(&one("q"), trace_id(1), span_id(0)).await.expect("reads");
         assert_eq!(other, None, "another project");
         if step % 2 == 0 {
-            bench.store().seal().await.expect("seals")
+            bench.store().seal().await.expect("seals");
         } else {
-            bench.reopen().await
+            bench.reopen().await;
         }
         bench.store().append(spans([start("p", 1, 5 + step)])).await.expect("appends");
     }

@@ -73,7 +73,7 @@ impl Load {
                 continue;
             }
             match std::str::from_utf8(line).ok().and_then(record::unseal) {
-                Some(line) => return Ok(Some(line.into())),
+                Some(line) => return Ok(Some(line)),
                 None => self.corrupt += 1,
             }
         }

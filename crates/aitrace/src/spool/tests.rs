@@ -95,9 +95,8 @@ fn a_file_is_read_body_by_body_and_what_is_put_back_comes_next() {
     assert_eq!(all.iter().map(|(_, lines)| lines).sum::<u64>(), 4000);
     assert!(all[..lines as usize].iter().all(|(_, lines)| *lines == 1), "apart");
     let sent: String = all.into_iter().map(|(body, _)| body).collect();
-    let unsealed: String =
-        text.lines().filter_map(aitrace_model::record::unseal).map(|line| format!("{line}\n")).collect();
-    assert_eq!(sent, unsealed, "all, once, in order");
+    let written: Vec<_> = text.lines().filter_map(aitrace_model::record::unseal).collect();
+    assert_eq!(sent.lines().collect::<Vec<_>>(), written, "all, once, in order");
 }
 
 fn bodies(load: &mut super::Load) -> Vec<(String, u64)> {

@@ -6,9 +6,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aitrace_model::LostRules;
-use aitrace_server::{Server, ServerError, ServerOptions, Stores, SystemRandom};
-use aitrace_store::{ErrorKind, StoreError, TelemetryStore as _};
+use aitrace_model::{LostRules, SystemClock};
+use aitrace_server::{Keys, Server, ServerError, ServerOptions, Stores, SystemRandom};
+use aitrace_store::{ErrorKind, ProjectScope, StoreError, TelemetryStore as _};
 use aitrace_store_embedded::{EmbeddedStore, Options};
 use anyhow::{Context as _, Result};
 use tokio::runtime::{Builder, Runtime};
@@ -48,11 +48,17 @@ impl Local {
         let silent_ns = i64::try_from(serving.lost_after.as_nanos()).unwrap_or(i64::MAX);
         let options = Options { lost: LostRules { silent_ns, ..LostRules::default() }, ..Options::default() };
         let store = Arc::new(EmbeddedStore::open(dir, options).map_err(|error| not_opened(&error))?);
+        let pepper = secret::pepper(dir, &SystemRandom)?;
+        let keys = Keys::new(store.clone(), pepper.clone(), Arc::new(SystemClock), Arc::new(SystemRandom));
+        if !runtime.block_on(keys.list(&ProjectScope::All)).context("cannot read the keys")?.is_empty() {
+            secret::guard(dir)?;
+        }
         let options = ServerOptions {
             prices: serving.prices.clone(),
             hosts: serving.hosts.clone(),
             retention: serving.retention,
-            pepper: secret::pepper(dir, &SystemRandom)?,
+            pepper,
+            demand_keys: secret::is_guarded(dir),
             disk: Some(Arc::new(DiskOf(dir.clone()))),
             ..ServerOptions::default()
         };

@@ -12,6 +12,8 @@ use anyhow::{Context as _, Result};
 use crate::failure::Failure;
 
 const FILE: &str = "secret";
+/// Its presence says that keys were made.
+const GUARD: &str = "keys-demanded";
 
 /// The secret of a folder; one is made where there is none. Call it only while holding the folder's store.
 pub(crate) fn pepper(dir: &Path, random: &dyn Random) -> Result<Pepper> {
@@ -58,6 +60,20 @@ fn make(dir: &Path, random: &dyn Random) -> Result<Pepper> {
     };
     write().with_context(|| format!("cannot write the secret of the keys to {}", path.display()))?;
     Ok(Pepper::new(bytes))
+}
+
+/// Notes that keys were made in a folder: its servers demand them from now on, also should the database be lost, and
+/// the keys in it.
+pub(crate) fn guard(dir: &Path) -> Result<()> {
+    let path = dir.join(GUARD);
+    let made = File::options().write(true).create(true).truncate(false).open(&path);
+    made.and_then(|file| file.sync_all()).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Whether keys were made in a folder.
+pub(crate) fn is_guarded(dir: &Path) -> bool {
+    // What cannot be looked at counts as there.
+    dir.join(GUARD).try_exists().unwrap_or(true)
 }
 
 #[cfg(unix)]

@@ -35,6 +35,9 @@ pub struct ServerOptions {
     pub min_free: u64,
     /// Secret that keys are hashed with. Default a constant: fit for tests and stores without keys alone.
     pub pepper: Pepper,
+    /// Whether callers must show a key although there is none: set it where keys are known to have been made, so that
+    /// losing them opens nothing. Default false.
+    pub demand_keys: bool,
     /// Where new keys come from. Default the system's.
     pub random: Arc<dyn Random>,
 }
@@ -52,6 +55,7 @@ impl Default for ServerOptions {
             disk: None,
             min_free: 64 << 20,
             pepper: Pepper::new([0; 32]),
+            demand_keys: false,
             random: Arc::new(SystemRandom),
         }
     }

@@ -94,7 +94,7 @@ impl ServerBuilder {
             self.options.clock.clone(),
             self.options.random.clone(),
         );
-        let ring = Ring::new(keys);
+        let ring = Ring::new(keys, self.options.demand_keys);
         let wide = |addr: &&SocketAddr| !addr.ip().to_canonical().is_loopback();
         let all = std::iter::once(&addr).chain(self.ingest.iter().map(|(addr, _)| addr));
         if let Some(addr) = all.clone().find(wide)

@@ -59,6 +59,7 @@ pub(super) fn run(args: &args::Keys) -> Result<ExitCode> {
 
 fn create(args: &args::CreateKey) -> Result<()> {
     let made = Ring::of(&args.data)?.create(&args.project, &args.scope, args.name.as_deref())?;
+    secret::guard(&serving::data_dir(&args.data)?)?;
     if args.json {
         return output::answer(&serde_json::to_string(&made)?);
     }

@@ -37,6 +37,24 @@ fn a_key_made_beside_the_server_holds_when_it_starts() {
 }
 
 #[test]
+fn keys_that_are_lost_with_the_database_open_nothing() {
+    let home = Home::new();
+    home.aitrace(&["keys", "create", "--project", "p", "--json"]).expect(0);
+    let data = home.path().join("data");
+    for file in data.read_dir().unwrap().flatten().map(|entry| entry.path()) {
+        if file.is_file() && !["secret", "keys-demanded"].iter().any(|kept| file.ends_with(kept)) {
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+    let server = home.serve();
+    assert_eq!(home.aitrace(&["keys", "list", "--json"]).expect(0).json()["keys"], json!([]));
+    let done = home.aitrace(&["traces", "--server", &server.url]).expect(2);
+    assert!(done.stderr.contains("AITRACE_API_KEY"), "{}", done.stderr);
+    let made = home.aitrace(&["keys", "create", "--project", "p", "--json"]).expect(0).json();
+    with_key(&home, made["key"].as_str().unwrap(), &["traces", "--server", &server.url]).expect(0);
+}
+
+#[test]
 fn keys_of_a_running_server_are_made_listed_and_revoked() {
     let home = Home::new();
     let server = home.serve();

@@ -34,6 +34,8 @@ pub(crate) enum Holder {
 #[derive(Debug)]
 pub(crate) struct Ring {
     keys: Keys,
+    /// Keys are demanded whether there are any or not.
+    demanded: bool,
     known: Mutex<Option<Known>>,
     /// One reads the keys at a time; the others wait for what it finds.
     turn: Turn<()>,
@@ -46,8 +48,8 @@ struct Known {
 }
 
 impl Ring {
-    pub(crate) fn new(keys: Keys) -> Self {
-        Self { keys, known: Mutex::default(), turn: Turn::new(()) }
+    pub(crate) fn new(keys: Keys, demanded: bool) -> Self {
+        Self { keys, demanded, known: Mutex::default(), turn: Turn::new(()) }
     }
 
     /// The keys to change.
@@ -57,7 +59,7 @@ impl Ring {
 
     /// Whether callers must show a key: since the first one was made, also when all are revoked by now.
     pub(crate) async fn demands(&self) -> Result<bool> {
-        Ok(!self.current().await?.is_empty())
+        Ok(self.demanded || !self.current().await?.is_empty())
     }
 
     /// Whether there is a key that somebody could show.

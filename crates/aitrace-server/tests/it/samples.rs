@@ -64,7 +64,7 @@ pub(crate) fn otlp_json(trace: u8, own: u8) -> String {
 }
 
 pub(crate) fn gzip(content: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(content).expect("writes");
     encoder.finish().expect("ends")
 }

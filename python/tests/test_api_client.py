@@ -378,7 +378,7 @@ def server_binary():
 def test_the_real_server_gives_back_what_a_tracer_sent(tmp_path):
     binary = server_binary()
     if binary is None:
-        pytest.skip("the server is not built")
+        pytest.skip("no binary: cargo build -p aitrace-cli")
     with subprocess.Popen(
         [binary, "serve", "--port", "0", "--data-dir", str(tmp_path)],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

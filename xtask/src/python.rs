@@ -137,6 +137,11 @@ impl Environment {
     pub(crate) fn module(&self, name: &str, arguments: &[&str]) -> Result<()> {
         self.program(&folder()).args(["-m", name]).args(arguments).run()
     }
+
+    /// Runs the tests; here, where everything is installed, none may be skipped for want of something.
+    pub(crate) fn pytest(&self) -> Result<()> {
+        self.program(&folder()).args(["-m", "pytest"]).env("AITRACE_TESTS_WHOLE", "1").run()
+    }
 }
 
 fn pyproject() -> Result<String> {

@@ -49,7 +49,7 @@ def binary():
 def test_converting_as_the_guide_says(tmp_path):
     command = binary()
     if command is None:
-        pytest.skip("the binary aitrace is not built")
+        pytest.skip("no binary: cargo build -p aitrace-cli")
     before, after = (code for _, code in blocks("from-format-1.md", "json"))
     (tmp_path / "old.jsonl").write_text(before, "utf-8")
     for _, line in blocks("from-format-1.md", "sh"):

@@ -102,7 +102,7 @@ fn python_tests() -> Result<Outcome> {
     environment.module("mypy", &[])?;
     let stubs = ["aitrace", "--mypy-config-file", "pyproject.toml", "--allowlist", "stubtest-allow.txt"];
     environment.module("mypy.stubtest", &stubs)?;
-    environment.module("pytest", &[])?;
+    environment.pytest()?;
     Ok(Outcome::Passed)
 }
 

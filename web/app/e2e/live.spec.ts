@@ -161,8 +161,10 @@ describe.skipIf(!BIN)("live, from the real server", () => {
       await page.waitForSelector(".error-block");
       expect(await page.locator(".details-title h2").textContent()).toBe(text);
       expect(await page.locator(".section", { hasText: "Input" }).first().textContent()).toContain(text);
-      await page.goto(`${url}/?q=${encodeURIComponent(text)}`);
-      await page.waitForSelector("[data-trace], .state");
+      // In quotes, where nothing but a backslash and a quote means anything to the filter.
+      const quoted = `"${text.replaceAll(/[\\"]/g, String.raw`\$&`)}"`;
+      await page.goto(`${url}/?q=${encodeURIComponent(quoted)}`);
+      await page.waitForSelector(`[data-trace="${trace_id}"]`);
       expect(tab.faults).toEqual([]);
     } finally {
       await tab.close();

@@ -42,7 +42,7 @@ fn help_is_as_it_was_reviewed() {
         assert_eq!(help.stderr, "");
         write!(all, "$ aitrace {}\n{}\n", args.join(" "), help.stdout).unwrap();
     }
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/help.txt");
+    let kept = Path::new("tests/it/help.txt");
     if std::fs::read_to_string(&kept).unwrap_or_default() != all {
         let new = Path::new(env!("CARGO_TARGET_TMPDIR")).join("help.txt");
         std::fs::write(&new, &all).unwrap();

@@ -6,7 +6,7 @@ use aitrace_eval::{Dataset, EvalError};
 use serde_json::{Value, json};
 
 fn fixture(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+    Path::new("tests/fixtures").join(name)
 }
 
 /// The ids that Python gives to the same rows.

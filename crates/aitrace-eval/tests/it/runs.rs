@@ -19,7 +19,7 @@ fn clock() -> Arc<dyn Clock> {
 }
 
 fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+    PathBuf::from("tests/fixtures")
 }
 
 fn cell(id: &str, repetition: u32, score: Option<ScoreValue>) -> DatapointResult {

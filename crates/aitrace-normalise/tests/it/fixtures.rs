@@ -16,12 +16,13 @@ pub(crate) fn context() -> Context {
     }
 }
 
+// Tests run in the folder of their crate. Its absolute path would be that of the checkout they were compiled in.
 fn fixtures() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let list = |folder: &Path| -> Vec<PathBuf> {
         fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect()
     };
-    let mut files: Vec<PathBuf> = list(&root).iter().flat_map(|folder| list(folder)).collect();
+    let mut files: Vec<PathBuf> =
+        list(Path::new("fixtures")).iter().flat_map(|folder| list(folder)).collect();
     files.retain(|file| file.extension().is_some_and(|end| end == "json"));
     files.sort();
     files
@@ -99,18 +100,18 @@ fn fixtures_mean_what_is_expected() {
 
 #[test]
 fn a_key_decides_the_project() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/aitrace/wire.json");
-    assert_eq!(spans(&file)[0].project, "support");
-    let raw = decode_traces(&fs::read(&file).expect("a fixture"), Encoding::Json, &Limits::default())
-        .expect("JSON");
+    let file = Path::new("fixtures/aitrace/wire.json");
+    assert_eq!(spans(file)[0].project, "support");
+    let raw =
+        decode_traces(&fs::read(file).expect("a fixture"), Encoding::Json, &Limits::default()).expect("JSON");
     let forced = Context { forced_project: Some("mine".to_owned()), ..context() };
     assert!(raw.spans.into_iter().all(|raw| normalise_span(raw, &forced).project == "mine"));
 }
 
 #[test]
 fn a_pending_span_is_the_span_that_it_announces() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/logfire/logfire-5.2.0-pending.json");
-    let spans = spans(&file);
+    let file = Path::new("fixtures/logfire/logfire-5.2.0-pending.json");
+    let spans = spans(file);
     let of = |name: &str, phase: Phase| {
         spans.iter().find(|span| span.name == name && span.phase == phase).expect("both phases")
     };

@@ -16,7 +16,7 @@ use aitrace_store::{
 use aitrace_store_embedded::{EmbeddedStore, HotLimits, Options, doctor};
 
 fn fixture(schema: i64) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(format!("schema-{schema}"))
+    Path::new("tests/fixtures").join(format!("schema-{schema}"))
 }
 
 fn clock() -> Arc<ManualClock> {

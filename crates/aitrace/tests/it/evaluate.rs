@@ -1,7 +1,7 @@
 //! `evaluate`: results, isolation, resuming, limits, with and without a server.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
@@ -290,7 +290,7 @@ fn a_run_resumes_where_it_stopped() {
 #[test]
 fn a_run_of_python_is_resumed() {
     let folder = folder();
-    let fixtures: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../aitrace-eval/tests/fixtures");
+    let fixtures = Path::new("../aitrace-eval/tests/fixtures");
     std::fs::create_dir(folder.path().join("runs")).expect("created");
     let there = folder.path().join("runs/python-run.jsonl");
     std::fs::copy(fixtures.join("python-run.jsonl"), there).expect("copied");

@@ -122,7 +122,7 @@ pub(crate) struct Demo {
 
 #[derive(Debug, Arguments)]
 pub(crate) struct Import {
-    /// Files of trace records; - is stdin
+    /// Files of trace records, of OTLP/JSON or of an exported Parquet table, known by their contents; - is stdin
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]

@@ -81,8 +81,9 @@ pub(crate) struct Export {
     /// Only traces that fulfil this filter, like status:error model:gpt-4*
     #[arg(short, long, value_name = "FILTER")]
     pub(crate) q: Option<String>,
-    /// Form of what is written: trace records, which `aitrace import` reads back
-    #[arg(long, default_value = "jsonl", value_parser = ["jsonl"])]
+    /// Form of what is written: trace records, OTLP/JSON requests (one a line) or a Parquet table; `aitrace import` reads
+    /// each of them back
+    #[arg(long, default_value = "jsonl", value_parser = ["jsonl", "otlp", "parquet"])]
     pub(crate) format: String,
     /// File to write; - is stdout
     #[arg(short, long, default_value = "-", value_name = "OUT")]

@@ -55,6 +55,15 @@ impl Ingested {
     }
 }
 
+/// What the server did with a request of OTLP.
+#[derive(Debug)]
+pub(crate) enum OtlpAnswer {
+    /// It was taken, but for so many items, and why.
+    Taken { rejected: u64, message: String },
+    /// Nothing of it was, and nothing will be.
+    Refused(String),
+}
+
 /// A record that the server rejected.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Rejected {
@@ -183,18 +192,65 @@ impl Client {
 
     /// Sends lines of trace records. Waits and tries again while the server says that it cannot take them now.
     pub(crate) fn ingest(&self, lines: &[u8]) -> Result<Ingested> {
-        let url = self.url("/api/ingest");
+        let response = self.post("/api/ingest", "application/x-ndjson", lines)?;
+        match response.status() {
+            StatusCode::OK | StatusCode::BAD_REQUEST => self.read_ingested(response),
+            _ => Err(self.refused(response)),
+        }
+    }
+
+    /// Sends a request of OTLP/JSON, as patiently.
+    pub(crate) fn otlp(&self, path: &str, request: &[u8]) -> Result<OtlpAnswer> {
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(rename = "partialSuccess")]
+            partial: Option<Partial>,
+        }
+        #[derive(Deserialize)]
+        struct Partial {
+            #[serde(rename = "rejectedSpans", alias = "rejectedLogRecords", default)]
+            rejected: serde_json::Value,
+            #[serde(rename = "errorMessage", default)]
+            message: String,
+        }
+        #[derive(Deserialize)]
+        struct Status {
+            message: String,
+        }
+        let mut response = self.post(path, "application/json", request)?;
+        let status = response.status();
+        let unfit = [StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE];
+        if status != StatusCode::OK && !unfit.contains(&status) {
+            return Err(self.refused(response));
+        }
+        let text = response.body_mut().with_config().limit(64 << 20).read_to_string();
+        let text = text.map_err(|error| self.unreachable(error))?;
+        if status != StatusCode::OK {
+            let said = serde_json::from_str::<Status>(&text).map(|status| status.message);
+            return Ok(OtlpAnswer::Refused(said.unwrap_or_else(|_| format!("the server answered {status}"))));
+        }
+        let answer: Answer = serde_json::from_str(&text).map_err(|error| self.strange(&error))?;
+        let Some(Partial { rejected, message }) = answer.partial else {
+            return Ok(OtlpAnswer::Taken { rejected: 0, message: String::new() });
+        };
+        // A 64-bit number is a text in OTLP/JSON.
+        let number = rejected.as_u64().or_else(|| rejected.as_str()?.parse().ok());
+        Ok(OtlpAnswer::Taken { rejected: number.unwrap_or(0), message })
+    }
+
+    /// Sends a body, again and again while the server says that it cannot take it now.
+    fn post(&self, path: &str, media: &str, body: &[u8]) -> Result<Response<Body>> {
+        let url = self.url(path);
         let mut attempt = 1;
         loop {
-            let request = self.agent.post(&url).header("content-type", "application/x-ndjson");
-            let response = self.authorised(request).send(lines).map_err(|error| self.unreachable(error))?;
+            let request = self.agent.post(&url).header("content-type", media);
+            let response = self.authorised(request).send(body).map_err(|error| self.unreachable(error))?;
             match response.status() {
-                StatusCode::OK | StatusCode::BAD_REQUEST => return self.read_ingested(response),
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE if attempt < ATTEMPTS => {
                     std::thread::sleep(pause(&response, attempt));
                     attempt += 1;
                 }
-                _ => return Err(self.refused(response)),
+                _ => return Ok(response),
             }
         }
     }

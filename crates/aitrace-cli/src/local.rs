@@ -9,7 +9,7 @@ use std::time::Duration;
 use aitrace_model::{LostRules, SystemClock};
 use aitrace_server::{Keys, Server, ServerError, ServerOptions, Stores, SystemRandom};
 use aitrace_store::{ErrorKind, ProjectScope, StoreError, TelemetryStore as _};
-use aitrace_store_embedded::{EmbeddedStore, Options};
+use aitrace_store_embedded::{EmbeddedStore, Options, ParquetExport};
 use anyhow::{Context as _, Result};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
@@ -58,6 +58,7 @@ impl Local {
             hosts: serving.hosts.clone(),
             retention: serving.retention,
             pepper,
+            parquet: Some(Arc::new(ParquetExport)),
             demand_keys: secret::is_guarded(dir),
             disk: Some(Arc::new(DiskOf(dir.clone()))),
             ..ServerOptions::default()

@@ -36,6 +36,11 @@ impl Output {
         self.0.write_all(text.as_bytes()).map_err(closed)
     }
 
+    /// Bytes as they are.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        self.0.write_all(bytes).map_err(closed)
+    }
+
     /// Hands over what was written.
     pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
         self.0.flush().map_err(closed)

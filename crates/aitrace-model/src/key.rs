@@ -25,6 +25,8 @@ pub const FEEDBACK: &str = "aitrace.feedback";
 pub const CONFIG: &str = "aitrace.config";
 /// Properties of the user as JSON text.
 pub const USER_PROPERTIES: &str = "aitrace.user_properties";
+/// Last attribute of an exported span or log record: JSON text of what OTLP has no place for.
+pub const EXACT: &str = "aitrace.exact";
 /// Set to true on a span that its owner dropped without ending it.
 pub const ABANDONED: &str = "aitrace.abandoned";
 /// Baggage key and attribute with the id of the tracer that recorded a span.

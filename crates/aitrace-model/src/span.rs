@@ -173,6 +173,10 @@ pub struct Span {
     pub reasoning_tokens: Option<u64>,
     /// Cost in US dollars; `None` is unknown, never free.
     pub cost: Option<f64>,
+    /// How the cost was reckoned, where a price table told it; `None` where the sender states it or it is unknown.
+    pub cost_formula: Option<String>,
+    /// When the cost was reckoned anew; `None` where it is the one of the receipt.
+    pub repriced: Option<Timestamp>,
     /// What went in.
     pub inputs: Option<Json>,
     /// What came out.
@@ -240,6 +244,8 @@ impl Span {
             cache_write_tokens: None,
             reasoning_tokens: None,
             cost: None,
+            cost_formula: None,
+            repriced: None,
             inputs: None,
             outputs: None,
             metadata: None,
@@ -256,6 +262,19 @@ impl Span {
             otel: None,
             tentative: None,
         }
+    }
+
+    /// The contents under their names, in the order of the record's format.
+    pub fn contents(&self) -> [(&'static str, Option<&Json>); 7] {
+        [
+            ("inputs", self.inputs.as_ref()),
+            ("outputs", self.outputs.as_ref()),
+            ("metadata", self.metadata.as_ref()),
+            ("metrics", self.metrics.as_ref()),
+            ("feedback", self.feedback.as_ref()),
+            ("config", self.config.as_ref()),
+            ("user_properties", self.user_properties.as_ref()),
+        ]
     }
 
     /// Duration in nanoseconds, never negative; `None` while it runs.

@@ -80,6 +80,43 @@ impl AnyValue {
     }
 }
 
+impl AnyValue {
+    /// The value whose [`AnyValue::to_json`] this is. Of other JSON the nearest: whole numbers beyond `i64` become
+    /// doubles, and what is nested deeper than 128 becomes its text.
+    pub fn from_json(json: &Json) -> Self {
+        json.to_value().map_or_else(|| Self::from(json.as_str()), |value| Self::from_parsed(&value))
+    }
+
+    fn from_parsed(value: &Value) -> Self {
+        match value {
+            Value::Array(values) => Self::Array(values.iter().map(Self::from_parsed).collect()),
+            Value::Object(members) => {
+                let mut all = members.iter();
+                if let (Some((key, Value::String(text))), None) = (all.next(), all.next())
+                    && let Some(value) = marked(key, text)
+                {
+                    return value;
+                }
+                Self::Map(
+                    members.iter().map(|(key, value)| (key.clone(), Self::from_parsed(value))).collect(),
+                )
+            }
+            scalar => Self::from(scalar),
+        }
+    }
+}
+
+/// What JSON cannot say otherwise.
+fn marked(key: &str, text: &str) -> Option<AnyValue> {
+    match (key, text) {
+        ("$double", "NaN") => Some(AnyValue::Double(f64::NAN)),
+        ("$double", "Infinity") => Some(AnyValue::Double(f64::INFINITY)),
+        ("$double", "-Infinity") => Some(AnyValue::Double(f64::NEG_INFINITY)),
+        ("$bytes", text) => read_base64(text).map(AnyValue::Bytes),
+        _ => None,
+    }
+}
+
 impl From<&str> for AnyValue {
     fn from(text: &str) -> Self {
         Self::String(text.to_owned())
@@ -145,6 +182,29 @@ fn write_base64(out: &mut String, bytes: &[u8]) {
     }
 }
 
+fn read_base64(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    for group in text.as_bytes().chunks(4) {
+        let padding = group.iter().rev().take_while(|byte| **byte == b'=').count();
+        if group.len() != 4 || padding > 2 {
+            return None;
+        }
+        let digits = &group[..4 - padding];
+        let word = digits.iter().try_fold(0_u32, |word, byte| Some(word << 6 | u32::from(digit(*byte)?)))?;
+        let word = word << (6 * padding);
+        bytes.extend_from_slice(&word.to_be_bytes()[1..4 - padding]);
+    }
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +222,28 @@ mod tests {
             value.to_json().as_str(),
             r#"{"i":9223372036854775807,"d":1.0,"n":{"$double":"NaN"},"b":{"$bytes":"YW55IGNhcm5hbA=="},"s":"a\"\u0001"}"#
         );
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        for length in 0..9 {
+            let value = AnyValue::Map(vec![
+                ("b".into(), AnyValue::Bytes((0..length).map(|byte: u8| byte.wrapping_mul(97)).collect())),
+                ("d".into(), AnyValue::Double(f64::NEG_INFINITY)),
+                (
+                    "l".into(),
+                    AnyValue::Array(vec![AnyValue::Int(i64::MIN), AnyValue::Double(-0.0), AnyValue::Null]),
+                ),
+            ]);
+            assert_eq!(AnyValue::from_json(&value.to_json()), value);
+        }
+        for plain in
+            [r#"{"$bytes":"?"}"#, r#"{"$bytes":"YQ="}"#, r#"{"$double":"1"}"#, r#"{"$bytes":"YQ==","a":1}"#]
+        {
+            let json = Json::from_trusted(plain);
+            assert!(matches!(AnyValue::from_json(&json), AnyValue::Map(_)), "{plain}");
+            assert_eq!(AnyValue::from_json(&json).to_json(), json);
+        }
     }
 
     #[test]

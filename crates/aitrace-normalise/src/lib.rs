@@ -1,7 +1,7 @@
 //! Dialects of trace data to the trace model.
 //!
 //! Stage: normalise. In: [`aitrace_model::RawSpan`] and [`aitrace_model::RawLog`] from a decoder, or [`aitrace_model::record::Record`].
-//! Out: [`aitrace_model::Span`] or [`aitrace_model::LogRecord`].
+//! Out: [`aitrace_model::Span`] or [`aitrace_model::LogRecord`]. And the way back, for exports: [`raw_span`], [`raw_log`].
 //!
 //! A dialect is a table: which attribute key says what, in one file of the `dialect` module with
 //! recorded fixtures of real libraries. What several dialects say of one thing is decided by their
@@ -12,6 +12,7 @@ mod content;
 mod dialect;
 mod draft;
 mod embed;
+mod exact;
 mod failure;
 mod kind;
 mod log;
@@ -21,16 +22,19 @@ mod otel;
 mod parts;
 mod pending;
 mod provider;
+mod raw;
 mod record;
 mod session;
 mod span;
 
 use aitrace_model::{LogRecord, Span, Timestamp};
 
-pub use log::{Contents, contents_of_logs, normalise_log, tells_contents};
+pub use exact::{normalise_log, normalise_span};
+pub use log::{Contents, contents_of_logs, tells_contents};
+pub use raw::{raw_log, raw_span};
 pub use record::normalise_record;
 pub use session::{SessionUpdate, session_update};
-pub use span::{normalise_priced, normalise_span, usage_of};
+pub use span::usage_of;
 
 /// What a normaliser knows of the request that brought the data.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,14 +10,8 @@ use crate::{Context, content, dialect, messages, span};
 /// Longest name that is made of a message, in bytes.
 const NAME: usize = 256;
 
-/// A log record as the model has it.
-///
-/// Its event is the record's event name, else the attribute `event.name`, else the first line of a body that is
-/// text. `attrs` holds the attributes as received and the body as `body` (as `log.body` where an attribute has that
-/// name); beside them stand `severity_text` where it says more than the level, and `service.name` of the resource.
-/// The id is the attribute `log.record.uid`, else a digest of all that was sent: a batch that is sent twice
-/// is stored once.
-pub fn normalise_log(raw: RawLog, context: &Context) -> LogRecord {
+/// A log record that was not exported as the model has it.
+pub(crate) fn plain(raw: RawLog, context: &Context) -> LogRecord {
     let mut draft = Draft::default();
     dialect::read(&mut draft, &raw.attributes);
     let project = span::project(&draft, &raw.resource).map(str::to_owned);

@@ -1,8 +1,10 @@
 //! What OTLP says of a span beside its attributes, times, status, events and links: kept as one object.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use aitrace_model::{AnyValue, Json, RawEvent, RawLink, RawSpan, Resource, Scope};
+use aitrace_model::{AnyValue, Dropped, Json, RawEvent, RawLink, RawSpan, Resource, Scope, SpanId, TraceId};
+use serde::Deserialize;
 
 /// OTLP's kinds from 2 on; 0 and 1 both mean internal, which is not said.
 const KINDS: [&str; 4] = ["server", "client", "producer", "consumer"];
@@ -65,6 +67,91 @@ fn link(link: &RawLink) -> Option<Json> {
     out.count("flags", link.flags);
     out.count("dropped_attributes_count", link.dropped_attributes);
     out.finish()
+}
+
+/// What [`beside`] wrote, back where it came from. What is not of its form says nothing.
+pub(crate) fn say(told: &Json, raw: &mut RawSpan) {
+    let Ok(told) = serde_json::from_str::<Told>(told.as_str()) else { return };
+    raw.otel_kind = match &told.kind {
+        Some(Kind::Word(word)) => KINDS.iter().position(|known| known == word).map_or(0, |at| at as i32 + 2),
+        Some(Kind::Number(number)) => *number,
+        None => 0,
+    };
+    raw.trace_state = told.trace_state;
+    raw.flags = told.flags;
+    raw.dropped = Dropped {
+        attributes: told.dropped_attributes_count,
+        events: told.dropped_events_count,
+        links: told.dropped_links_count,
+    };
+    let scope = Arc::make_mut(&mut raw.scope);
+    scope.version = told.scope_version;
+    scope.dropped_attributes = told.scope_dropped_attributes_count;
+    scope.schema_url = told.scope_schema_url;
+    let members = told.scope_attributes.as_ref().and_then(Json::members).unwrap_or_default();
+    scope.attributes = members.into_iter().map(|(key, value)| (key, AnyValue::from_json(&value))).collect();
+    let resource = Arc::make_mut(&mut raw.resource);
+    resource.dropped_attributes = told.resource_dropped_attributes_count;
+    resource.schema_url = told.resource_schema_url;
+    let mut cut = told.events.into_iter().peekable();
+    for event in &mut raw.events {
+        let named = |cut: &CutEvent| cut.name == event.name && cut.time_ns == event.time.nanos().to_string();
+        event.dropped_attributes = cut.next_if(named).map_or(0, |cut| cut.dropped_attributes_count);
+    }
+    let mut more = told.links.into_iter().peekable();
+    for link in &mut raw.links {
+        let named = |more: &MoreOfLink| (more.trace_id, more.span_id) == (link.trace_id, link.span_id);
+        if let Some(more) = more.next_if(named) {
+            (link.trace_state, link.flags) = (more.trace_state, more.flags);
+            link.dropped_attributes = more.dropped_attributes_count;
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Kind {
+    Word(String),
+    Number(i32),
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Told {
+    kind: Option<Kind>,
+    trace_state: String,
+    flags: u32,
+    dropped_attributes_count: u32,
+    dropped_events_count: u32,
+    dropped_links_count: u32,
+    scope_version: String,
+    scope_attributes: Option<Json>,
+    scope_dropped_attributes_count: u32,
+    scope_schema_url: String,
+    resource_dropped_attributes_count: u32,
+    resource_schema_url: String,
+    events: Vec<CutEvent>,
+    links: Vec<MoreOfLink>,
+}
+
+#[derive(Deserialize)]
+struct CutEvent {
+    #[serde(default)]
+    name: String,
+    time_ns: String,
+    dropped_attributes_count: u32,
+}
+
+#[derive(Deserialize)]
+struct MoreOfLink {
+    trace_id: TraceId,
+    span_id: SpanId,
+    #[serde(default)]
+    trace_state: String,
+    #[serde(default)]
+    flags: u32,
+    #[serde(default)]
+    dropped_attributes_count: u32,
 }
 
 /// An object being written: empty texts and zeros are left out.

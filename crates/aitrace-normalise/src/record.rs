@@ -59,6 +59,8 @@ fn span(record: Record, name: &str, phase: Phase, context: &Context) -> Span {
     // The role of the record says that both are there.
     let ids = meta.trace_id.zip(meta.span_id);
     let (trace_id, span_id) = ids.expect("a record about a span has both ids");
+    // An exported record says all there is to say of its span: nothing is concluded from its attributes.
+    let exact = meta.extra.iter().any(|(key, _)| key == RECEIVED);
     let mut parts = Parts::default();
     parts.sort(data, meta.version.is_some());
     let known: Vec<(String, AnyValue)> =
@@ -67,10 +69,13 @@ fn span(record: Record, name: &str, phase: Phase, context: &Context) -> Span {
     dialect::read(&mut draft, &known);
     let mut span =
         Span::new(&context.project(meta.project.as_deref()), trace_id, span_id, name, meta.timestamp);
-    describe(&mut span, &draft);
+    if !exact {
+        describe(&mut span, &draft);
+    }
     span.phase = phase;
     if phase == Phase::End {
-        span.start = meta.timestamp.saturating_add(-meta.duration_ns.unwrap_or(0).max(0));
+        let least = if exact { i64::MIN + 1 } else { 0 };
+        span.start = meta.timestamp.saturating_add(-meta.duration_ns.unwrap_or(0).max(least));
         span.end = Some(meta.timestamp);
     }
     span.parent_span_id = meta.parent_span_id;
@@ -80,6 +85,9 @@ fn span(record: Record, name: &str, phase: Phase, context: &Context) -> Span {
     fill_from_meta(&mut span, meta, kind_told);
     span
 }
+
+/// Key of the metadata of an exported record that holds attributes as received.
+const RECEIVED: &str = "received_attributes";
 
 fn typed((key, value): &(String, Json)) -> Option<(String, AnyValue)> {
     Some((key.clone(), AnyValue::from(&value.to_value()?)))
@@ -197,7 +205,7 @@ fn fill_from_meta(span: &mut Span, meta: Meta, kind_told: bool) {
 }
 
 /// The keys that we write beyond the format's table.
-fn fill_from_extra(span: &mut Span, key: &str, value: &Json) {
+pub(crate) fn fill_from_extra(span: &mut Span, key: &str, value: &Json) {
     let word = || serde_json::from_str::<String>(value.as_str()).ok();
     match key {
         "kind" => span.kind = word().and_then(|word| SpanKind::from_word(&word)).unwrap_or(span.kind),
@@ -213,10 +221,24 @@ fn fill_from_extra(span: &mut Span, key: &str, value: &Json) {
         "scope" => span.scope = word().unwrap_or_default(),
         "otel" if value.as_str().starts_with('{') => span.otel = Some(value.clone()),
         "resource" if value.as_str().starts_with('{') => span.resource = value.clone(),
-        // An exported record says what else it would not give back to the letter.
-        "received_attributes" if value.as_str().starts_with('{') => span.attributes = value.clone(),
+        "cost_formula" => set(&mut span.cost_formula, word()),
+        "repriced" => set(&mut span.repriced, word().and_then(|time| time.parse().ok())),
+        "heartbeats" => span.heartbeats |= value.as_str() == "true",
+        // It is lost at once where it was lost, whether or not its sender had heartbeats.
+        "lost" if span.end.is_none() => span.heartbeats |= value.as_str() == "true",
+        "heard" if span.end.is_none() => {
+            let heard = word().and_then(|time| time.parse::<Timestamp>().ok());
+            span.received = heard.map_or(span.received, |heard| heard.clamp(earliest(span), span.received));
+        }
+        RECEIVED if value.as_str().starts_with('{') => span.attributes = value.clone(),
         _ => {}
     }
+}
+
+/// What a record says of when its span was last heard of is believed for so long: it decides when the span's row may go.
+fn earliest(span: &Span) -> Timestamp {
+    const WEEK_NS: i64 = 7 * 86_400 * 1_000_000_000;
+    span.received.saturating_add(-WEEK_NS)
 }
 
 fn set<T>(slot: &mut Option<T>, value: Option<T>) {

@@ -10,13 +10,8 @@ use crate::dialect;
 use crate::draft::{Count, Draft, Object, Side, Word};
 use crate::{Context, failure, kind, messages, otel, pending, provider};
 
-/// A span as the model has it. Everything received stays in its attributes, as received.
-pub fn normalise_span(raw: RawSpan, context: &Context) -> Span {
-    normalise_priced(raw, context, &|_| None)
-}
-
-/// [`normalise_span`]; a call of a model whose sender states no cost gets the one that `price` knows.
-pub fn normalise_priced(mut raw: RawSpan, context: &Context, price: &dyn Fn(&Usage) -> Option<f64>) -> Span {
+/// A span that was not exported as the model has it.
+pub(crate) fn plain(mut raw: RawSpan, context: &Context) -> Span {
     let pending = pending::resolve(&mut raw);
     let mut draft = Draft::default();
     dialect::read(&mut draft, &raw.attributes);
@@ -31,9 +26,6 @@ pub fn normalise_priced(mut raw: RawSpan, context: &Context, price: &dyn Fn(&Usa
         span.end = None;
     }
     describe(&mut span, &draft);
-    if span.cost.is_none() && matches!(span.kind, SpanKind::Llm | SpanKind::Embedding) {
-        span.cost = price(&usage_of(&span));
-    }
     span.inputs = span.inputs.or_else(|| messages::from_events(&raw.events, Side::Input));
     span.outputs = span.outputs.or_else(|| messages::from_events(&raw.events, Side::Output));
     span.otel = otel::beside(&raw);

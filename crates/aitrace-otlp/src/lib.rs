@@ -8,7 +8,7 @@
 //! Stage: decode, and the encoding half of export.
 //! In: the body of an OTLP/HTTP or gRPC export request, decompressed
 //! ([`decode_traces`], [`decode_logs`]);
-//! raw spans ([`encode_traces`], [`encode_traces_json`]).
+//! raw spans and log records ([`encode_traces`], [`encode_traces_json`], [`encode_logs_json`]).
 //! Out: [`Decoded`] and [`DecodedLogs`], every span or log record that can be read and the reason for every span that cannot; bytes.
 //!
 //! # What happens to bad input
@@ -44,7 +44,7 @@ mod wire;
 pub use decoded::{Decoded, DecodedLogs, Piece, Rejected, Salvaged, Sink, Summary};
 pub use encoding::Encoding;
 pub use error::{DecodeError, WireError};
-pub use json::encode_traces_json;
+pub use json::{encode_logs_json, encode_traces_json};
 pub use limits::{Limits, TOO_DEEP};
 pub use pb::encode_traces;
 pub use response::{

@@ -8,6 +8,7 @@ use aitrace_store::{Batch, Correction, SessionPatch};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::app::App;
+use crate::documents;
 use crate::error::{ApiError, Result};
 
 /// Corrections that are written at once; those of one span come one after the other.
@@ -15,7 +16,10 @@ const AT_ONCE: usize = 32;
 
 /// Stores a batch and what it says about sessions and earlier spans. Sending the same again after an error is
 /// harmless.
-pub(crate) async fn append(app: &App, batch: Batch) -> Result<()> {
+pub(crate) async fn append(app: &App, mut batch: Batch) -> Result<()> {
+    let documents = documents::take(&mut batch);
+    // Before and after what is said step by step: whatever the order was, this is where it ends.
+    documents::put(app, &documents).await?;
     if batch.is_empty() {
         return Ok(());
     }
@@ -38,6 +42,7 @@ pub(crate) async fn append(app: &App, batch: Batch) -> Result<()> {
     };
     let all = stream::iter(corrections.into_values()).map(write).buffer_unordered(AT_ONCE);
     all.try_collect::<()>().await?;
+    documents::put(app, &documents).await?;
     app.metrics.ingested(spans, logs);
     Ok(())
 }

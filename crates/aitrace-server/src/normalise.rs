@@ -1,8 +1,8 @@
 //! Stage: normalise. In: what was decoded. Out: a batch for the store.
 
 use aitrace_model::record::Record;
-use aitrace_model::{Span, SpanKind, Usage};
-use aitrace_normalise::{Context, Message, normalise_log, normalise_priced, normalise_record, usage_of};
+use aitrace_model::{Span, SpanKind};
+use aitrace_normalise::{Context, Message, normalise_log, normalise_record, normalise_span, usage_of};
 use aitrace_otlp::Piece;
 use aitrace_price::Table;
 use aitrace_store::Batch;
@@ -21,8 +21,12 @@ pub(crate) fn context(app: &App, caller: &Caller) -> Context {
 
 /// A piece of an OTLP request as a batch. Calls whose sender states no cost are priced.
 pub(crate) fn piece(piece: Piece, context: &Context, prices: &Table) -> Batch {
-    let price = |usage: &Usage| cost(prices, usage);
-    let spans = piece.spans.into_iter().map(|span| normalise_priced(span, context, &price)).collect();
+    let span = |raw| {
+        let mut span = normalise_span(raw, context);
+        price(&mut span, prices);
+        span
+    };
+    let spans = piece.spans.into_iter().map(span).collect();
     let logs = piece.logs.into_iter().map(|log| normalise_log(log, context)).collect();
     Batch { spans, logs }
 }
@@ -30,19 +34,24 @@ pub(crate) fn piece(piece: Piece, context: &Context, prices: &Table) -> Batch {
 /// A trace record as a message.
 pub(crate) fn record(record: Record, context: &Context, prices: &Table) -> Message {
     let mut message = normalise_record(record, context);
-    if let Message::Span(span) = &mut message
-        && unpriced(span)
-    {
-        span.cost = cost(prices, &usage_of(span));
+    if let Message::Span(span) = &mut message {
+        price(span, prices);
     }
     message
 }
 
-fn unpriced(span: &Span) -> bool {
-    let calls = matches!(span.kind, SpanKind::Llm | SpanKind::Embedding);
-    calls && span.cost.is_none() && (span.input_tokens.is_some() || span.output_tokens.is_some())
+/// Prices a call of a model whose sender states no cost.
+fn price(span: &mut Span, prices: &Table) {
+    if span.cost.is_none()
+        && calls(span)
+        && let Some(price) = prices.price(&usage_of(span))
+    {
+        span.cost = Some(price.total);
+        span.cost_formula = Some(price.to_string());
+    }
 }
 
-fn cost(prices: &Table, usage: &Usage) -> Option<f64> {
-    Some(prices.price(usage)?.total)
+/// Whether a span is a call that tokens are paid for.
+pub(crate) fn calls(span: &Span) -> bool {
+    matches!(span.kind, SpanKind::Llm | SpanKind::Embedding)
 }

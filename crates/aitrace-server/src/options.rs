@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aitrace_model::{Clock, SystemClock};
 use aitrace_price::Table;
-use aitrace_store::Retention;
+use aitrace_store::{ExportFormat, Retention};
 
 use crate::auth::{Pepper, Random, SystemRandom};
 use crate::disk::Disk;
@@ -23,6 +23,8 @@ pub struct ServerOptions {
     pub default_project: String,
     /// What model calls cost. Default the built-in table.
     pub prices: Arc<Table>,
+    /// What writes exports as Parquet. Default nothing: the server itself knows no columns.
+    pub parquet: Option<Arc<dyn ExportFormat>>,
     /// Time of reception. Default the system's clock.
     pub clock: Arc<dyn Clock>,
     /// How long and how much to keep. Default everything.
@@ -49,6 +51,7 @@ impl Default for ServerOptions {
             limits: Limits::default(),
             default_project: "default".to_owned(),
             prices: Table::built_in(),
+            parquet: None,
             clock: Arc::new(SystemClock),
             retention: Retention::default(),
             retain_every: Duration::from_mins(1),

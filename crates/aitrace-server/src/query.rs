@@ -23,6 +23,8 @@ struct ListParams {
     until: Option<String>,
     limit: Option<String>,
     cursor: Option<String>,
+    /// Of exports.
+    format: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -41,7 +43,13 @@ struct LiveParams {
 
 /// Which traces to list, and which page of them.
 pub(crate) fn list(uri: &Uri) -> Result<(TraceFilter, PageRequest)> {
-    let params: ListParams = read(uri)?;
+    listed(read(uri)?)
+}
+
+fn listed(params: ListParams) -> Result<(TraceFilter, PageRequest)> {
+    if params.format.is_some() {
+        return Err(bad("a list has no format", "/api/export has."));
+    }
     let filter = TraceFilter {
         scope: scope(params.project),
         session_id: given(params.session_id),
@@ -60,13 +68,28 @@ pub(crate) fn list(uri: &Uri) -> Result<(TraceFilter, PageRequest)> {
     Ok((filter, page))
 }
 
-/// Which traces to export.
-pub(crate) fn export(uri: &Uri) -> Result<TraceFilter> {
-    let (filter, page) = list(uri)?;
+/// Forms of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExportForm {
+    Jsonl,
+    Otlp,
+    Parquet,
+}
+
+/// Which traces to export, and in which form.
+pub(crate) fn export(uri: &Uri) -> Result<(TraceFilter, ExportForm)> {
+    let mut params: ListParams = read(uri)?;
+    let form = match given(params.format.take()).as_deref() {
+        None | Some("jsonl") => ExportForm::Jsonl,
+        Some("otlp") => ExportForm::Otlp,
+        Some("parquet") => ExportForm::Parquet,
+        Some(_) => return Err(bad("format is none of those that exist", "Use jsonl, otlp or parquet.")),
+    };
+    let (filter, page) = listed(params)?;
     if page != PageRequest::default() {
         return Err(bad("an export has no pages", "Leave limit and cursor away."));
     }
-    Ok(filter)
+    Ok((filter, form))
 }
 
 /// Which projects to look into.

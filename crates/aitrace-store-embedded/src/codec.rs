@@ -367,6 +367,7 @@ macro_rules! span_fields {
 /// Bits of the byte behind them. Messages of before the second bit have none of the fields that it stands for.
 const TENTATIVE: u8 = 1;
 const MORE: u8 = 2;
+const PRICED: u8 = 4;
 
 impl Wire for Span {
     fn put(&self, out: &mut Vec<u8>) {
@@ -376,7 +377,9 @@ impl Wire for Span {
         span_fields!(put);
         let tokens = [self.cache_read_tokens, self.cache_write_tokens, self.reasoning_tokens];
         let more = self.otel.is_some() || tokens.iter().any(Option::is_some);
-        out.push(u8::from(self.tentative.is_some()) * TENTATIVE + u8::from(more) * MORE);
+        let priced = self.cost_formula.is_some() || self.repriced.is_some();
+        let bit = |is: bool, bit| u8::from(is) * bit;
+        out.push(bit(self.tentative.is_some(), TENTATIVE) + bit(more, MORE) + bit(priced, PRICED));
         if let Some(log) = &self.tentative {
             log.put(out);
         }
@@ -385,6 +388,10 @@ impl Wire for Span {
                 count.put(out);
             }
             self.otel.put(out);
+        }
+        if priced {
+            self.cost_formula.put(out);
+            self.repriced.put(out);
         }
     }
 
@@ -398,6 +405,8 @@ impl Wire for Span {
                     cache_write_tokens: None,
                     reasoning_tokens: None,
                     otel: None,
+                    cost_formula: None,
+                    repriced: None,
                 }
             };
         }
@@ -413,6 +422,9 @@ impl Wire for Span {
                 *count = Wire::get(input)?;
             }
             span.otel = Wire::get(input)?;
+        }
+        if bits & PRICED != 0 {
+            (span.cost_formula, span.repriced) = (Wire::get(input)?, Wire::get(input)?);
         }
         Some(span)
     }
@@ -430,6 +442,8 @@ mod tests {
         spans[1].end = Some(Timestamp::from_nanos(i64::MAX));
         spans[1].input_tokens = Some(u64::MAX);
         spans[1].reasoning_tokens = Some(7);
+        spans[1].cost_formula = Some("input 1 × $2/M".to_owned());
+        spans[2].repriced = Some(Timestamp::from_nanos(-9));
         spans[2].otel = Some(Json::from_trusted(r#"{"flags":1}"#));
         Batch { spans, logs: vec![log("p", None, "x", -5)] }
     }

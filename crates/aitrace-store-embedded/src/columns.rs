@@ -106,6 +106,11 @@ impl<'a> Cells<'a> {
         Self { batch, row, next: 0 }
     }
 
+    /// Goes on with the column of this number.
+    pub(crate) fn seek(&mut self, column: usize) {
+        self.next = column;
+    }
+
     pub(crate) fn skip(&mut self) {
         self.next += 1;
     }

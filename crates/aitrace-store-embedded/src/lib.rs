@@ -17,6 +17,7 @@ mod compact;
 pub mod doctor;
 mod document;
 mod echo;
+mod export;
 mod faults;
 mod figures;
 mod filtering;
@@ -44,6 +45,7 @@ mod views;
 mod wal;
 mod writer;
 
+pub use export::{ExportRow, ParquetExport, ReadExport, export_rows, is_parquet};
 pub use options::{HotLimits, Options};
 pub use steps::{Step, Watch};
 pub use store::EmbeddedStore;

@@ -99,6 +99,8 @@ pub(crate) const SPANS: &[(&str, Column<SpanRow>)] = &[
     ("cache_write_tokens", Column::Number(|row| row.stored.span.cache_write_tokens)),
     ("reasoning_tokens", Column::Number(|row| row.stored.span.reasoning_tokens)),
     ("otel", json!(otel)),
+    ("cost_formula", words!(cost_formula)),
+    ("repriced", Column::Time(|row| row.stored.span.repriced)),
 ];
 
 /// Columns of log records.
@@ -222,7 +224,7 @@ fn span(cells: &mut Cells<'_>) -> Option<(Span, Option<Vec<u8>>)> {
     for field in [&mut span.cache_read_tokens, &mut span.cache_write_tokens, &mut span.reasoning_tokens] {
         *field = cells.number();
     }
-    span.otel = cells.json();
+    (span.otel, span.cost_formula, span.repriced) = (cells.json(), cells.owned(), cells.time());
     Some((span, parts))
 }
 

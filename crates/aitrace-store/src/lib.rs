@@ -10,6 +10,7 @@ pub mod conformance;
 mod correction;
 mod document;
 mod error;
+mod export;
 mod filter;
 mod language;
 mod members;
@@ -33,6 +34,7 @@ pub use change::Change;
 pub use correction::{Correction, correct};
 pub use document::{DocumentStore, Session, SessionPatch};
 pub use error::{ErrorKind, Result, StoreError};
+pub use export::{ExportFormat, ExportWriter};
 pub use filter::{Cursor, PageRequest, ProjectScope, TraceFilter, newest_first};
 pub use language::{
     Field, FieldKind, Filter, FilterError, Has, Needle, Op, Operand, Pattern, Term, duration,

@@ -132,6 +132,63 @@ fn what_is_exported_is_imported_as_it_was() {
     assert!(some.lines().all(|line| line.starts_with(r#"{"timestamp":"#)), "{some}");
 }
 
+/// All that the commands say of what a server holds.
+fn everything(home: &Home, server: &Server) -> Vec<String> {
+    let say = |args: &[&str]| ask(home, server, args).expect(0).stdout;
+    let mut all: Vec<String> =
+        ['a', 'b', 'c'].iter().map(|digit| say(&["trace", "--json", &trace_id(*digit)])).collect();
+    all.push(say(&["traces", "--json"]));
+    all.push(say(&["sql", "--csv", "SELECT id, event, attrs FROM logs ORDER BY id"]));
+    all.push(say(&[
+        "sql",
+        "--csv",
+        "SELECT name, attributes, cost, cost_formula, resource FROM spans ORDER BY span_id",
+    ]));
+    all
+}
+
+#[test]
+fn every_form_is_imported_as_it_was_whatever_its_name() {
+    let (home, server) = with_traces();
+    let wire = json!({"resourceSpans": [{"scopeSpans": [{"spans": [{
+        "traceId": trace_id('c'), "spanId": "00000000000000cc", "name": "wire", "startTimeUnixNano": "1769860800000000000",
+        "endTimeUnixNano": "1769860800000000001", "attributes": [
+            {"key": "b", "value": {"bytesValue": "AP8="}}, {"key": "i", "value": {"intValue": "9223372036854775807"}},
+            {"key": "d", "value": {"doubleValue": "NaN"}}]}, {"traceId": "bad"}]}]}]});
+    // A request that is spread over lines, as people print it; one bad span costs itself alone.
+    let pretty = home.file("pretty.txt", &serde_json::to_string_pretty(&wire).unwrap());
+    let said = ask(&home, &server, &["import", "--json", pretty.to_str().unwrap()]).expect(1).json();
+    assert_eq!(
+        (&said["ingested"], &said["rejected_total"], &said["rejected"][0]["line"]),
+        (&json!(1), &json!(1), &json!(1))
+    );
+    let here = everything(&home, &server);
+    for form in ["jsonl", "otlp", "parquet"] {
+        let out = home.path().join(format!("{form}.data"));
+        let said = ask(&home, &server, &["export", "--format", form, "-o", out.to_str().unwrap(), "--json"])
+            .expect(0);
+        assert_eq!(said.json(), json!({"exported": 5}), "{form}");
+        let other_home = Home::new();
+        let other = other_home.serve();
+        let said = ask(&other_home, &other, &["import", "--json", out.to_str().unwrap()]).expect(0).json();
+        assert_eq!(said["ingested"], 5, "{form}");
+        assert_eq!(everything(&other_home, &other), here, "{form}");
+    }
+    let mixed = format!(
+        "{}\n{}\nx\n{{\"resourceMetrics\":[]}}\n{{\"resourceSpans\":7}}\n",
+        span('d', '1', None, "x", &json!({})),
+        wire
+    );
+    let file = home.file("mixed.jsonl", &mixed);
+    let said = ask(&home, &server, &["import", "--json", file.to_str().unwrap()]).expect(1).json();
+    let lines: Vec<_> = said["rejected"].as_array().unwrap().iter().map(|one| one["line"].clone()).collect();
+    assert_eq!(
+        (&said["ingested"], lines),
+        (&json!(2), vec![json!(2), json!(3), json!(4), json!(5)]),
+        "{said}"
+    );
+}
+
 #[test]
 fn doctor_says_how_the_data_is() {
     let home = Home::new();

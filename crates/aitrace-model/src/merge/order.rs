@@ -31,25 +31,27 @@ macro_rules! compare_fields {
     }};
 }
 
-// Later ends, failures and richer messages outrank; the rest only makes the order total.
+// Later ends, failures and richer messages outrank, then what was priced later: a message with a new price holds all
+// that was known of its span. The rest only makes the order total.
 fn contents(a: &Span, b: &Span) -> Ordering {
-    let rank = |span: &Span| (span.end, span.status, span.attributes.as_str().len());
+    let rank = |span: &Span| (span.end, span.status, span.attributes.as_str().len(), span.repriced);
     let fields = || {
         compare_fields!(Span, a, b:
             end status attributes start name kind event_type parent_span_id error inputs outputs
             input_tokens output_tokens cache_read_tokens cache_write_tokens reasoning_tokens provider model metadata metrics feedback config user_properties
             session_id user_id run_id dataset_id datapoint_id source service code events links otel
             resource scope heartbeats phase project trace_id span_id;
-            apart from cost tentative received)
+            apart from cost cost_formula repriced tentative received)
     };
     rank(a).cmp(&rank(b)).then_with(fields).then_with(|| costs(a, b)).then_with(|| logs(a, b))
 }
 
 fn costs(a: &Span, b: &Span) -> Ordering {
-    match (a.cost, b.cost) {
+    let cost = match (a.cost, b.cost) {
         (Some(a), Some(b)) => a.total_cmp(&b),
         (a, b) => a.is_some().cmp(&b.is_some()),
-    }
+    };
+    cost.then_with(|| a.cost_formula.cmp(&b.cost_formula))
 }
 
 fn logs(a: &Span, b: &Span) -> Ordering {

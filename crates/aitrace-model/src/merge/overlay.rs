@@ -61,7 +61,10 @@ fn fill_words(lower: &Span, upper: &mut Span) {
     fill(&mut upper.cache_read_tokens, lower.cache_read_tokens.as_ref());
     fill(&mut upper.cache_write_tokens, lower.cache_write_tokens.as_ref());
     fill(&mut upper.reasoning_tokens, lower.reasoning_tokens.as_ref());
-    fill(&mut upper.cost, lower.cost.as_ref());
+    if upper.cost.is_none() {
+        upper.cost = lower.cost;
+        (upper.cost_formula, upper.repriced) = (lower.cost_formula.clone(), lower.repriced);
+    }
     fill(&mut upper.code, lower.code.as_ref());
     if upper.scope.is_empty() {
         upper.scope.clone_from(&lower.scope);

@@ -31,10 +31,16 @@ pub fn end_record(span: &Span) -> Option<Record> {
     Some(Record { meta, data: contents(span) })
 }
 
+/// Key of the metadata that holds attributes as received; a record that has it says all there is to say of its span.
+pub(super) const RECEIVED: &str = "received_attributes";
+
 /// What stands at the top level of a span's record.
 fn contents(span: &Span) -> Vec<(String, Json)> {
+    with_events(attributes(span), span)
+}
+
+fn with_events(attributes: Json, span: &Span) -> Vec<(String, Json)> {
     let mut data = Vec::new();
-    let attributes = attributes(span);
     if attributes.as_str() != "{}" {
         data.push(("attributes".to_owned(), attributes));
     }
@@ -47,19 +53,42 @@ fn contents(span: &Span) -> Vec<(String, Json)> {
     data
 }
 
-/// Key of the metadata that holds attributes as received, where a record would not give them back to the letter.
-const RECEIVED: &str = "received_attributes";
-
-/// One record with all that is known of a span, ended or not, from which it is read back to the letter.
-pub fn exact_record(span: &Span) -> Record {
+/// One record with all that is known of a span, ended or not, from which it is read back to the letter: its metadata
+/// hold every field of it, `received_attributes` the attributes as received. `lost` says of a span that has not ended that its
+/// sender has fallen silent, so that it is lost for who reads the record, too.
+pub fn exact_record(span: &Span, lost: bool) -> Record {
     let mut record = end_record(span).unwrap_or_else(|| {
         let mut record = start_record(span);
         add_extras(&mut record.meta, span);
-        record.data = contents(span);
         record
     });
-    record.meta.extra.push((RECEIVED.to_owned(), span.attributes.clone()));
+    let meta = &mut record.meta;
+    meta.status = span.status;
+    meta.event_type = Some(span.event_type);
+    meta.extra.retain(|(key, _)| key != "kind");
+    let yes = || Json::from_trusted("true");
+    meta.extra.push(("kind".to_owned(), Json::string(span.kind.as_str())));
+    if span.heartbeats {
+        meta.extra.push(("heartbeats".to_owned(), yes()));
+    }
+    if span.end.is_none() {
+        meta.error.clone_from(&span.error);
+        meta.extra.push(("heard".to_owned(), Json::string(&span.received.to_string())));
+        if lost {
+            meta.extra.push(("lost".to_owned(), yes()));
+        }
+    }
+    meta.extra.push((RECEIVED.to_owned(), span.attributes.clone()));
+    record.data = with_events(exact_attributes(span), span);
     record
+}
+
+/// [`attributes`] without those that would be taken for contents.
+fn exact_attributes(span: &Span) -> Json {
+    let told = span.contents();
+    let members = attributes(span).members().unwrap_or_default();
+    let clear = |key: &str| told.iter().all(|(name, value)| *name != key || value.is_some());
+    Json::object(members.iter().filter(|(key, _)| clear(key)).map(|(key, value)| (key.as_str(), value)))
 }
 
 /// The start and, if it has ended, the end of a span.
@@ -140,6 +169,8 @@ fn add_extras(meta: &mut Meta, span: &Span) {
     add("reasoning_tokens", number(span.reasoning_tokens));
     let cost = span.cost.filter(|cost| cost.is_finite());
     add("cost", cost.map(|cost| Json::from_value(&serde_json::Value::from(cost))));
+    add("cost_formula", word(span.cost_formula.as_deref()));
+    add("repriced", span.repriced.map(|time| Json::string(&time.to_string())));
     add("scope", word((!span.scope.is_empty()).then_some(&span.scope)));
     add("otel", span.otel.clone());
     add("resource", (span.resource.as_str() != "{}").then(|| span.resource.clone()));

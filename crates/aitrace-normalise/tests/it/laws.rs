@@ -6,7 +6,7 @@ use aitrace_model::{
     AnyValue, Dropped, EventType, Json, RawEvent, RawLink, RawSpan, RawStatus, Resource, Scope, Span,
     SpanKind, Timestamp, Usage,
 };
-use aitrace_normalise::{normalise_priced, normalise_span, usage_of};
+use aitrace_normalise::{normalise_span, usage_of};
 use proptest::prelude::*;
 
 use crate::fixtures::context;
@@ -191,7 +191,7 @@ proptest! {
 }
 
 #[test]
-fn a_call_without_a_cost_gets_the_price_and_the_sender_s_cost_stands() {
+fn what_a_call_used_is_told_and_the_sender_s_cost_stands() {
     let call = |more: &[(&str, AnyValue)]| {
         let mut attributes = vec![
             ("gen_ai.operation.name", AnyValue::from("chat")),
@@ -214,13 +214,17 @@ fn a_call_without_a_cost_gets_the_price_and_the_sender_s_cost_stands() {
         output: Some(9),
         reasoning: Some(4),
     };
-    let priced = |raw| normalise_priced(raw, &context(), &|usage| (*usage == used).then_some(0.5));
-    let span = priced(call(&[]));
-    assert_eq!(span.cost, Some(0.5));
+    let span = normalise_span(call(&[]), &context());
+    assert_eq!((span.kind, span.cost), (SpanKind::Llm, None));
     assert_eq!(usage_of(&span), used, "a stored span can be priced anew");
-    assert_eq!(priced(call(&[("gen_ai.usage.cost", AnyValue::Double(0.25))])).cost, Some(0.25));
-    let tool = ("openinference.span.kind", AnyValue::from("CHAIN"));
-    assert_eq!(priced(call(&[tool])).cost, None, "what wraps a call costs nothing more");
+    let stated = call(&[("gen_ai.usage.cost", AnyValue::Double(0.25))]);
+    assert_eq!(normalise_span(stated, &context()).cost, Some(0.25));
+    let wraps = call(&[("openinference.span.kind", AnyValue::from("CHAIN"))]);
+    assert_eq!(
+        normalise_span(wraps, &context()).kind,
+        SpanKind::Chain,
+        "what wraps a call costs nothing more"
+    );
 }
 
 #[test]

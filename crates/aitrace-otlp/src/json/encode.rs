@@ -36,7 +36,7 @@ struct ResourceSpans<'a, P> {
 
 #[derive(serde::Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Resource<'a> {
+pub(super) struct Resource<'a> {
     attributes: KeyValues<'a>,
     #[serde(skip_serializing_if = "is_zero")]
     dropped_attributes_count: u32,
@@ -53,12 +53,28 @@ struct ScopeSpans<'a, P> {
 
 #[derive(serde::Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Scope<'a> {
+pub(super) struct Scope<'a> {
     name: &'a str,
     version: &'a str,
     attributes: KeyValues<'a>,
     #[serde(skip_serializing_if = "is_zero")]
     dropped_attributes_count: u32,
+}
+
+pub(super) fn resource(resource: &aitrace_model::Resource) -> Resource<'_> {
+    Resource {
+        attributes: KeyValues(&resource.attributes, 1),
+        dropped_attributes_count: resource.dropped_attributes,
+    }
+}
+
+pub(super) fn scope(scope: &aitrace_model::Scope) -> Scope<'_> {
+    Scope {
+        name: &scope.name,
+        version: &scope.version,
+        attributes: KeyValues(&scope.attributes, 1),
+        dropped_attributes_count: scope.dropped_attributes,
+    }
 }
 
 #[derive(serde::Serialize)]
@@ -122,36 +138,23 @@ struct Status<'a> {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-fn is_zero(number: &u32) -> bool {
+pub(super) fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
 fn resource_spans(spans: &[RawSpan]) -> impl Serialize {
     let by_scope = spans.chunk_by(|a, b| Arc::ptr_eq(&a.scope, &b.scope));
-    let resource = &*spans[0].resource;
+    let of = &*spans[0].resource;
     ResourceSpans {
-        resource: Resource {
-            attributes: KeyValues(&resource.attributes, 1),
-            dropped_attributes_count: resource.dropped_attributes,
-        },
+        resource: resource(of),
         scope_spans: Each(by_scope.map(scope_spans)),
-        schema_url: &resource.schema_url,
+        schema_url: &of.schema_url,
     }
 }
 
 fn scope_spans(spans: &[RawSpan]) -> impl Serialize {
-    let scope = &*spans[0].scope;
-    let attributes = KeyValues(&scope.attributes, 1);
-    ScopeSpans {
-        scope: Scope {
-            name: &scope.name,
-            version: &scope.version,
-            attributes,
-            dropped_attributes_count: scope.dropped_attributes,
-        },
-        spans: Each(spans.iter().map(span)),
-        schema_url: &scope.schema_url,
-    }
+    let of = &*spans[0].scope;
+    ScopeSpans { scope: scope(of), spans: Each(spans.iter().map(span)), schema_url: &of.schema_url }
 }
 
 fn span(span: &RawSpan) -> impl Serialize {
@@ -200,7 +203,7 @@ fn link(link: &RawLink) -> impl Serialize {
 }
 
 /// An array of what an iterator yields.
-struct Each<I>(I);
+pub(super) struct Each<I>(pub(super) I);
 
 impl<I: Iterator<Item: Serialize> + Clone> Serialize for Each<I> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -209,7 +212,7 @@ impl<I: Iterator<Item: Serialize> + Clone> Serialize for Each<I> {
 }
 
 /// A 64-bit integer, which JSON holds as a string.
-struct Nanos(u64);
+pub(super) struct Nanos(pub(super) u64);
 
 impl Serialize for Nanos {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -218,7 +221,7 @@ impl Serialize for Nanos {
 }
 
 /// Attributes whose values have this depth.
-struct KeyValues<'a>(&'a [(String, AnyValue)], usize);
+pub(super) struct KeyValues<'a>(pub(super) &'a [(String, AnyValue)], pub(super) usize);
 
 impl Serialize for KeyValues<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -239,7 +242,7 @@ struct List<T> {
 }
 
 /// A value of this depth.
-struct Any<'a>(&'a AnyValue, usize);
+pub(super) struct Any<'a>(pub(super) &'a AnyValue, pub(super) usize);
 
 impl Serialize for Any<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -4,6 +4,7 @@
 //! enums by name, 64-bit integers as numbers, and null for an unset field are read as well.
 
 mod encode;
+mod encode_log;
 mod log;
 mod message;
 mod request;
@@ -19,6 +20,7 @@ use crate::limits::Limits;
 use crate::tally::Tally;
 
 pub use encode::encode_traces_json;
+pub use encode_log::encode_logs_json;
 
 pub(crate) fn decode_traces(body: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let mut tally = Tally::new(limits);

@@ -1,8 +1,12 @@
-//! `GET /api/export`: everything that fulfils a filter as trace records, from which it can be read back.
+//! `GET /api/export`: everything that fulfils a filter, in a form from which it can be read back.
 
-use aitrace_model::LogRecord;
-use aitrace_model::record::{Record, exact_record, log_record};
-use aitrace_store::{Cursor, PageRequest, ProjectScope, Trace, TraceFilter};
+use std::collections::VecDeque;
+
+use aitrace_model::{LogRecord, TraceId};
+use aitrace_store::{
+    Cursor, DocumentQuery, ExportFormat, ExportWriter, PageRequest, ProjectScope, SessionFilter,
+    SessionPageRequest, TraceFilter,
+};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{Uri, header};
@@ -12,32 +16,65 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::app::App;
 use crate::caller::Caller;
-use crate::error::Result;
-use crate::query;
+use crate::documents;
+use crate::error::{ApiError, Kind, Result};
+use crate::formats::{Jsonl, Otlp};
+use crate::query::{self, ExportForm};
 
-/// Traces that are looked up at once.
+/// Traces, sessions or documents that are looked up at once.
 const PAGE: usize = 100;
 /// Bytes that are gathered before they are written.
 const PIECE: usize = 64 << 10;
 /// Log records that wait to be written.
 const WAITING: usize = 256;
 
-/// `GET /api/export`: the parameters of `/api/traces` without `limit` and `cursor`. Whole traces, newest first, then
-/// the log records that are in none. An answer that breaks off is not whole: its last chunk is missing.
+/// `GET /api/export`: the parameters of `/api/traces` without `limit` and `cursor`, and `format`. Whole traces, newest
+/// first, then the log records that are in none. Where everything is asked for, sessions, late corrections and
+/// scores stand around them. An answer that breaks off is not whole: its last chunk is missing.
 pub(crate) async fn get(State(app): State<App>, caller: Caller, uri: Uri) -> Result<Response> {
-    let mut filter = query::export(&uri)?;
+    let (mut filter, form) = query::export(&uri)?;
     filter.scope = caller.scope(filter.scope)?;
+    let format: &dyn ExportFormat = match (form, &app.options.parquet) {
+        (ExportForm::Jsonl, _) => &Jsonl,
+        (ExportForm::Otlp, _) => &Otlp,
+        (ExportForm::Parquet, Some(parquet)) => &**parquet,
+        (ExportForm::Parquet, None) => {
+            let message = "this server was built without Parquet";
+            return Err(ApiError::new(Kind::NotFound, message, "Ask for format=jsonl or format=otlp."));
+        }
+    };
     let place = app.heavy()?;
-    let walk = Walk { app, filter, stage: Stage::Traces(None), ready: Vec::new(), _place: place };
+    let (media, writer) = (format.media_type(), format.writer());
+    let whole = TraceFilter { scope: filter.scope.clone(), ..TraceFilter::default() } == filter;
+    let stages = if whole {
+        VecDeque::from([
+            Stage::Sessions(None),
+            Stage::Documents(documents::CHANGED, None),
+            Stage::Traces(None),
+            Stage::Loose,
+            Stage::Sessions(None),
+            Stage::Documents(0, None),
+            Stage::End,
+        ])
+    } else {
+        VecDeque::from([Stage::Traces(None), Stage::Loose, Stage::End])
+    };
+    let walk = Walk { app: app.clone(), filter, stages, ready: Vec::new(), writer, _place: place };
     let pieces = stream::unfold(walk, |mut walk| async {
         let piece = walk.next().await?;
         Some((piece, walk))
     });
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(pieces)).into_response())
+    Ok(([(header::CONTENT_TYPE, media)], Body::from_stream(pieces)).into_response())
 }
 
 enum Stage {
+    /// Sessions and documents come first and last: a reader that takes the log records between them, which say the same step
+    /// by step, comes to the same end, in the same order of keys.
+    Sessions(Option<aitrace_store::SessionCursor>),
+    /// The number of the kind, and where its next page begins.
+    Documents(usize, Option<aitrace_store::DocumentCursor>),
     Traces(Option<Cursor>),
+    Loose,
     Logs(mpsc::Receiver<LogRecord>),
     End,
 }
@@ -45,9 +82,11 @@ enum Stage {
 struct Walk {
     app: App,
     filter: TraceFilter,
-    stage: Stage,
+    /// What is to come.
+    stages: VecDeque<Stage>,
     /// Projects and ids of traces that come next, the last first.
-    ready: Vec<(ProjectScope, aitrace_model::TraceId)>,
+    ready: Vec<(ProjectScope, TraceId)>,
+    writer: Box<dyn ExportWriter>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -56,54 +95,100 @@ type Piece = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
 impl Walk {
     async fn next(&mut self) -> Option<Piece> {
-        let mut out = String::new();
-        while out.len() < PIECE {
-            match self.step(&mut out).await {
+        while self.writer.ready() < PIECE {
+            match self.step().await {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
                     tracing::warn!(%error, "an export broke off");
-                    self.stage = Stage::End;
+                    self.stages.clear();
                     self.ready.clear();
+                    self.writer.take();
                     return Some(Err(error.into()));
                 }
             }
         }
-        (!out.is_empty()).then(|| Ok(out.into()))
+        let piece = self.writer.take();
+        (!piece.is_empty()).then(|| Ok(piece.into()))
     }
 
     /// Writes the next thing; whether there may be more.
-    async fn step(&mut self, out: &mut String) -> aitrace_store::Result<bool> {
-        let stores = &self.app.stores;
+    async fn step(&mut self) -> aitrace_store::Result<bool> {
         if let Some((scope, id)) = self.ready.pop() {
-            if let Some(trace) = stores.telemetry.trace(&scope, id).await? {
-                write_trace(out, &trace);
+            if let Some(trace) = self.app.stores.telemetry.trace(&scope, id).await? {
+                self.writer.trace(&trace)?;
             }
             return Ok(true);
         }
-        match &mut self.stage {
-            Stage::Traces(cursor) => {
-                let page = PageRequest { limit: PAGE, cursor: cursor.take() };
-                let page = stores.telemetry.list_traces(&self.filter, &page).await?;
-                let one =
-                    |line: aitrace_model::TraceSummary| (ProjectScope::One(line.project), line.trace_id);
-                self.ready.extend(page.traces.into_iter().rev().map(one));
-                self.stage = match page.next {
-                    Some(next) => Stage::Traces(Some(next)),
-                    None => self.logs(),
-                };
+        let next = match self.stages.pop_front() {
+            Some(Stage::Sessions(cursor)) => {
+                self.sessions(cursor).await?.map(|next| Stage::Sessions(Some(next)))
             }
-            Stage::Logs(logs) => match logs.recv().await {
-                Some(log) if wanted(&self.filter, &log) => write(out, &log_record(&log)),
-                Some(_) => {}
-                None => self.stage = Stage::End,
+            Some(Stage::Documents(kind, cursor)) => self.documents(kind, cursor).await?,
+            Some(Stage::Traces(cursor)) => self.traces(cursor).await?.map(|next| Stage::Traces(Some(next))),
+            Some(Stage::Loose) => Some(self.loose()),
+            Some(Stage::Logs(mut logs)) => match logs.recv().await {
+                Some(log) => {
+                    if wanted(&self.filter, &log) {
+                        self.writer.log(&log)?;
+                    }
+                    Some(Stage::Logs(logs))
+                }
+                None => None,
             },
-            Stage::End => return Ok(false),
+            Some(Stage::End) => {
+                self.writer.finish()?;
+                None
+            }
+            None => return Ok(false),
+        };
+        if let Some(next) = next {
+            self.stages.push_front(next);
         }
         Ok(true)
     }
 
-    fn logs(&self) -> Stage {
+    async fn traces(&mut self, cursor: Option<Cursor>) -> aitrace_store::Result<Option<Cursor>> {
+        let page = PageRequest { limit: PAGE, cursor };
+        let page = self.app.stores.telemetry.list_traces(&self.filter, &page).await?;
+        let one = |line: aitrace_model::TraceSummary| (ProjectScope::One(line.project), line.trace_id);
+        self.ready.extend(page.traces.into_iter().rev().map(one));
+        Ok(page.next)
+    }
+
+    async fn sessions(
+        &mut self,
+        cursor: Option<aitrace_store::SessionCursor>,
+    ) -> aitrace_store::Result<Option<aitrace_store::SessionCursor>> {
+        let filter = SessionFilter { scope: self.filter.scope.clone(), ..SessionFilter::default() };
+        let page = SessionPageRequest { limit: PAGE, cursor };
+        let page = self.app.stores.query.sessions(&filter, &page).await?;
+        for line in page.sessions {
+            if let Some(session) = self.app.stores.documents.session(&line.project, &line.session_id).await? {
+                self.writer.log(&documents::log_of_session(&session))?;
+            }
+        }
+        Ok(page.next)
+    }
+
+    /// Writes a page of a kind of documents; what comes next of documents.
+    async fn documents(
+        &mut self,
+        kind: usize,
+        cursor: Option<aitrace_store::DocumentCursor>,
+    ) -> aitrace_store::Result<Option<Stage>> {
+        let Some(of) = documents::KINDS.get(kind) else { return Ok(None) };
+        let query =
+            DocumentQuery { limit: PAGE, cursor, ..DocumentQuery::new(*of, self.filter.scope.clone()) };
+        let page = self.app.stores.documents.documents(&query).await?;
+        page.documents.iter().try_for_each(|document| self.writer.log(&documents::log_of(document)))?;
+        Ok(Some(match page.next {
+            Some(next) => Stage::Documents(kind, Some(next)),
+            None => Stage::Documents(kind + 1, None),
+        }))
+    }
+
+    fn loose(&self) -> Stage {
         let (sender, receiver) = mpsc::channel(WAITING);
         let (store, scope) = (self.app.stores.query.clone(), self.filter.scope.clone());
         tokio::spawn(async move {
@@ -122,20 +207,4 @@ fn wanted(filter: &TraceFilter, log: &LogRecord) -> bool {
         && filter.since.is_none_or(|since| log.time >= since)
         && filter.until.is_none_or(|until| log.time < until)
         && filter.filter.holds_of_log(log)
-}
-
-fn write_trace(out: &mut String, trace: &Trace) {
-    for stored in &trace.spans {
-        write(out, &exact_record(&stored.span));
-    }
-    for log in &trace.logs {
-        write(out, &log_record(log));
-    }
-}
-
-fn write(out: &mut String, record: &Record) {
-    record.write_line(out, false);
-    if !out.ends_with('\n') {
-        out.push('\n');
-    }
 }

@@ -71,6 +71,7 @@ fn usage(object: &mut Object<'_>, span: &Span) {
     object.maybe_count("input_tokens", span.input_tokens);
     object.maybe_count("output_tokens", span.output_tokens);
     object.maybe_double("cost", span.cost);
+    object.maybe_text("cost_formula", span.cost_formula.as_deref());
     object.maybe_count("cache_read_tokens", span.cache_read_tokens);
     object.maybe_count("cache_write_tokens", span.cache_write_tokens);
     object.maybe_count("reasoning_tokens", span.reasoning_tokens);
@@ -129,7 +130,7 @@ mod tests {
     /// Every field of the contract, in its order, and ours among them: tokens of the cache and of reasoning, `otel`.
     const FIELDS: &str = "trace_id, span_id, parent_span_id, name, kind, event_type, status, error, start_ns, \
         end_ns, project, source, service, session_id, user_id, run_id, dataset_id, datapoint_id, provider, model, \
-        input_tokens, output_tokens, cost, cache_read_tokens, cache_write_tokens, reasoning_tokens, inputs, outputs, metadata, metrics, feedback, config, user_properties, \
+        input_tokens, output_tokens, cost, cost_formula, cache_read_tokens, cache_write_tokens, reasoning_tokens, inputs, outputs, metadata, metrics, feedback, config, user_properties, \
         attributes, code, events, links, otel, depth, has_children";
 
     #[test]

@@ -1,6 +1,7 @@
 //! The server over real HTTP, with the model of a store behind it.
 
 mod delete;
+mod export;
 mod faults;
 mod flood;
 mod grpc;

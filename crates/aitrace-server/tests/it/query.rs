@@ -161,53 +161,6 @@ fn search_finds_contents_and_says_whether_it_saw_all() {
     assert_eq!(lines[4], json!({"complete": true, "found": 4}));
 }
 
-/// What the API says of everything, apart from what is said of the time of reading.
-fn everything(rig: &Rig) -> Vec<String> {
-    let list = rig.get("/api/traces?limit=1000");
-    let ids = ids(&list.json());
-    let traces = ids.iter().map(|id| rig.get(&format!("/api/trace/{id}")).text());
-    let rest = ["/api/sessions", "/api/search?q=loose", "/api/projects", "/api/stats"];
-    let rest = rest.iter().map(|target| rig.get(target).text());
-    std::iter::once(list.text()).chain(traces).chain(rest).collect()
-}
-
-#[test]
-fn what_is_exported_and_imported_elsewhere_is_the_same_to_the_letter() {
-    let rig = Rig::start();
-    fill(&rig);
-    let odd = r#"{"inputs":"x","input.value":"\u0078y","z":1.50,"big":9007199254740993,"session_id":"other","gen_ai.request.model":"m","metadata":{"b":1,"a":[null]}}"#;
-    let inside = with(&log("inside"), &format!(r#""trace_id":"{}","span_id":"{}""#, trace_id(1), span_id(2)));
-    let named = r#"{"__tracer_meta__":{"timestamp":"2026-01-31T12:00:01Z","event":"session.started","session_id":"s/1","level":"info","version":"2.1","id":"x"},"session_name":"Demo","metadata":{"a":1}}"#;
-    send(
-        &rig,
-        &[
-            span("end", 5, 6, 0, odd),
-            with(&span("end", 7, 7, 0, "{}"), r#""project":"p""#),
-            inside,
-            named.to_owned(),
-        ],
-    );
-    assert_eq!(rig.post("/v1/traces", crate::samples::PROTOBUF, crate::samples::otlp(4, 9)).status, 200);
-    let wire = crate::samples::otlp_json(6, 8).replace(
-        r#""kind":1"#,
-        r#""kind":1,"attributes":[{"key":"input.value","value":{"stringValue":"{\"a\":1}"}},{"key":"aitrace.project","value":{"stringValue":"p"}},{"key":"metadata","value":{"stringValue":"{\"b\":2}"}},{"key":"z","value":{"intValue":"7"}}]"#,
-    );
-    assert_eq!(rig.post_json("/v1/traces", &wire).status, 200);
-    let exported = rig.get("/api/export");
-    assert_eq!(exported.header("content-type"), Some(NDJSON));
-    let text = exported.text();
-    assert_eq!(text.lines().count(), 11);
-    let other = Rig::start();
-    // The order does not matter.
-    let lines: Vec<String> = text.lines().rev().map(str::to_owned).collect();
-    send(&other, &lines);
-    assert_eq!(everything(&other), everything(&rig));
-    let one = rig.get("/api/export?q=model:gpt*").text();
-    assert_eq!(one.lines().count(), 3, "a trace with its record");
-    assert_eq!(rig.get("/api/export?project=p").text().lines().count(), 2);
-    assert_eq!(rig.get("/api/export?limit=3").status, 400);
-}
-
 #[test]
 fn statistics_add_up() {
     let rig = Rig::start();

@@ -46,6 +46,7 @@ const NO_DICTIONARY: &[&str] = &[
     "time",
     "attrs",
     "cost",
+    "cost_formula",
 ];
 /// Columns whose least and greatest value nobody asks for.
 const NO_STATISTICS: &[&str] = &[
@@ -64,6 +65,8 @@ const NO_STATISTICS: &[&str] = &[
     "error_message",
     "error_stacktrace",
     "attrs",
+    "cost_formula",
+    "cost_formula",
 ];
 
 /// A file that was written; durable except for its name.

@@ -3,6 +3,7 @@
 mod crash;
 mod damage;
 mod directory;
+mod export;
 mod faults;
 mod poison;
 mod schema;

@@ -216,6 +216,9 @@ pub(crate) struct Tail {
     /// Print trace records, one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+    /// For how long to come back after the connection broke; what happened meanwhile is shown then
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) reconnect: u32,
     #[command(flatten)]
     pub(crate) compat: Compat,
 }

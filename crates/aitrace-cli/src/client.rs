@@ -179,15 +179,33 @@ impl Client {
         }
     }
 
-    /// The live stream.
+    /// The live stream, of one that heard the event `last` before from there on. The inner error may pass.
     pub(crate) fn live(
         &self,
         project: Option<&str>,
         q: Option<&str>,
-    ) -> Result<Events<BufReader<impl Read + use<>>>> {
+        last: &str,
+    ) -> Result<Result<Events<BufReader<impl Read + use<>>>>> {
         let query = [("project", project), ("q", q)];
-        let query: Vec<_> = query.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-        Ok(Events::new(BufReader::new(self.get("/api/live", &query)?)))
+        let query = query.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let mut request = self.authorised(self.agent.get(self.url("/api/live")).query_pairs(query));
+        if !last.is_empty() {
+            request = request.header("last-event-id", last);
+        }
+        let response = match request.call() {
+            Ok(response) => response,
+            Err(error) => return Ok(Err(self.unreachable(error))),
+        };
+        match response.status() {
+            StatusCode::OK => {
+                let body = response.into_body().into_with_config().limit(u64::MAX).reader();
+                Ok(Ok(Events::new(BufReader::new(body), last)))
+            }
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                Ok(Err(self.refused(response)))
+            }
+            _ => Err(self.refused(response)),
+        }
     }
 
     /// Sends lines of trace records. Waits and tries again while the server says that it cannot take them now.

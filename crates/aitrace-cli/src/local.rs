@@ -9,7 +9,7 @@ use std::time::Duration;
 use aitrace_model::{LostRules, SystemClock};
 use aitrace_server::{Keys, Server, ServerError, ServerOptions, Stores, SystemRandom};
 use aitrace_store::{ErrorKind, ProjectScope, StoreError, TelemetryStore as _};
-use aitrace_store_embedded::{EmbeddedStore, Options, ParquetExport};
+use aitrace_store_embedded::{EmbeddedStore, HotLimits, Options, ParquetExport};
 use anyhow::{Context as _, Result};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
@@ -28,6 +28,8 @@ use crate::settings::ServerUrl;
 /// Threads for blocking work (the store's reads and writes); idle ones end.
 const BLOCKING_THREADS: usize = 16;
 const IDLE_THREAD: Duration = Duration::from_secs(5);
+/// How much longer than until it counts as lost an open span stays in memory.
+const IDLE_AFTER_LOSS: Duration = Duration::from_mins(1);
 
 /// A server that runs until it is stopped.
 pub(crate) struct Local {
@@ -46,7 +48,11 @@ impl Local {
         let dir = &serving.data_dir;
         fs::create_dir_all(dir).with_context(|| format!("cannot make the data folder {}", dir.display()))?;
         let silent_ns = i64::try_from(serving.lost_after.as_nanos()).unwrap_or(i64::MAX);
-        let options = Options { lost: LostRules { silent_ns, ..LostRules::default() }, ..Options::default() };
+        // Silence beyond which a span is lost must not drive it out of memory before that is told.
+        let idle = serving.lost_after.saturating_add(IDLE_AFTER_LOSS);
+        let hot = HotLimits { idle, ..HotLimits::default() };
+        let lost = LostRules { silent_ns, ..LostRules::default() };
+        let options = Options { lost, hot, ..Options::default() };
         let store = Arc::new(EmbeddedStore::open(dir, options).map_err(|error| not_opened(&error))?);
         let pepper = secret::pepper(dir, &SystemRandom)?;
         let keys = Keys::new(store.clone(), pepper.clone(), Arc::new(SystemClock), Arc::new(SystemRandom));

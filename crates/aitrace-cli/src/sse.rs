@@ -18,16 +18,23 @@ pub(crate) struct Event {
 #[derive(Debug)]
 pub(crate) struct Events<R> {
     input: R,
+    last: String,
 }
 
 impl<R: BufRead> Events<R> {
-    pub(crate) fn new(input: R) -> Self {
-        Self { input }
+    /// `last` is the id that is known before any is told.
+    pub(crate) fn new(input: R, last: &str) -> Self {
+        Self { input, last: last.to_owned() }
+    }
+
+    /// The last id that was told, of an event or alone; a server finds the place in the stream by it.
+    pub(crate) fn last(&self) -> &str {
+        &self.last
     }
 
     /// The next event; `None` at the end of the stream. An unfinished event at the end is no event.
     pub(crate) fn next(&mut self) -> io::Result<Option<Event>> {
-        let (mut name, mut data) = (String::new(), None::<String>);
+        let (mut name, mut data, mut id) = (String::new(), None::<String>, None::<String>);
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -37,6 +44,10 @@ impl<R: BufRead> Events<R> {
             let text = String::from_utf8_lossy(&line);
             let text = text.trim_end_matches(['\n', '\r']);
             if text.is_empty() {
+                // Only now: of an event that is cut off nothing counts.
+                if let Some(id) = id.take() {
+                    self.last = id;
+                }
                 if let Some(data) = data.take() {
                     let name = if name.is_empty() { "message".to_owned() } else { name };
                     return Ok(Some(Event { name, data }));
@@ -55,7 +66,8 @@ impl<R: BufRead> Events<R> {
                     }
                     None => data = Some(value.to_owned()),
                 },
-                // Comments (an empty field), ids and the pause before a new attempt.
+                "id" if !value.contains('\0') => id = Some(value.to_owned()),
+                // Comments (an empty field) and the pause before a new attempt.
                 _ => {}
             }
         }
@@ -76,7 +88,7 @@ mod tests {
     use super::*;
 
     fn all(text: &str) -> Vec<(String, String)> {
-        let mut events = Events::new(text.as_bytes());
+        let mut events = Events::new(text.as_bytes(), "");
         let mut found = Vec::new();
         while let Some(event) = events.next().expect("reads") {
             found.push((event.name, event.data));
@@ -91,5 +103,17 @@ mod tests {
         assert_eq!(all(text), [pair("log", "{\"a\":1}"), pair("message", "x\ny")]);
         assert_eq!(all(""), []);
         assert_eq!(all("event: named\n\ndata: plain\n\n"), [pair("message", "plain")]);
+    }
+
+    #[test]
+    fn the_last_id_is_that_of_the_last_whole_event_or_of_none() {
+        let text =
+            "id: e-0\n: listening\n\nevent: log\nid: e-1\ndata: 1\n\nid: e-5\n: ping\n\nid: e-6\ndata: cut";
+        let mut events = Events::new(text.as_bytes(), "d-9");
+        assert_eq!(events.last(), "d-9");
+        assert!(events.next().expect("reads").is_some());
+        assert_eq!(events.last(), "e-1");
+        assert!(events.next().expect("reads").is_none());
+        assert_eq!(events.last(), "e-5");
     }
 }

@@ -8,6 +8,7 @@ use crate::auth::{Browsers, Ring};
 use crate::closing::Closing;
 use crate::error::{ApiError, Kind, Result};
 use crate::guard::Hosts;
+use crate::live::Hub;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::options::ServerOptions;
@@ -30,6 +31,8 @@ pub(crate) struct Inner {
     pub(crate) hosts: Hosts,
     pub(crate) memory: Memory,
     pub(crate) metrics: Metrics,
+    /// The live stream.
+    pub(crate) hub: Arc<Hub>,
     /// Places for readers of the live stream.
     pub(crate) live: Arc<Semaphore>,
     /// Places for questions that look at everything: searches, statistics, statements.
@@ -58,6 +61,7 @@ impl App {
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Self(Arc::new(Inner {
+            hub: Arc::new(Hub::new(stores.clone(), options.clone(), closing.clone())),
             stores,
             ring,
             browsers: Browsers::new(options.pepper.clone(), options.clock.clone(), options.random.clone()),

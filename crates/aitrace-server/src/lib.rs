@@ -36,6 +36,7 @@ mod ingest;
 mod intake;
 mod limits;
 mod listen;
+mod live;
 mod media;
 mod memory;
 mod metrics;

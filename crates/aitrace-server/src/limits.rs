@@ -19,6 +19,14 @@ pub struct Limits {
     pub connections: usize,
     /// Readers of the live stream; further ones are answered 503. Default 64.
     pub live_readers: usize,
+    /// Events of the live stream that are kept for readers that come back or are slow. Default 65 536.
+    pub live_events: usize,
+    /// Their bytes in memory. Default 32 MiB; a single event may be larger.
+    pub live_bytes: usize,
+    /// Time for which they are kept, and further ones taken, after the last reader has gone. Default 5 min.
+    pub live_linger: Duration,
+    /// Time between two looks for spans that became lost, while somebody reads the live stream. Default 2 s.
+    pub lost_every: Duration,
     /// Searches, statistics and statements at once; further ones are answered 429. Default 8.
     pub heavy_queries: usize,
     /// Time for a search; then it ends with what it has found, and for a statement. Default 30 s.
@@ -53,6 +61,10 @@ impl Default for Limits {
             json_depth: 128,
             connections: 1024,
             live_readers: 64,
+            live_events: 1 << 16,
+            live_bytes: 32 << 20,
+            live_linger: Duration::from_mins(5),
+            lost_every: Duration::from_secs(2),
             heavy_queries: 8,
             query_time: Duration::from_secs(30),
             sql_rows: 10_000,

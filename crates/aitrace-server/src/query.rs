@@ -39,6 +39,7 @@ struct LiveParams {
     project: Option<String>,
     q: Option<String>,
     trace_id: Option<String>,
+    last_event_id: Option<String>,
 }
 
 /// Which traces to list, and which page of them.
@@ -141,12 +142,25 @@ pub(crate) fn scores(uri: &Uri) -> Result<ScoreParams> {
     })
 }
 
-/// Which changes to tell.
-pub(crate) fn live(uri: &Uri) -> Result<(ProjectScope, Option<TraceId>, Filter)> {
+/// Which events to tell.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(crate) scope: ProjectScope,
+    pub(crate) trace_id: Option<TraceId>,
+    pub(crate) filter: Filter,
+    /// The id of the last event that the reader heard.
+    pub(crate) last: Option<String>,
+}
+
+/// Which events to tell.
+pub(crate) fn live(uri: &Uri) -> Result<Wanted> {
     let params: LiveParams = read(uri)?;
-    let id = given(params.trace_id).map(|id| trace_id(&id)).transpose()?;
-    let asked = given(params.q).map(|q| filter(&q)).transpose()?.unwrap_or_default();
-    Ok((scope(params.project), id, asked))
+    Ok(Wanted {
+        scope: scope(params.project),
+        trace_id: given(params.trace_id).map(|id| trace_id(&id)).transpose()?,
+        filter: given(params.q).map(|q| filter(&q)).transpose()?.unwrap_or_default(),
+        last: given(params.last_event_id),
+    })
 }
 
 /// A span id from a path.
@@ -267,8 +281,9 @@ mod tests {
     #[test]
     fn live_takes_a_trace() {
         let uri = |query: &str| format!("/api/live?{query}").parse::<Uri>().unwrap();
-        let (scope, id, _) = live(&uri("trace_id=01010101010101010101010101010101")).unwrap();
-        assert_eq!((scope, id), (ProjectScope::All, TraceId::from_bytes([1; 16])));
+        let wanted = live(&uri("trace_id=01010101010101010101010101010101&last_event_id=e-1")).unwrap();
+        assert_eq!((wanted.scope, wanted.trace_id), (ProjectScope::All, TraceId::from_bytes([1; 16])));
+        assert_eq!(wanted.last.as_deref(), Some("e-1"));
         assert!(live(&uri("trace_id=1")).is_err());
         assert!(project(&uri("trace_id=1")).is_err());
     }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use aitrace_model::{LogRecord, LostRules, Timestamp, TraceId};
-use aitrace_store::{Appended, Batch, Change};
+use aitrace_store::{Appended, Batch, Change, LostSpan};
 
 pub(crate) use span::{Taken, Weight};
 pub(crate) use trace::{HotTrace, Prior, SealedPart, add_state};
@@ -66,6 +66,11 @@ impl Hot {
     /// Log records that are in no trace.
     pub(crate) fn loose(&self) -> impl Iterator<Item = &Arc<LogRecord>> {
         self.loose.values()
+    }
+
+    /// Spans that were not lost at one time and are at the moment.
+    pub(crate) fn became_lost(&self, after: Timestamp, moment: Moment) -> Vec<LostSpan> {
+        self.traces.values().flatten().flat_map(|trace| trace.became_lost(after, moment)).collect()
     }
 
     /// Applies a batch. `tell` is called with what live readers want to know; `None` if nobody listens.

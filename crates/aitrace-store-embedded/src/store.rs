@@ -4,14 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use aitrace_model::{LogRecord, SpanId, TraceId, TraceSummary};
+use aitrace_model::{LogRecord, SpanId, Timestamp, TraceId, TraceSummary};
 use aitrace_store::{
     Appended, Batch, Change, Deleted, Document, DocumentKind, DocumentPage, DocumentQuery, DocumentStore,
-    DocumentWrite, ErrorKind, Health, Hit, PageRequest, Problem, ProblemKind, ProjectScope, QueryStore,
-    Result, Retention, Retired, Search, Searched, Session, SessionFilter, SessionPage, SessionPageRequest,
-    SessionPatch, SessionSummary, Skeleton, SqlLimits, SqlRows, SqlStore, SqlView, Statistics,
-    StatisticsQuery, StoreError, StoreStats, StoredSpan, Target, TelemetryStore, Trace, TraceFilter,
-    TracePage, Upkeep,
+    DocumentWrite, ErrorKind, Health, Hit, LostSpan, PageRequest, Problem, ProblemKind, ProjectScope,
+    QueryStore, Result, Retention, Retired, Search, Searched, Session, SessionFilter, SessionPage,
+    SessionPageRequest, SessionPatch, SessionSummary, Skeleton, SqlLimits, SqlRows, SqlStore, SqlView,
+    Statistics, StatisticsQuery, StoreError, StoreStats, StoredSpan, Target, TelemetryStore, Trace,
+    TraceFilter, TracePage, Upkeep,
 };
 use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
@@ -19,7 +19,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::catalog::Catalog;
 use crate::filtering::Marks;
-use crate::hot::Hot;
+use crate::hot::{Hot, Moment};
 use crate::lock::DirectoryLock;
 use crate::options::Options;
 use crate::read::Damaged;
@@ -258,6 +258,14 @@ impl QueryStore for EmbeddedStore {
     async fn loose_logs(&self, scope: &ProjectScope, logs: mpsc::Sender<LogRecord>) -> Result<()> {
         let scope = scope.clone();
         self.read_files(move |shared| Ok(((), loose::send(shared, &scope, &logs)))).await
+    }
+
+    async fn became_lost(&self, after: Timestamp, until: Timestamp) -> Result<Vec<LostSpan>> {
+        self.read(move |shared| {
+            let moment = Moment { now: until, lost: shared.options.lost };
+            Ok(shared.hot.read().became_lost(after, moment))
+        })
+        .await
     }
 
     async fn statistics(&self, query: &StatisticsQuery) -> Result<Statistics> {

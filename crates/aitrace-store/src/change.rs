@@ -6,6 +6,15 @@ use aitrace_model::{LogRecord, TraceSummary};
 
 use crate::stored::StoredSpan;
 
+/// A span that became lost by silence alone: nothing was stored, so no [`Change`] tells of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LostSpan {
+    /// The span, with the status of a lost one.
+    pub stored: Arc<StoredSpan>,
+    /// The line of its trace as it stands then.
+    pub line: Arc<TraceSummary>,
+}
+
 /// Something that has just become durable.
 #[derive(Debug, Clone)]
 pub enum Change {

@@ -79,7 +79,7 @@ macro_rules! conformance {
     ($factory:expr) => {
         $crate::conformance!(@each $factory;
             appended_is_visible, resending_changes_nothing, order_does_not_matter,
-            lifecycle_of_a_span, lost_spans_and_late_ends, tentative_ends, projects_never_meet,
+            lifecycle_of_a_span, lost_spans_and_late_ends, losses_are_found_once, tentative_ends, projects_never_meet,
             late_messages_reach_sealed_spans, changes_are_told, closed_after_shutdown,
             pages_concatenate, filters_select, conditions_on_spans, summaries_add_up, logs_are_kept, sessions_merge,
             contents_survive_to_the_letter, figures_count, usage_counts_once, skeletons_agree,

@@ -30,7 +30,7 @@ mod tree;
 mod upkeep;
 mod usage;
 
-pub use change::Change;
+pub use change::{Change, LostSpan};
 pub use correction::{Correction, correct};
 pub use document::{DocumentStore, Session, SessionPatch};
 pub use error::{ErrorKind, Result, StoreError};

@@ -1,9 +1,10 @@
 //! Reads beyond lists and whole traces.
 
-use aitrace_model::{LogRecord, SpanId, TraceId};
+use aitrace_model::{LogRecord, SpanId, Timestamp, TraceId};
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
+use crate::change::LostSpan;
 use crate::error::Result;
 use crate::filter::ProjectScope;
 use crate::search::{Hit, Search, Searched};
@@ -41,6 +42,11 @@ pub trait QueryStore: TelemetryStore {
 
     /// Sends all log records that are in no trace, in no order. Ends early when the receiver is dropped.
     async fn loose_logs(&self, scope: &ProjectScope, logs: mpsc::Sender<LogRecord>) -> Result<()>;
+
+    /// Spans that were not lost at `after` and are at `until`, as far as is known now. Asked for one span of time
+    /// after the other it names each loss once. A span that was silent for so long that it left the store's memory
+    /// before it counted as lost may be left out.
+    async fn became_lost(&self, after: Timestamp, until: Timestamp) -> Result<Vec<LostSpan>>;
 
     /// Figures over time.
     async fn statistics(&self, query: &StatisticsQuery) -> Result<Statistics>;

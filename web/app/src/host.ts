@@ -16,6 +16,8 @@ async function get(path: string, signal?: AbortSignal): Promise<Answer> {
 function live(path: string, sink: LiveSink): () => void {
   let source: EventSource | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  // What was heard last. A browser repeats it by itself where it comes back by itself.
+  let lastId = "";
   const disconnect = (): void => {
     clearTimeout(timer);
     source?.close();
@@ -23,16 +25,21 @@ function live(path: string, sink: LiveSink): () => void {
   };
   const connect = (): void => {
     disconnect();
-    const opened = new EventSource(path);
+    const place = lastId && `${path.includes("?") ? "&" : "?"}last_event_id=${encodeURIComponent(lastId)}`;
+    const opened = new EventSource(path + place);
     source = opened;
-    opened.onopen = () => sink.opened();
+    opened.onopen = () => sink.opened(lastId !== "");
     opened.onerror = () => {
       sink.lost();
       // An answer that is no stream closes for good; a browser tries again by itself after anything else.
       if (opened.readyState === EventSource.CLOSED) timer = setTimeout(connect, RECONNECT_MS);
     };
     for (const name of LIVE_EVENT_NAMES) {
-      opened.addEventListener(name, (event) => sink.event(name, String((event as MessageEvent).data)));
+      opened.addEventListener(name, (event) => {
+        const { data, lastEventId } = event as MessageEvent;
+        lastId = lastEventId || lastId;
+        sink.event(name, String(data));
+      });
     }
   };
   const onVisibility = (): void => {

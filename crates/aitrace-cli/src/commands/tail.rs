@@ -1,6 +1,7 @@
 //! `aitrace tail`: what happens, as it happens.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use aitrace_model::record;
 use anyhow::{Context as _, Result};
@@ -17,14 +18,18 @@ use crate::text;
 pub(super) fn run(args: &args::Tail) -> Result<ExitCode> {
     let compat = settings::compat(&args.compat)?;
     let client = Client::new(ServerUrl::resolve(&args.server)?);
-    let mut events = client.live(args.project.as_deref(), args.q.as_deref())?;
+    let listen = |last: &str| client.live(args.project.as_deref(), args.q.as_deref(), last);
+    let mut events = listen("")??;
     output::note("listening");
     let mut out = Output::stdout();
-    while let Some(event) = events.next().map_err(|error| client.broken_off(&error))? {
-        if event.name == "resync" {
-            output::note(
-                "this reader was too slow, and some of what happened is not shown; `aitrace traces` has it",
-            );
+    loop {
+        let Ok(Some(event)) = events.next() else {
+            events = again(args.reconnect, || listen(events.last()))?;
+            output::note("listening again");
+            continue;
+        };
+        if event.name == "reset" {
+            output::note(reset(&event.data));
             continue;
         }
         let lines =
@@ -34,7 +39,30 @@ pub(super) fn run(args: &args::Tail) -> Result<ExitCode> {
         }
         out.flush()?;
     }
+}
+
+/// Comes back after the connection broke, trying for so many seconds.
+fn again<T>(seconds: u32, listen: impl Fn() -> Result<Result<T>>) -> Result<T> {
+    const PAUSE: Duration = Duration::from_millis(500);
+    if seconds > 0 {
+        output::note("the server ended the stream; trying to come back");
+    }
+    for _ in 0..seconds.saturating_mul(2) {
+        std::thread::sleep(PAUSE);
+        if let Ok(events) = listen()? {
+            return Ok(events);
+        }
+    }
     Err(Failure::new("the server ended the stream", "start it again with `aitrace serve`").into())
+}
+
+/// What a person is told where events are missing.
+fn reset(data: &str) -> &'static str {
+    if data.contains("restarted") {
+        "the server was started anew, and some of what happened meanwhile is not shown; `aitrace traces` has it"
+    } else {
+        "this reader was too slow, and some of what happened is not shown; `aitrace traces` has it"
+    }
 }
 
 /// The trace records behind an event. What only repeats what others told has none.

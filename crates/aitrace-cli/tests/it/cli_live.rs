@@ -62,7 +62,7 @@ fn tail_tells_people_what_happens() {
 fn tail_ends_when_the_server_does() {
     let home = Home::new();
     let server = home.serve();
-    let mut command = home.command(&["tail", "--server", &server.url]);
+    let mut command = home.command(&["tail", "--reconnect", "0", "--server", &server.url]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut told = String::new();
@@ -71,6 +71,32 @@ fn tail_ends_when_the_server_does() {
     stderr.read_line(&mut told).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(2));
     assert!(told.contains("the server ended the stream"), "{told}");
+}
+
+#[test]
+fn tail_comes_back_and_says_what_it_cannot_show() {
+    let home = Home::new();
+    let server = home.serve();
+    let mut command = home.command(&["tail", "--json", "--server", &server.url]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(stderr.next().unwrap(), "listening");
+    let (url, port) = (server.url.clone(), server.url.rsplit(':').next().unwrap().to_owned());
+    home.aitrace_with(&["import", "-", "--server", &url], &(span('a', '1', None, "one", &json!({})) + "\n"))
+        .expect(0);
+    assert!(stdout.next().unwrap().contains("one.end"));
+    assert_eq!(server.terminate().0, 0);
+    assert!(stderr.next().unwrap().contains("trying to come back"));
+    let server = home.serve_at(&port);
+    assert_eq!(stderr.next().unwrap(), "listening again");
+    assert!(stderr.next().unwrap().contains("started anew"), "another server knows no place in this stream");
+    home.aitrace_with(&["import", "-", "--server", &url], &(span('b', '2', None, "two", &json!({})) + "\n"))
+        .expect(0);
+    assert!(stdout.next().unwrap().contains("two.end"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(server);
 }
 
 #[test]

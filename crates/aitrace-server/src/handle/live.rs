@@ -5,37 +5,46 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use aitrace_model::TraceId;
-use aitrace_store::{Change, Filter, ProjectScope};
+use aitrace_store::{Filter, ProjectScope};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{Uri, header};
+use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
-use tokio::sync::broadcast::error::{RecvError, TryRecvError};
-use tokio::sync::{OwnedSemaphorePermit, broadcast};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use crate::app::App;
 use crate::caller::Caller;
 use crate::closing::Closing;
 use crate::error::{ApiError, Kind, Result};
+use crate::live::{Event, Presence, Read, open};
 use crate::query;
-use crate::view;
 
-/// Tells changes until the reader goes or the server stops.
-pub(crate) async fn get(State(app): State<App>, caller: Caller, uri: Uri) -> Result<Response> {
-    let (scope, trace_id, filter) = query::live(&uri)?;
-    let scope = caller.scope(scope)?;
+/// Tells what happens until the reader goes or the server stops. A reader that says by `Last-Event-ID` or
+/// `last_event_id` what it heard last is told what it missed, or by `reset` that it must read again.
+pub(crate) async fn get(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response> {
+    let asked = query::live(&uri)?;
+    let scope = caller.scope(asked.scope)?;
     let place = app.live.clone().try_acquire_owned().map_err(|_| {
         ApiError::new(Kind::Unavailable, "too many live readers", "Close other windows, or try again later.")
     })?;
+    let header = headers.get("last-event-id").map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
+    let last = header.filter(|id| !id.is_empty()).or(asked.last);
+    let (presence, reset) = open(&app.hub, last.as_deref()).await?;
     let reader = Reader {
-        changes: app.stores.telemetry.subscribe(),
+        presence,
         closing: app.closing.clone(),
         scope,
-        trace_id,
-        filter,
+        trace_id: asked.trace_id,
+        filter: asked.filter,
         ping: app.options.limits.ping_interval,
+        reset,
         greeted: false,
         _place: place,
     };
@@ -47,12 +56,14 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller, uri: Uri) -> Res
 }
 
 struct Reader {
-    changes: broadcast::Receiver<Change>,
+    presence: Presence,
     closing: Closing,
     scope: ProjectScope,
     trace_id: Option<TraceId>,
     filter: Filter,
     ping: Duration,
+    /// Why it must read again first.
+    reset: Option<&'static str>,
     greeted: bool,
     _place: OwnedSemaphorePermit,
 }
@@ -60,80 +71,81 @@ struct Reader {
 impl Reader {
     /// The next events in one piece; `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
-        /// How much is gathered before it is written.
-        const PIECE: usize = 64 << 10;
+        let mut out = String::new();
         if !std::mem::replace(&mut self.greeted, true) {
-            // Tells the reader that it is heard from now on, and to come back soon after a restart.
-            return Some(Bytes::from_static(b"retry: 1000\n: listening\n\n"));
+            // Tells the reader that it is heard from now on, where it is, and to come back soon after a restart.
+            write!(out, "retry: 1000\nid: {}\n: listening\n\n", self.presence.id())
+                .expect("a String takes everything");
+            if let Some(reason) = self.reset.take() {
+                self.tell_reset(&mut out, reason);
+            }
+            return Some(out.into());
         }
         let deadline = Instant::now() + self.ping;
-        let mut out = String::new();
-        while out.is_empty() {
-            let received = tokio::select! {
+        loop {
+            if self.closing.is_closing() {
+                return None;
+            }
+            let nothing = self.read(&mut out)?;
+            if !out.is_empty() {
+                return Some(out.into());
+            }
+            if !nothing {
+                continue;
+            }
+            tokio::select! {
                 biased;
                 () = self.closing.wait() => return None,
-                received = timeout_at(deadline, self.changes.recv()) => received,
-            };
-            match received {
-                Ok(Ok(change)) => self.tell(&mut out, &change),
-                Ok(Err(RecvError::Lagged(missed))) => resync(&mut out, missed),
-                Ok(Err(RecvError::Closed)) => return None,
-                Err(_) => out.push_str(": ping\n\n"),
+                moved = timeout_at(deadline, self.presence.moved()) => if moved.is_err() {
+                    // An id without an event is remembered, too: what did not concern the reader is behind it.
+                    write!(out, "id: {}\n: ping\n\n", self.presence.id()).expect("a String takes everything");
+                    return Some(out.into());
+                },
             }
-        }
-        while out.len() < PIECE {
-            match self.changes.try_recv() {
-                Ok(change) => self.tell(&mut out, &change),
-                Err(TryRecvError::Lagged(missed)) => resync(&mut out, missed),
-                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
-            }
-        }
-        Some(out.into())
-    }
-
-    fn tell(&self, out: &mut String, change: &Change) {
-        if !self.scope.contains(change.project()) || !self.trace_fits(change) || !self.asked(change) {
-            return;
-        }
-        let place = view::Place::default();
-        match change {
-            Change::SpanStarted(span) => frame(out, "span.started", |data| view::span(data, span, place)),
-            Change::SpanEnded(span) => frame(out, "span.ended", |data| view::span(data, span, place)),
-            Change::Log(log) => frame(out, "log", |data| view::log(data, log)),
-            Change::TraceUpdated(summary) => frame(out, "trace.updated", |data| view::summary(data, summary)),
         }
     }
 
-    /// Whether the filter lets it through. The line of a trace is told unless it says itself that it does not fit.
-    fn asked(&self, change: &Change) -> bool {
-        match change {
-            Change::SpanStarted(stored) | Change::SpanEnded(stored) => {
-                self.filter.holds_of_span(&stored.span, stored.status)
+    /// Reads on and writes what concerns the reader. Whether there was nothing to read; `None` at the end.
+    fn read(&mut self, out: &mut String) -> Option<bool> {
+        /// How much is gathered before it is written.
+        const PIECE: usize = 64 << 10;
+        match self.presence.read(PIECE)? {
+            Read::Gone(next) => {
+                self.presence.go_to(next);
+                self.tell_reset(out, "behind");
+                Some(false)
             }
-            Change::Log(log) => self.filter.holds_of_log(log),
-            Change::TraceUpdated(line) => self.filter.holds_of_line(line).unwrap_or(true),
+            Read::Events(events) => {
+                for event in &events {
+                    self.presence.advance();
+                    if self.concerned(event) {
+                        frame(out, event.name, &self.presence.id(), |data| event.write(data));
+                    }
+                }
+                Some(events.is_empty())
+            }
         }
     }
 
-    fn trace_fits(&self, change: &Change) -> bool {
-        let Some(wanted) = self.trace_id else { return true };
-        match change {
-            Change::SpanStarted(stored) | Change::SpanEnded(stored) => stored.span.trace_id == wanted,
-            Change::Log(log) => log.trace_id == Some(wanted),
-            Change::TraceUpdated(summary) => summary.trace_id == wanted,
-        }
+    fn concerned(&self, event: &Event) -> bool {
+        self.scope.contains(event.project())
+            && self.trace_id.is_none_or(|wanted| event.trace_id() == Some(wanted))
+            && event.fits(&self.filter)
+    }
+
+    /// Tells the reader to read again.
+    fn tell_reset(&self, out: &mut String, reason: &str) {
+        let id = self.presence.id();
+        frame(out, "reset", &id, |data| {
+            write!(data, "{{\"reason\":\"{reason}\"}}").expect("a String takes everything");
+        });
     }
 }
 
-/// Tells a reader that fell behind to read again.
-fn resync(out: &mut String, missed: u64) {
-    frame(out, "resync", |data| write!(data, "{{\"missed\":{missed}}}").expect("a String takes everything"));
-}
-
-fn frame(out: &mut String, event: &str, write: impl FnOnce(&mut String)) {
-    out.push_str("event: ");
-    out.push_str(event);
-    out.push_str("\ndata: ");
+fn frame(out: &mut String, event: &str, id: &str, write: impl FnOnce(&mut String)) {
+    for part in ["event: ", event, "\nid: ", id, "\ndata: "] {
+        out.push_str(part);
+    }
     let start = out.len();
     write(out);
     // User data may have line ends between its tokens, never within its strings: there they are escaped.
@@ -152,10 +164,7 @@ mod tests {
     #[test]
     fn a_frame_is_one_line_of_data() {
         let mut out = String::new();
-        frame(&mut out, "log", |data| data.push_str("{\r\n\"a\": \"\\n\"\n}"));
-        assert_eq!(out, "event: log\ndata: {  \"a\": \"\\n\" }\n\n");
-        out.clear();
-        resync(&mut out, 7);
-        assert_eq!(out, "event: resync\ndata: {\"missed\":7}\n\n");
+        frame(&mut out, "log", "e-7", |data| data.push_str("{\r\n\"a\": \"\\n\"\n}"));
+        assert_eq!(out, "event: log\nid: e-7\ndata: {  \"a\": \"\\n\" }\n\n");
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use aitrace_model::{LogRecord, SpanId};
+use aitrace_model::{LogRecord, Span, SpanId};
 use aitrace_normalise::{contents_of_logs, tells_contents};
 use aitrace_store::{StoredSpan, Trace};
 
@@ -22,13 +22,22 @@ pub(crate) fn join_logs(trace: &mut Trace) {
         return;
     }
     for StoredSpan { span, .. } in spans {
-        if span.inputs.is_some() && span.outputs.is_some() {
-            continue;
-        }
         if let Some(logs) = of_span.get(&span.span_id) {
-            let contents = contents_of_logs(logs.iter().copied());
-            span.inputs = span.inputs.take().or(contents.inputs);
-            span.outputs = span.outputs.take().or(contents.outputs);
+            fill(span, logs.iter().copied());
         }
     }
+}
+
+/// Gives a span without inputs or outputs those that its log records tell, which come in their order. Whether there
+/// were any.
+pub(crate) fn fill<'l>(span: &mut Span, logs: impl Iterator<Item = &'l LogRecord>) -> bool {
+    if span.inputs.is_some() && span.outputs.is_some() {
+        return false;
+    }
+    let contents = contents_of_logs(logs);
+    let told = span.inputs.is_none() && contents.inputs.is_some()
+        || span.outputs.is_none() && contents.outputs.is_some();
+    span.inputs = span.inputs.take().or(contents.inputs);
+    span.outputs = span.outputs.take().or(contents.outputs);
+    told
 }

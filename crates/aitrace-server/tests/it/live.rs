@@ -6,21 +6,33 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::http::connect;
+use crate::http::{Call, connect};
 use crate::rig::Rig;
 use crate::samples::{log, span, trace_id};
 
 /// A reader of the stream, as a browser's EventSource reads.
-struct Events(BufReader<TcpStream>);
+pub(crate) struct Events {
+    lines: BufReader<TcpStream>,
+    /// The last id that was told.
+    pub(crate) id: String,
+}
 
 impl Events {
-    fn open(rig: &Rig, query: &str) -> Self {
+    pub(crate) fn open(rig: &Rig, query: &str) -> Self {
+        Self::send(&rig.call("GET", &format!("/api/live{query}")), rig)
+    }
+
+    /// The same, of one that heard something before.
+    pub(crate) fn again(rig: &Rig, query: &str, id: &str) -> Self {
+        Self::send(&rig.call("GET", &format!("/api/live{query}")).header("last-event-id", id), rig)
+    }
+
+    pub(crate) fn send(call: &Call, rig: &Rig) -> Self {
         use std::io::Write as _;
 
         let mut socket = connect(rig.addr);
-        let call = rig.call("GET", &format!("/api/live{query}"));
         socket.write_all(&call.bytes()).expect("sends");
-        let mut events = Self(BufReader::new(socket));
+        let mut events = Self { lines: BufReader::new(socket), id: String::new() };
         assert!(events.line().contains("200"));
         while events.line() != ": listening" {}
         events
@@ -30,19 +42,31 @@ impl Events {
     /// whoever looks for `event:` or `data:`.
     fn line(&mut self) -> String {
         let mut line = String::new();
-        self.0.read_line(&mut line).expect("the stream goes on");
-        line.trim_end().to_owned()
+        self.lines.read_line(&mut line).expect("the stream goes on");
+        let line = line.trim_end();
+        if let Some(id) = line.strip_prefix("id: ") {
+            id.clone_into(&mut self.id);
+        }
+        line.to_owned()
+    }
+
+    /// Reads on until an id is told.
+    pub(crate) fn wait_for_id(&mut self, id: &str) {
+        while self.id != id {
+            self.line();
+        }
     }
 
     fn at_end(&mut self) -> bool {
         let mut line = String::new();
-        while self.0.read_line(&mut line).expect("an orderly end") > 0 {}
+        while self.lines.read_line(&mut line).expect("an orderly end") > 0 {}
         line.ends_with("0\r\n\r\n")
     }
 
-    fn next(&mut self) -> (String, Value) {
+    pub(crate) fn next(&mut self) -> (String, Value) {
         loop {
             if let Some(event) = self.line().strip_prefix("event: ") {
+                assert!(self.line().starts_with("id: "), "each event has an id");
                 let data = self.line();
                 let data = data.strip_prefix("data: ").expect("data follows");
                 return (event.to_owned(), serde_json::from_str(data).expect("JSON"));
@@ -119,8 +143,8 @@ fn a_reader_that_fell_behind_is_told_to_read_again() {
     rig.post_json("/api/ingest", &format!("[{}]", records.join(",")));
     loop {
         let (name, data) = events.next();
-        if name == "resync" {
-            assert!(data["missed"].as_u64() > Some(0));
+        if name == "reset" {
+            assert_eq!(data["reason"], "behind");
             break;
         }
     }

@@ -21,6 +21,7 @@ mod pb;
 mod query;
 mod read;
 mod real_client;
+mod replay;
 mod rig;
 mod samples;
 mod scores;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use aitrace_model::{LogRecord, Span, SpanId, SpanState, Timestamp, TraceId, TraceSummary};
-use aitrace_store::{Change, Rollup, StoredSpan, UsageTree};
+use aitrace_model::{LogRecord, Span, SpanId, SpanState, Timestamp, TraceId, TraceStatus, TraceSummary};
+use aitrace_store::{Change, LostSpan, Rollup, StoredSpan, UsageTree};
 
 use super::Moment;
 use super::span::{HotSpan, Taken, Weight};
@@ -277,6 +277,26 @@ impl HotTrace {
         self.sealed = part;
         self.spans.values().filter_map(HotSpan::shown).for_each(|stored| self.usage.set(&stored.span));
         self.set_prior(prior);
+    }
+
+    /// Its spans that were not lost at one time and are at the moment.
+    pub(super) fn became_lost(&self, after: Timestamp, moment: Moment) -> Vec<LostSpan> {
+        // Most traces have no open span.
+        if self.unsettled.is_empty() {
+            return Vec::new();
+        }
+        let (heard, mut line) = (self.heard(), None);
+        let lost = self.unsettled.iter().filter_map(|id| {
+            let span = &self.spans[id];
+            let before = span.state()?.status(after, &moment.lost, heard);
+            let stored = as_of(span, moment, heard)?;
+            if stored.status != TraceStatus::Lost || before == TraceStatus::Lost {
+                return None;
+            }
+            let line = line.get_or_insert_with(|| self.summary(moment));
+            Some(LostSpan { stored, line: Arc::clone(line) })
+        });
+        lost.collect()
     }
 
     /// The ids of spans that have not ended, with when they were last heard of.

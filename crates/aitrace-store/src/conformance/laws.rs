@@ -5,9 +5,10 @@ use aitrace_model::{SpanState, Status, TraceStatus};
 use super::build::{end, heartbeat, log, span_id, start, tentative, time, trace_id};
 use super::check::{everything, list, spans, trace};
 use super::{Bench, Factory};
-use crate::change::Change;
+use crate::change::{Change, LostSpan};
 use crate::error::ErrorKind;
 use crate::filter::TraceFilter;
+use crate::query::QueryStore;
 use crate::telemetry::{Appended, Batch, TelemetryStore};
 
 /// What `append` returned is there, also after a crash and after sealing.
@@ -139,6 +140,44 @@ pub async fn lost_spans_and_late_ends<F: Factory>(factory: &F) {
     }
     bench.store().append(spans([end("p", 1, 0), end("p", 2, 0)])).await.expect("appends");
     assert_eq!((status(1).await, status(2).await), (TraceStatus::Ok, TraceStatus::Ok));
+}
+
+/// Each loss is found once, in the span of time in which the silence became too long, and not where the span was
+/// heard of again or has ended.
+pub async fn losses_are_found_once<F: Factory>(factory: &F) {
+    let mut bench = Bench::new(factory).await;
+    let batch = spans([start("p", 1, 0), end("p", 1, 1), heartbeat("p", 2, 0, 30), heartbeat("q", 2, 1, 40)]);
+    bench.store().append(batch).await.expect("appends");
+    let lost = async |store: &F::Store, after, until| {
+        let found = store.became_lost(time(after), time(until)).await.expect("reads");
+        let mut names: Vec<_> = found
+            .iter()
+            .map(|LostSpan { stored, line }| {
+                assert_eq!((stored.status, line.status), (TraceStatus::Lost, TraceStatus::Lost));
+                assert_eq!((line.trace_id, &line.project), (stored.span.trace_id, &stored.span.project));
+                format!("{} {}", stored.span.project, stored.span.name)
+            })
+            .collect();
+        names.sort();
+        names
+    };
+    for step in 0..3 {
+        let (mut after, mut all) = (0, Vec::new());
+        for until in [50, 89, 90, 95, 100, 101, 910, 911, 1000] {
+            bench.clock.set(time(until));
+            all.extend(lost(bench.store(), after, until).await.into_iter().map(|name| (until, name)));
+            after = until;
+        }
+        let expected = [(90, "p span 0"), (100, "q span 1"), (911, "p span 0")];
+        assert_eq!(all, expected.map(|(at, name)| (at, name.to_owned())), "step {step}");
+        // Memory does not forget what is open and not silent for long.
+        bench.clock.set(time(50));
+        if step == 0 { bench.store().seal().await.expect("seals") } else { bench.reopen().await }
+    }
+    bench.store().append(spans([heartbeat("p", 2, 0, 80), end("q", 2, 1)])).await.expect("appends");
+    assert_eq!(lost(bench.store(), 50, 139).await, Vec::<String>::new());
+    assert_eq!(lost(bench.store(), 139, 140).await, ["p span 0"]);
+    assert_eq!(lost(bench.store(), 140, 10_000).await, ["p span 0"], "of the other trace");
 }
 
 /// An end told by its suffix alone is a log record until a span of its name is known.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use aitrace_model::{LogRecord, SpanId, TraceId, TraceSummary};
+use aitrace_model::{LogRecord, SpanId, Timestamp, TraceId, TraceSummary};
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use super::MemoryStore;
+use crate::change::LostSpan;
 use crate::error::Result;
 use crate::filter::ProjectScope;
 use crate::query::QueryStore;
@@ -105,6 +106,10 @@ impl QueryStore for MemoryStore {
             }
         }
         Ok(())
+    }
+
+    async fn became_lost(&self, after: Timestamp, until: Timestamp) -> Result<Vec<LostSpan>> {
+        self.with(|state| state.became_lost(after, until, &self.lost))
     }
 
     async fn statistics(&self, query: &StatisticsQuery) -> Result<Statistics> {

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aitrace_model::{LogRecord, LostRules, Span, SpanId, SpanState, Timestamp, TraceId, TraceSummary};
+use aitrace_model::{
+    LogRecord, LostRules, Span, SpanId, SpanState, Timestamp, TraceId, TraceStatus, TraceSummary,
+};
 
-use crate::change::Change;
+use crate::change::{Change, LostSpan};
 use crate::correction::correct;
 use crate::document::{Session, SessionPatch};
 use crate::error::Result;
@@ -108,6 +110,23 @@ impl State {
             trace
         });
         read.max_by(|a, b| (a.summary.start, &a.summary.project).cmp(&(b.summary.start, &b.summary.project)))
+    }
+
+    /// Spans that were not lost at one time and are at another.
+    pub(super) fn became_lost(&self, after: Timestamp, until: Timestamp, lost: &LostRules) -> Vec<LostSpan> {
+        let mut found = Vec::new();
+        for (key, trace) in &self.traces {
+            let heard = trace.heard();
+            for state in trace.spans.values() {
+                let Some(span) = state.merged() else { continue };
+                let [before, status] = [after, until].map(|now| state.status(now, lost, heard));
+                if status == TraceStatus::Lost && before != TraceStatus::Lost {
+                    let line = Arc::new(trace.read(key, until, lost).summary);
+                    found.push(LostSpan { stored: Arc::new(StoredSpan { span, status }), line });
+                }
+            }
+        }
+        found
     }
 
     pub(super) fn stats(&self) -> StoreStats {

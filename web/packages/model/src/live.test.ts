@@ -63,7 +63,7 @@ describe("a span's life", () => {
   });
 });
 
-test("other traces and resync change nothing", () => {
+test("other traces and a reset change nothing", () => {
   const state = traceState(detail([span("a", null, 0)]));
   const foreign: LiveEvent[] = [
     { type: "span", span: span("x", null, 0, 1, { traceId: "other" }) },
@@ -71,7 +71,7 @@ test("other traces and resync change nothing", () => {
     { type: "trace", trace: trace({ traceId: "other" }) },
     { type: "span", span: span("x", null, 0, 1, { project: "other" }) },
     { type: "trace", trace: trace({ project: "other" }) },
-    { type: "resync" },
+    { type: "reset" },
   ];
   expect(applyEvents(state, foreign)).toBe(state);
 });
@@ -132,13 +132,15 @@ test("a trace that begins while its page is open", () => {
 });
 
 describe("decodeLiveEvent", () => {
-  test("reads the four kinds", () => {
+  test("reads all kinds", () => {
     const s = '{"trace_id":"t","span_id":"s","start_ns":"1"}';
     expect(decodeLiveEvent("span.started", s)?.type).toBe("span");
     expect(decodeLiveEvent("span.ended", s)?.type).toBe("span");
     expect(decodeLiveEvent("log", '{"ts":"1"}')?.type).toBe("log");
     expect(decodeLiveEvent("trace.updated", '{"trace_id":"t"}')?.type).toBe("trace");
-    expect(decodeLiveEvent("resync", "")?.type).toBe("resync");
+    expect(decodeLiveEvent("span.updated", s)?.type).toBe("span");
+    expect(decodeLiveEvent("span.lost", s)?.type).toBe("span");
+    expect(decodeLiveEvent("reset", "")?.type).toBe("reset");
   });
 
   test("passes over what it cannot read", () => {

@@ -13,18 +13,26 @@ export type LiveEvent =
   | { readonly type: "span"; readonly span: Span }
   | { readonly type: "log"; readonly log: LogRecord }
   | { readonly type: "trace"; readonly trace: TraceSummary }
-  /** The reader fell behind: read again. */
-  | { readonly type: "resync" };
+  /** Something was missed that is not told again: read again. */
+  | { readonly type: "reset" };
 
 /** The names of server-sent events that [[decodeLiveEvent]] knows. */
-export const LIVE_EVENT_NAMES = ["span.started", "span.ended", "log", "trace.updated", "resync"] as const;
+export const LIVE_EVENT_NAMES = [
+  "span.started",
+  "span.updated",
+  "span.lost",
+  "span.ended",
+  "log",
+  "trace.updated",
+  "reset",
+] as const;
 
 /** `undefined` for an event that is unknown or cannot be read: the next one, or the next reading, makes up for it. */
 export function decodeLiveEvent(name: string, data: string): LiveEvent | undefined {
-  if (name === "resync") return { type: "resync" };
+  if (name === "reset") return { type: "reset" };
   try {
     const value = parseJson(data);
-    if (name === "span.started" || name === "span.ended") {
+    if (name.startsWith("span.")) {
       const span = decodeSpan(value);
       return span && { type: "span", span };
     }

@@ -10,17 +10,17 @@ const names = (events: readonly LiveEvent[]): string[] =>
 function connected() {
   const host = fakeHost(() => ({ status: 200, text: "{}", serverTime: null }));
   const batches: string[][] = [];
-  let resyncs = 0;
+  let resets = 0;
   const feed = new Feed();
   const stop = feed.connect(host, "/api/live", {
     batch: (events) => batches.push(names(events)),
-    resync: () => {
-      resyncs += 1;
+    reset: () => {
+      resets += 1;
     },
   });
   const [sink] = host.sinks;
   if (sink === undefined) throw new Error("not connected");
-  return { feed, host, sink, batches, stop, resyncs: () => resyncs };
+  return { feed, host, sink, batches, stop, resets: () => resets };
 }
 
 beforeEach(() => {
@@ -43,7 +43,7 @@ describe("a feed", () => {
   });
 
   test("a reading waits for the connection, and gets what was told while it ran", async () => {
-    const { feed, sink, resyncs } = connected();
+    const { feed, sink, resets } = connected();
     let finish: (text: string) => void = () => undefined;
     const read = vi.fn(
       () =>
@@ -54,7 +54,7 @@ describe("a feed", () => {
     const reading = feed.during(read);
     await vi.advanceTimersByTimeAsync(10);
     expect(read).not.toHaveBeenCalled();
-    sink.opened();
+    sink.opened(false);
     await vi.advanceTimersByTimeAsync(0);
     sink.event("log", LOG(1));
     finish("read");
@@ -62,33 +62,41 @@ describe("a feed", () => {
     expect(names((await reading).events)).toEqual(["e1"]);
     sink.event("log", LOG(2));
     expect(names((await reading).events), "what came later comes by batch").toEqual(["e1"]);
-    expect(resyncs()).toBe(0);
+    expect(resets()).toBe(0);
   });
 
   test("a connection that is slow delays a reading but little, and is made up for when it stands", async () => {
-    const { feed, sink, resyncs } = connected();
+    const { feed, sink, resets } = connected();
     const reading = feed.during(async () => "read");
     await vi.advanceTimersByTimeAsync(1_000);
     await expect(reading).resolves.toEqual({ result: "read", events: [] });
-    expect(resyncs()).toBe(0);
-    sink.opened();
-    expect(resyncs()).toBe(1);
+    expect(resets()).toBe(0);
+    sink.opened(false);
+    expect(resets()).toBe(1);
   });
 
   test("after a break, and when the server says so, all is read again", () => {
-    const { sink, resyncs } = connected();
-    sink.opened();
-    expect(resyncs()).toBe(0);
+    const { sink, resets } = connected();
+    sink.opened(false);
+    expect(resets()).toBe(0);
     sink.lost();
-    sink.opened();
-    expect(resyncs()).toBe(1);
-    sink.event("resync", "{}");
-    expect(resyncs()).toBe(2);
+    sink.opened(false);
+    expect(resets()).toBe(1);
+    sink.event("reset", "{}");
+    expect(resets()).toBe(2);
+  });
+
+  test("a connection that is resumed misses nothing", () => {
+    const { sink, resets } = connected();
+    sink.opened(false);
+    sink.lost();
+    sink.opened(true);
+    expect(resets()).toBe(0);
   });
 
   test("a reading that fails leaves no recording behind", async () => {
     const { feed, sink } = connected();
-    sink.opened();
+    sink.opened(false);
     await expect(feed.during(() => Promise.reject(new Error("no")))).rejects.toThrow("no");
     sink.event("log", LOG(1));
     await expect(feed.during(async () => 1)).resolves.toEqual({ result: 1, events: [] });

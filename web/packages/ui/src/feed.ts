@@ -34,7 +34,7 @@ export function useConnection(): Connection {
 export interface FeedSink {
   batch(events: readonly LiveEvent[]): void;
   /** Something was missed: read again. */
-  resync(): void;
+  reset(): void;
 }
 
 /** One live connection, and the events that came while something was being read. */
@@ -55,16 +55,17 @@ export class Feed {
   connect(host: Host, path: string, sink: FeedSink): () => void {
     setConnection("connecting");
     const close = host.live(path, {
-      opened: () => {
+      opened: (resumed) => {
         setConnection("open");
-        if (this.waited) sink.resync();
+        // Who says where it was is told what it missed, or by a reset that it must read.
+        if (this.waited && !resumed) sink.reset();
         this.waited = true;
         this.opened();
       },
       lost: () => setConnection("lost"),
       event: (name, data) => {
         const event = decodeLiveEvent(name, data);
-        if (event?.type === "resync") sink.resync();
+        if (event?.type === "reset") sink.reset();
         else if (event) this.take(event, sink);
       },
     });
@@ -117,7 +118,7 @@ export function useFeed(path: string, sink: FeedSink): Feed {
     () =>
       feed.connect(host, path, {
         batch: (events) => current.current.batch(events),
-        resync: () => current.current.resync(),
+        reset: () => current.current.reset(),
       }),
     [feed, host, path],
   );

@@ -14,8 +14,8 @@ export interface Answer {
 
 /** Takes what a live connection brings. */
 export interface LiveSink {
-  /** Connected, again or for the first time: what happened before was not seen. */
-  opened(): void;
+  /** Connected, for the first time or again. What happened meanwhile is told where the connection was `resumed`. */
+  opened(resumed: boolean): void;
   event(name: string, data: string): void;
   /** The connection broke; it is being tried again. */
   lost(): void;

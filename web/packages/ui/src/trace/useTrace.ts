@@ -4,9 +4,6 @@ import { type ApiFailure, getTrace } from "../api.ts";
 import { useFeed } from "../feed.ts";
 import { useHost } from "../host.ts";
 
-const ASK_MS = 30_000;
-const ASKED_SPANS = 5_000;
-
 export interface TraceReading {
   readonly state: TraceState | undefined;
   readonly error: ApiFailure | null;
@@ -30,14 +27,11 @@ export function useTrace(traceId: string, project: string | null): TraceReading 
       ["trace_id", traceId],
       ["project", project],
     ])}`,
-    { batch, resync: reload },
+    { batch, reset: reload },
   );
   const query = useQuery<TraceState, ApiFailure>({
     queryKey: key,
     structuralSharing: false,
-    // Nobody tells when a program has fallen silent: what seems to run is asked after now and then.
-    refetchInterval: ({ state: { data } }) =>
-      data?.trace.status === "running" && data.spans.size <= ASKED_SPANS ? ASK_MS : false,
     queryFn: async ({ signal }) => {
       const { result, events } = await feed.during(() => getTrace(host, traceId, project, signal));
       return applyEvents(traceState(result), events);

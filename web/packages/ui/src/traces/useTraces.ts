@@ -15,9 +15,6 @@ import { type ApiFailure, getTraces } from "../api.ts";
 import { useFeed } from "../feed.ts";
 import { useHost } from "../host.ts";
 
-const ASK_MS = 30_000;
-const ASKED_PAGES = 3;
-
 type Pages = InfiniteData<TracePage, string | null>;
 
 export interface Traces {
@@ -87,7 +84,7 @@ export function useTraces(filter: TracesRoute, still: () => boolean): Traces {
   };
 
   const reload = (): void => void client.invalidateQueries({ queryKey: key });
-  const feed = useFeed(`/api/live${formatQuery([["project", project]])}`, { batch: onBatch, resync: reload });
+  const feed = useFeed(`/api/live${formatQuery([["project", project]])}`, { batch: onBatch, reset: reload });
 
   const query = useInfiniteQuery<TracePage, ApiFailure, Pages, unknown[], string | null>({
     queryKey: key,
@@ -97,11 +94,6 @@ export function useTraces(filter: TracesRoute, still: () => boolean): Traces {
       return { ...result, traces: mergeTraces(result.traces, latestTraces(events)).traces };
     },
     getNextPageParam: (page) => page.next,
-    // Nobody tells when a program has fallen silent: what seems to run is asked after now and then.
-    refetchInterval: ({ state: { data } }) => {
-      const running = data?.pages.some((page) => page.traces.some((trace) => trace.status === "running"));
-      return running && data && data.pages.length <= ASKED_PAGES && !still() ? ASK_MS : false;
-    },
   });
 
   const traces = useMemo(() => unique(query.data?.pages.flatMap((page) => page.traces) ?? []), [query.data]);

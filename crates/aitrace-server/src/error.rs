@@ -137,7 +137,16 @@ impl ApiError {
             ErrorKind::Corrupt => Kind::Corrupt,
             _ => Kind::Internal,
         };
-        Self::of_store(kind, error)
+        let later = matches!(kind, Kind::Unavailable | Kind::Overloaded);
+        Self::of_store(kind, error, if later { "Ask for less, or again later." } else { "" })
+    }
+
+    /// The same error with a hint, where it has none.
+    pub(crate) fn or_hint(mut self, hint: &'static str) -> Self {
+        if self.hint.is_empty() {
+            self.hint = hint.into();
+        }
+        self
     }
 
     /// An error of a store that was given something to keep.
@@ -150,15 +159,15 @@ impl ApiError {
             ErrorKind::Overloaded => Kind::Overloaded,
             _ => Kind::Unavailable,
         };
-        Self::of_store(kind, error)
+        let later = matches!(kind, Kind::Unavailable | Kind::Overloaded);
+        Self::of_store(kind, error, if later { "Nothing was acknowledged: send it again later." } else { "" })
     }
 
-    fn of_store(kind: Kind, error: &StoreError) -> Self {
+    fn of_store(kind: Kind, error: &StoreError, hint: &'static str) -> Self {
         let hint = match kind {
             Kind::Corrupt => "Run `aitrace doctor` on the data directory.",
             Kind::Internal => "This is a defect of aitrace; the server's log says more.",
-            Kind::Unavailable | Kind::Overloaded => "Nothing was acknowledged: send it again later.",
-            _ => "",
+            _ => hint,
         };
         let message = match kind {
             // Words for the operator, not for the network: paths and causes are in the log.

@@ -43,16 +43,31 @@ pub(crate) fn arrow(doing: &str) -> impl Fn(arrow::error::ArrowError) -> StoreEr
 /// An error of the query engine.
 pub(crate) fn query(error: datafusion::error::DataFusionError) -> StoreError {
     use datafusion::error::DataFusionError as Cause;
-    let kind = match error.find_root() {
-        Cause::ResourcesExhausted(_) => ErrorKind::Overloaded,
-        Cause::ParquetError(_) | Cause::IoError(_) => ErrorKind::Corrupt,
-        _ => ErrorKind::Invalid,
+    let (kind, text) = match error.find_root() {
+        Cause::ResourcesExhausted(text) => (
+            ErrorKind::Overloaded,
+            format!("the statement needs too much: {text}; narrow it by project or time"),
+        ),
+        Cause::ParquetError(_) | Cause::IoError(_) => {
+            (ErrorKind::Corrupt, format!("the query failed: {error}"))
+        }
+        Cause::SQL(refused, _) => {
+            let text = refused.to_string();
+            let text = text.trim_start_matches("sql parser error: ");
+            (ErrorKind::Invalid, format!("the statement is not SQL: {text}"))
+        }
+        Cause::Plan(text) if text.contains("not supported: ") => {
+            (ErrorKind::Invalid, format!("one SELECT is all that is allowed: {text}"))
+        }
+        Cause::NotImplemented(text) if text.contains("single SQL statement") => {
+            (ErrorKind::Invalid, "one SELECT is all that is allowed: these are several statements".to_owned())
+        }
+        other => (ErrorKind::Invalid, format!("the statement cannot be run: {}", other.message())),
     };
-    let hint = if kind == ErrorKind::Overloaded { " (narrow it by project or time)" } else { "" };
     // What the parser refuses says where itself; what names nothing says it beside.
     let place = error.diagnostic().and_then(|diagnostic| diagnostic.span).map(|span| span.start);
     let place = place.map_or_else(String::new, |at| format!(" at Line: {}, Column: {}", at.line, at.column));
-    StoreError::new(kind, format!("the query failed{hint}: {error}{place}")).with_source(error)
+    StoreError::new(kind, text + &place).with_source(error)
 }
 
 /// The store is closed.

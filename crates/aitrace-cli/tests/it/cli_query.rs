@@ -77,9 +77,10 @@ fn sql_answers_in_three_forms_and_shows_where_it_is_wrong() {
     for (wrong, place) in [
         ("SELECT * FORM spans", "Line: 1, Column: 10"),
         ("SELECT name FROM spans WHERE nme = 1", "Line: 1, Column: 30"),
+        ("DROP TABLE spans", "one SELECT is all that is allowed"),
+        ("SELECT 1; SELECT 2", "one SELECT is all that is allowed: these are several statements"),
+        ("SELEC 1", "the statement is not SQL: Expected"),
         ("SELECT *\nFROM nowhere", "nowhere"),
-        ("DROP TABLE spans", ""),
-        ("SELECT 1; SELECT 2", ""),
         ("", ""),
         ("SELECT 1/0", ""),
     ] {

@@ -86,7 +86,10 @@ pub(super) fn members<'a>(text: &'a [u8], limits: &Limits) -> Result<Vec<Member<
         Ok(Members(members)) => Ok(members),
         Err(error) if error.is_eof() => Err(RecordError::Truncated),
         Err(error) if error.is_data() => Err(RecordError::NotObject),
-        Err(error) => Err(RecordError::NotJson { reason: error.to_string() }),
+        // A record is one line; which one, the caller says.
+        Err(error) => Err(RecordError::NotJson {
+            reason: error.to_string().replace(" at line 1 column ", " at column "),
+        }),
     }
 }
 

@@ -42,8 +42,9 @@ pub(crate) async fn sql(State(app): State<App>, caller: Caller, request: Request
     let _place = app.heavy()?;
     let limits = &app.options.limits;
     let limits = SqlLimits { rows: limits.sql_rows, time: limits.query_time, memory: limits.sql_memory };
-    let answer =
-        store.sql(&scope, &statement.sql, &limits).await.map_err(|error| ApiError::reading(&error))?;
+    let answer = store.sql(&scope, &statement.sql, &limits).await.map_err(|error| {
+        ApiError::reading(&error).or_hint("Views and columns: GET /api/sql/schema, or `aitrace sql`.")
+    })?;
     let cells = answer.rows.len() * answer.columns.len();
     Ok(json(app.work(cells * 16, move || view::rows(&answer)).await?))
 }

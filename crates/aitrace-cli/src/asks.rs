@@ -30,7 +30,7 @@ pub(crate) struct Search {
     #[command(flatten)]
     pub(crate) wanted: Wanted,
     /// At most this many
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: u64,
     /// Print what is found as JSON, one object a line
     #[arg(long)]

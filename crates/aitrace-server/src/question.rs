@@ -7,7 +7,7 @@ use aitrace_store::{
 use axum::http::Uri;
 use serde::Deserialize;
 
-use crate::error::Result;
+use crate::error::{ApiError, Result};
 use crate::query::{bad, filter, given, limit, read, scope, time};
 
 /// The span of time of statistics where none is given.
@@ -35,6 +35,7 @@ struct SearchParams {
     since: Option<String>,
     until: Option<String>,
     limit: Option<String>,
+    cursor: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -78,6 +79,7 @@ pub(crate) fn search(uri: &Uri) -> Result<Search> {
     if let Some(text) = given(params.limit) {
         search.limit = limit(&text)?;
     }
+    search.after = given(params.cursor).map(|text| text.parse().map_err(|_| no_cursor())).transpose()?;
     Ok(search)
 }
 
@@ -95,11 +97,13 @@ pub(crate) fn sessions(uri: &Uri) -> Result<(SessionFilter, SessionPageRequest)>
         page.limit = limit(&text)?;
     }
     if let Some(text) = given(params.cursor) {
-        let cursor = text.parse();
-        let gave = |_| bad("cursor is not one that this server gave out", "Begin without a cursor.");
-        page.cursor = Some(cursor.map_err(gave)?);
+        page.cursor = Some(text.parse().map_err(|_| no_cursor())?);
     }
     Ok((filter, page))
+}
+
+fn no_cursor() -> ApiError {
+    bad("cursor is not one that this server gave out", "Begin without a cursor.")
 }
 
 /// What to sum up: by default the day before `now`, in at most 60 buckets.
@@ -182,7 +186,8 @@ mod tests {
         let found = ask("q=model:x%20two%20words&limit=3").unwrap();
         assert_eq!((found.text.as_str(), found.limit), ("two", 3));
         assert_eq!(found.filter.to_string(), "model:x words");
-        for wrong in ["", "q=", "q=%20", "q=a&limit=0", "q=(a"] {
+        assert_eq!(ask("q=a&cursor=-7").unwrap().after.map(|at| at.to_string()).as_deref(), Some("-7"));
+        for wrong in ["", "q=", "q=%20", "q=a&limit=0", "q=(a", "q=a&cursor=x"] {
             assert_eq!(ask(wrong).unwrap_err().kind(), Kind::BadRequest, "{wrong}");
         }
     }

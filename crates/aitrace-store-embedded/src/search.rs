@@ -1,14 +1,17 @@
-//! Search in contents: memory first, then files from the newest to the oldest.
+//! Search in contents: memory first, then files from the newest to the oldest. What is found is sent in the order
+//! of time, as soon as no file that is left can hold anything before it.
 //!
 //! A column of a batch is one piece of memory: it is searched as a whole, and only where it may hold the
 //! text are its cells looked at one by one.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aitrace_model::SpanState;
-use aitrace_store::{Finder, Hit, Search, Searched};
+use aitrace_model::{SpanState, Timestamp};
+use aitrace_store::{Finder, Hit, HitPage, Search, Searched};
 use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::TimestampNanosecondType;
 use parquet::errors::Result;
 use tokio::sync::mpsc;
 
@@ -69,59 +72,107 @@ const TEXTS: &[&str] = &[
 /// Searches everything; blocks. Says how it ended and which files could not be read.
 pub(crate) fn search(shared: &Shared, search: &Search, hits: &mpsc::Sender<Hit>) -> (Searched, Damaged) {
     let Some(finder) = search.finder() else {
-        return (Searched { hits: 0, complete: true }, Vec::new());
+        return (Searched { complete: true, ..Searched::default() }, Vec::new());
     };
     let all = Everything::take(shared, &search.scope);
-    let mut seeker =
-        Seeker { search, folded: search.text.to_lowercase(), finder, hits, sent: 0, buffer: Vec::new() };
+    let mut seeker = Seeker {
+        search,
+        folded: search.text.to_lowercase(),
+        finder,
+        hits,
+        page: HitPage::new(search),
+        sent: 0,
+        buffer: Vec::new(),
+    };
     let mut damaged = Vec::new();
-    for row in &all.spans {
-        if !seeker.send(seeker.finder.span(&row.stored.span)) {
-            return (seeker.end(false), damaged);
-        }
+    let behind = search.after.as_ref().map(|after| after.time().saturating_add(1));
+    let mut files: Vec<_> = all
+        .files
+        .iter()
+        .filter(|(file, _)| file.may_start(search.since, search.until))
+        .map(|(file, dead)| (shared.segments.latest(file), file, dead))
+        .filter(|(latest, file, _)| latest.is_none() || file.may_start(None, behind))
+        .collect();
+    // Those that may hold anything first, then the newest: what is found settles as early as it can.
+    files.sort_by_key(|(latest, file, _)| (latest.is_some(), Reverse(*latest), Reverse(file.id)));
+    let after_memory = if seeker.memory(&all) { seeker.settle(&files) } else { Some(false) };
+    if let Some(over) = after_memory {
+        return (seeker.end(over), damaged);
     }
-    for log in &all.logs {
-        if !seeker.send(seeker.finder.log(log)) {
-            return (seeker.end(false), damaged);
-        }
-    }
-    for (file, dead) in all.files.iter().rev() {
-        if !file.may_start(search.since, search.until) {
-            continue;
-        }
+    for (index, (_, file, dead)) in files.iter().enumerate() {
         match seeker.file(shared, file, dead) {
             Ok(true) => {}
             Ok(false) => return (seeker.end(false), damaged),
             Err(error) => damaged.push((file.id, error.to_string())),
         }
+        if let Some(over) = seeker.settle(&files[index + 1..]) {
+            return (seeker.end(over), damaged);
+        }
     }
     (seeker.end(true), damaged)
 }
+
+type File<'a> = (Option<Timestamp>, &'a Arc<Segment>, &'a Arc<Dead>);
 
 struct Seeker<'a> {
     search: &'a Search,
     folded: String,
     finder: Finder<'a>,
     hits: &'a mpsc::Sender<Hit>,
+    page: HitPage,
     sent: usize,
     buffer: Vec<u8>,
 }
 
 impl Seeker<'_> {
-    fn end(&self, complete: bool) -> Searched {
-        Searched { hits: self.sent, complete }
+    fn end(self, over: bool) -> Searched {
+        let next = self.page.next(over);
+        Searched { hits: self.sent, complete: over && next.is_none(), next }
     }
 
-    /// Sends a hit that is asked for; whether more are wanted.
-    fn send(&mut self, hit: Option<Hit>) -> bool {
-        let Some(hit) = hit else { return true };
-        if self.sent == self.search.limit || self.hits.blocking_send(hit).is_err() {
-            return false;
+    /// Sends what stands before all that may be in files. Says how it ended, if it did: whether all was searched.
+    fn settle(&mut self, left: &[File<'_>]) -> Option<bool> {
+        // Where the next may hold anything, nothing is settled yet.
+        let Some(latest) = left.first().map_or(Some(None), |(latest, ..)| latest.map(Some)) else {
+            return None;
+        };
+        while let Some(hit) = self.page.settled(latest) {
+            if self.hits.blocking_send(hit).is_err() {
+                return Some(false);
+            }
+            self.page.sent();
+            self.sent += 1;
         }
-        self.sent += 1;
-        true
+        let Some(latest) = latest else { return Some(true) };
+        self.page.all_sent(latest);
+        self.page.is_whole(Some(latest)).then_some(false)
     }
 
+    fn add(&mut self, hit: Option<Hit>) {
+        if let Some(hit) = hit {
+            self.page.add(hit);
+        }
+    }
+
+    /// Looks at what is in memory; whether anybody still listens.
+    fn memory(&mut self, all: &Everything) -> bool {
+        for rows in all.spans.chunks(BATCH) {
+            for row in rows.iter().filter(|row| self.page.wants(row.stored.span.start)).collect::<Vec<_>>() {
+                self.add(self.finder.span(&row.stored.span));
+            }
+            if self.hits.is_closed() {
+                return false;
+            }
+        }
+        for log in &all.logs {
+            if self.page.wants(log.time) {
+                self.add(self.finder.log(log));
+            }
+        }
+        !self.hits.is_closed()
+    }
+
+    /// Looks at a file; whether anybody still listens.
     fn file(&mut self, shared: &Shared, file: &Arc<Segment>, dead: &Dead) -> Result<bool> {
         let mut columns = if file.spans { SPANS.to_vec() } else { LOGS.to_vec() };
         if file.spans {
@@ -131,11 +182,22 @@ impl Seeker<'_> {
         }
         for batch in scan(&shared.segments, file, &columns, BATCH)? {
             let batch = echo::whole(&batch?).ok_or_else(not_ours)?;
-            let mut rows = self.candidates(&batch, file.spans);
-            rows.extend(orphaned(&batch));
+            let times = batch.column_by_name("start").or_else(|| batch.column_by_name("time"));
+            let times =
+                times.and_then(|column| column.as_primitive_opt::<TimestampNanosecondType>()).cloned();
+            let wanted = |page: &HitPage, row: usize| {
+                let time = times.as_ref().map(|times| Timestamp::from_nanos(times.value(row)));
+                time.is_none_or(|time| page.wants(time))
+            };
+            let orphans: BTreeSet<usize> = orphaned(&batch).collect();
+            let mut rows = BTreeSet::new();
+            if (0..batch.num_rows()).any(|row| wanted(&self.page, row)) {
+                rows = self.candidates(&batch, file.spans);
+            }
+            rows.extend(&orphans);
             for row in rows {
-                if !self.row(shared, file, &batch.slice(row, 1), dead)? {
-                    return Ok(false);
+                if orphans.contains(&row) || wanted(&self.page, row) {
+                    self.row(shared, file, &batch.slice(row, 1), dead)?;
                 }
             }
             if self.hits.is_closed() {
@@ -185,16 +247,17 @@ impl Seeker<'_> {
         memchr::memmem::find(&self.buffer, self.folded.as_bytes()).is_some()
     }
 
-    /// Looks at one row; whether more are wanted.
-    fn row(&mut self, shared: &Shared, file: &Segment, row: &RecordBatch, dead: &Dead) -> Result<bool> {
+    /// Looks at one row.
+    fn row(&mut self, shared: &Shared, file: &Segment, row: &RecordBatch, dead: &Dead) -> Result<()> {
         if !file.spans {
             let log = rows::logs(row).and_then(|mut logs| logs.pop());
             let log = log.filter(|log| !dead.has(&log.project, log.trace_id, None));
-            return Ok(log.is_none_or(|log| self.send(self.finder.log(&log))));
+            self.add(log.and_then(|log| self.finder.log(&log)));
+            return Ok(());
         }
-        let Some((span, _)) = rows::spans(row).and_then(|mut spans| spans.pop()) else { return Ok(true) };
+        let Some((span, _)) = rows::spans(row).and_then(|mut spans| spans.pop()) else { return Ok(()) };
         if dead.has(&span.project, Some(span.trace_id), Some(span.span_id)) {
-            return Ok(true);
+            return Ok(());
         }
         if orphaned(row).next().is_some() {
             // Its messages are packed against the whole row.
@@ -206,19 +269,13 @@ impl Seeker<'_> {
             };
             for (whole, packed) in read_spans(&shared.segments, file, &scan)? {
                 let state = parts::unpack(&whole, packed.as_deref());
-                if state.is_some_and(|state| !self.orphans(&state)) {
-                    return Ok(false);
+                for log in state.iter().flat_map(SpanState::orphan_logs) {
+                    self.add(self.finder.log(log));
                 }
             }
         }
-        Ok(self.send(self.finder.span(&span)))
-    }
-
-    fn orphans(&mut self, state: &SpanState) -> bool {
-        state.orphan_logs().all(|log| {
-            let hit = self.finder.log(log);
-            self.send(hit)
-        })
+        self.add(self.finder.span(&span));
+        Ok(())
     }
 }
 

@@ -8,14 +8,15 @@ mod writer;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use aitrace_model::Timestamp;
 use aitrace_store::Result;
 use parking_lot::{Mutex, RwLock};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::statistics::Statistics;
 
 use crate::catalog::{SegmentRow, Superseded, Tombstone};
 use crate::faults;
@@ -46,6 +47,8 @@ pub(crate) struct Segment {
     pub(crate) day: i64,
     starts: Option<(Timestamp, Timestamp)>,
     sums: Option<Arc<[u32]>>,
+    // Whether rows of it hold log records besides; known once it was asked for.
+    orphans: OnceLock<bool>,
     doomed: AtomicBool,
 }
 
@@ -60,6 +63,7 @@ impl Segment {
             day: row.day,
             starts: row.starts,
             sums: row.sums.as_deref().map(Arc::from),
+            orphans: OnceLock::new(),
             doomed: AtomicBool::new(false),
         }
     }
@@ -185,6 +189,24 @@ impl Segments {
         Arc::make_mut(dead).add_trace(tomb.project, tomb.trace_id);
     }
 
+    /// The latest time of anything in a file; `None` where that is not known: log records besides a span have times of
+    /// their own.
+    pub(crate) fn latest(&self, segment: &Segment) -> Option<Timestamp> {
+        let (_, latest) = segment.starts?;
+        if !segment.spans {
+            return Some(latest);
+        }
+        let orphans = match segment.orphans.get() {
+            Some(known) => *known,
+            // What cannot be read now is met again when it is searched.
+            None => match self.open(segment).map(|(_, footer)| may_be_true(footer.metadata(), "orphans")) {
+                Ok(found) => *segment.orphans.get_or_init(|| found),
+                Err(_) => true,
+            },
+        };
+        (!orphans).then_some(latest)
+    }
+
     /// Rows of a file that do not count.
     pub(crate) fn dead(&self, id: i64) -> Arc<Dead> {
         self.state.read().dead.get(&id).cloned().unwrap_or_default()
@@ -205,6 +227,21 @@ impl Segments {
         }
         Ok((file, footer))
     }
+}
+
+/// Whether a column of truth values may hold a true one, as far as its statistics say.
+fn may_be_true(file: &ParquetMetaData, name: &str) -> bool {
+    file.row_groups().iter().any(|group| {
+        let column = group.columns().iter().find(|column| column.column_path().string() == name);
+        column.is_some_and(|column| match column.statistics() {
+            Some(Statistics::Boolean(values)) => match values.max_opt() {
+                Some(most) => *most,
+                // Without a greatest value there are none at all, if all are known to be absent.
+                None => values.null_count_opt() != u64::try_from(column.num_values()).ok(),
+            },
+            _ => true,
+        })
+    })
 }
 
 /// Gives a damaged file the name `*.corrupt-<stamp>`, so that it is kept for repair and not read.

@@ -26,7 +26,10 @@ pub use build::{end, heartbeat, log, span_id, start, tentative, time, trace_id};
 pub use documents::*;
 pub use laws::*;
 pub use model::model;
-pub use queries::{search_finds, sessions_add_up, skeletons_agree, statistics_count, usage_counts_once};
+pub use queries::{
+    search_finds, search_pages_concatenate, searches_go_on_where_they_were_left, sessions_add_up,
+    skeletons_agree, statistics_count, usage_counts_once,
+};
 pub use reads::*;
 pub use upkeep::*;
 
@@ -83,7 +86,7 @@ macro_rules! conformance {
             late_messages_reach_sealed_spans, changes_are_told, closed_after_shutdown,
             pages_concatenate, filters_select, conditions_on_spans, summaries_add_up, logs_are_kept, sessions_merge,
             contents_survive_to_the_letter, figures_count, usage_counts_once, skeletons_agree,
-            sessions_add_up, search_finds, statistics_count, documents_are_kept, corrections_show,
+            sessions_add_up, search_finds, search_pages_concatenate, searches_go_on_where_they_were_left, statistics_count, documents_are_kept, corrections_show,
             keys_outlive_their_project,
             deletes_delete, compaction_changes_nothing);
     };

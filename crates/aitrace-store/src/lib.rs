@@ -12,6 +12,7 @@ mod document;
 mod error;
 mod export;
 mod filter;
+mod hits;
 mod language;
 mod members;
 #[cfg(feature = "conformance")]
@@ -36,6 +37,7 @@ pub use document::{DocumentStore, Session, SessionPatch};
 pub use error::{ErrorKind, Result, StoreError};
 pub use export::{ExportFormat, ExportWriter};
 pub use filter::{Cursor, PageRequest, ProjectScope, TraceFilter, newest_first};
+pub use hits::{HitCursor, HitPage};
 pub use language::{
     Field, FieldKind, Filter, FilterError, Has, Needle, Op, Operand, Pattern, Term, duration,
 };

@@ -35,9 +35,11 @@ pub trait QueryStore: TelemetryStore {
     /// The line of one session. Where several projects in scope hold the id, the one that started last.
     async fn session_line(&self, scope: &ProjectScope, session_id: &str) -> Result<Option<SessionSummary>>;
 
-    /// Searches names, inputs, outputs, the other contents, attributes, events and log records, roughly
-    /// from the newest to the oldest; hits are sent as they are found. Ends early when the receiver is
-    /// dropped. The work is linear in the bytes searched: narrow it by project and time.
+    /// Searches names, inputs, outputs, the other contents, attributes, events and log records. Hits are sent in the
+    /// order of [`crate::HitCursor`], newest first, as soon as nothing can stand before them. Ends early when the
+    /// receiver is closed, and says how far it came. What is sent from there on is what was not sent, each once,
+    /// whatever was written, sealed or merged meanwhile. The work is linear in the bytes searched: narrow it by
+    /// project and time.
     async fn search(&self, search: &Search, hits: mpsc::Sender<Hit>) -> Result<Searched>;
 
     /// Sends all log records that are in no trace, in no order. Ends early when the receiver is dropped.

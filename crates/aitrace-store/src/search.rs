@@ -3,6 +3,7 @@
 use aitrace_model::{LogRecord, Span, SpanId, Timestamp, TraceId, TraceStatus};
 
 use crate::filter::ProjectScope;
+use crate::hits::HitCursor;
 use crate::language::{Filter, Needle, excerpt};
 
 /// What to search for.
@@ -18,6 +19,8 @@ pub struct Search {
     pub since: Option<Timestamp>,
     /// Only those that started before.
     pub until: Option<Timestamp>,
+    /// Only hits behind this place.
+    pub after: Option<HitCursor>,
     /// At most this many hits.
     pub limit: usize,
 }
@@ -31,6 +34,7 @@ impl Search {
             filter: Filter::default(),
             since: None,
             until: None,
+            after: None,
             limit: 100,
         }
     }
@@ -82,12 +86,14 @@ pub struct Hit {
 }
 
 /// How a search ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Searched {
     /// Number of hits sent.
     pub hits: usize,
     /// Whether everything was searched; else the limit was reached or nobody listened any more.
     pub complete: bool,
+    /// Where the rest begins, if there may be any and there was any progress.
+    pub next: Option<HitCursor>,
 }
 
 /// Decides what a search finds.

@@ -29,41 +29,76 @@ struct Line {
     #[serde(default)]
     excerpt: String,
     complete: Option<bool>,
+    next: Option<String>,
+}
+
+/// How a page ended.
+enum End {
+    /// Everything was searched.
+    Complete,
+    /// There may be more, from this place on where it is known.
+    More(Option<String>),
+    /// In the middle.
+    BrokeOff,
 }
 
 pub(super) fn run(args: &asks::Search) -> Result<ExitCode> {
+    /// The most that a server gives at once.
+    const PAGE: u64 = 1000;
     let client = Client::new(ServerUrl::resolve(&args.server)?);
     let mut query = wanted::pairs(&args.wanted)?;
     query.push(("q", args.filter.join(" ")));
-    query.push(("limit", args.limit.to_string()));
-    let mut lines = BufReader::new(client.get_lines("/api/search", &wanted::borrowed(&query))?);
-    let (mut out, mut found, mut complete, mut line) = (Output::stdout(), 0_u64, None, String::new());
-    while complete.is_none() {
-        line.clear();
-        if lines.read_line(&mut line).map_err(|error| client.broken_off(&error))? == 0 {
-            break;
-        }
-        let read: Line = serde_json::from_str(&line).map_err(|error| client.strange(&error))?;
-        complete = read.complete;
-        if complete.is_none() {
+    let (mut found, mut cursor) = (0_u64, None::<String>);
+    let mut out = Output::stdout();
+    let end = loop {
+        let mut query = query.clone();
+        query.push(("limit", (args.limit - found).min(PAGE).to_string()));
+        query.extend(cursor.clone().map(|cursor| ("cursor", cursor)));
+        let end = page(&client, &wanted::borrowed(&query), |line, hit| {
             found += 1;
-            out.line(&if args.json { line.trim_end().to_owned() } else { sentence(&read) })?;
-            out.flush()?;
+            out.line(&if args.json { line.to_owned() } else { sentence(hit) })?;
+            out.flush()
+        })?;
+        match end {
+            End::More(Some(next)) if found < args.limit => cursor = Some(next),
+            end => break end,
         }
-    }
-    match complete {
-        Some(true) if found == 0 => output::note("nothing found"),
-        Some(true) => {}
-        Some(false) => output::note(
+    };
+    match end {
+        End::Complete if found == 0 => output::note("nothing found"),
+        End::Complete => {}
+        End::More(_) => output::note(
             "not everything was searched: raise --limit, or narrow it by --project, --since, --until",
         ),
-        None => output::note("the answer broke off: there may be more"),
+        End::BrokeOff => output::note("the answer broke off: there may be more"),
     }
-    Ok(match complete {
-        None => ExitCode::from(2),
-        Some(_) if found == 0 => ExitCode::FAILURE,
-        Some(_) => ExitCode::SUCCESS,
+    Ok(match end {
+        End::BrokeOff => ExitCode::from(2),
+        _ if found == 0 => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
     })
+}
+
+/// Reads one page, line by line as it comes.
+fn page(
+    client: &Client,
+    query: &[(&str, &str)],
+    mut tell: impl FnMut(&str, &Line) -> Result<()>,
+) -> Result<End> {
+    let mut lines = BufReader::new(client.get_lines("/api/search", query)?);
+    let mut line = String::new();
+    loop {
+        line.clear();
+        if lines.read_line(&mut line).map_err(|error| client.broken_off(&error))? == 0 {
+            return Ok(End::BrokeOff);
+        }
+        let read: Line = serde_json::from_str(&line).map_err(|error| client.strange(&error))?;
+        match read.complete {
+            None => tell(line.trim_end(), &read)?,
+            Some(true) => return Ok(End::Complete),
+            Some(false) => return Ok(End::More(read.next)),
+        }
+    }
 }
 
 fn sentence(hit: &Line) -> String {

@@ -1,9 +1,9 @@
 //! `GET /api/search`: what is found is sent as it is found.
 
 use std::convert::Infallible;
-use std::fmt::Write as _;
+use std::time::Duration;
 
-use aitrace_store::{Hit, Search, Searched, StoreError};
+use aitrace_store::{Hit, HitCursor, Search, Searched, StoreError};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri, header};
@@ -21,11 +21,13 @@ use crate::view;
 
 /// Hits that wait to be written.
 const WAITING: usize = 64;
+/// Time for a search that is told to end to say how far it came.
+const GRACE: Duration = Duration::from_secs(5);
 
 const NDJSON: &str = "application/x-ndjson";
 
-/// `GET /api/search?q=`: `{"results": […], "next": null, "complete"}`, or with `Accept: application/x-ndjson` a hit a
-/// line and at the end `{"complete"}`.
+/// `GET /api/search?q=`: `{"results": […], "next", "complete"}`, or with `Accept: application/x-ndjson` a hit a line and
+/// at the end `{"complete", "found", "next"}`.
 pub(crate) async fn get(
     State(app): State<App>,
     caller: Caller,
@@ -82,10 +84,14 @@ impl Running {
         if self.found == 0 && !self.lines {
             out.push_str("{\"results\":[");
         }
-        let Ok(first) = timeout_at(self.deadline, self.hits.recv()).await else {
-            self.hits.close();
-            self.task = None;
-            return Some(Ok(self.end(out, false)));
+        let first = match timeout_at(self.deadline, self.hits.recv()).await {
+            Ok(first) => first,
+            Err(_) => {
+                // What is on its way is still taken: the next page begins behind it.
+                self.hits.close();
+                self.deadline = Instant::now() + GRACE;
+                self.hits.recv().await
+            }
         };
         let Some(first) = first else { return Some(self.finish(out).await) };
         self.write(&mut out, &first);
@@ -116,17 +122,22 @@ impl Running {
             )
         };
         let task = self.task.take().ok_or_else(broken)?;
-        let searched = task.await.map_err(|_| broken())?.map_err(|error| ApiError::reading(&error))?;
-        Ok(self.end(out, searched.complete))
+        let Ok(ended) = timeout_at(self.deadline, task).await else { return Ok(self.end(out, false, None)) };
+        let searched = ended.map_err(|_| broken())?.map_err(|error| ApiError::reading(&error))?;
+        Ok(self.end(out, searched.complete, searched.next.as_ref()))
     }
 
-    fn end(&self, mut out: String, complete: bool) -> Bytes {
-        let end = if self.lines {
-            writeln!(out, "{{\"complete\":{complete},\"found\":{}}}", self.found)
-        } else {
-            write!(out, "],\"next\":null,\"complete\":{complete}}}")
-        };
-        end.expect("a String takes everything");
+    fn end(&self, mut out: String, complete: bool, next: Option<&HitCursor>) -> Bytes {
+        let mut end = String::new();
+        view::search_end(&mut end, complete, self.lines.then_some(self.found), next);
+        if !self.lines {
+            // The members of one object: the results came first.
+            end.replace_range(..1, "],");
+        }
+        out.push_str(&end);
+        if self.lines {
+            out.push('\n');
+        }
         out.into()
     }
 }

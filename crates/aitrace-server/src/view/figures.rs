@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use aitrace_store::{Hit, SqlColumn, SqlRows, SqlValue, SqlView, Statistics, StatisticsQuery, StatisticsRow};
+use aitrace_store::{
+    Hit, HitCursor, SqlColumn, SqlRows, SqlValue, SqlView, Statistics, StatisticsQuery, StatisticsRow,
+};
 
 use super::object::{Object, push_array, push_string};
 use super::safe::LARGEST;
@@ -19,6 +21,17 @@ pub(crate) fn hit(out: &mut String, hit: &Hit) {
     object.text("name", &hit.name);
     object.plain("field", hit.field);
     object.text("excerpt", &hit.excerpt);
+    object.end();
+}
+
+/// Appends how a search ended: `{"complete", "next"}`, with the number of hits between where it is given.
+pub(crate) fn search_end(out: &mut String, complete: bool, found: Option<usize>, next: Option<&HitCursor>) {
+    let mut object = Object::begin(out);
+    object.flag("complete", complete);
+    if let Some(found) = found {
+        object.count("found", found as u64);
+    }
+    object.maybe_text("next", next.map(ToString::to_string).as_deref());
     object.end();
 }
 

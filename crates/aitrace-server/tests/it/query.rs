@@ -158,7 +158,36 @@ fn search_finds_contents_and_says_whether_it_saw_all() {
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(lines.len(), 5);
     assert!(lines[..4].iter().all(|hit| hit["excerpt"].as_str().unwrap().starts_with("step")));
-    assert_eq!(lines[4], json!({"complete": true, "found": 4}));
+    assert_eq!(lines[4], json!({"complete": true, "found": 4, "next": null}));
+}
+
+#[test]
+fn a_search_goes_on_page_by_page() {
+    for (limit, pages) in [(1, 4), (3, 2), (4, 1)] {
+        let rig = Rig::start();
+        fill(&rig);
+        let whole = rig.get("/api/search?q=step").json()["results"].as_array().unwrap().clone();
+        let (mut all, mut lines, mut cursor, mut count) = (Vec::new(), Vec::new(), String::new(), 0);
+        loop {
+            let target = format!("/api/search?q=step&limit={limit}&cursor={}", escaped(&cursor));
+            let page = rig.get(&target).json();
+            all.extend(page["results"].as_array().unwrap().iter().cloned());
+            let text = rig.call("GET", &target).header("accept", NDJSON).send().text();
+            let mut read: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let end = read.pop().expect("an end");
+            assert_eq!((&end["next"], &end["complete"]), (&page["next"], &page["complete"]));
+            assert_eq!(page["complete"], page["next"].is_null());
+            lines.extend(read);
+            // What comes later disturbs nobody.
+            count += 1;
+            send(&rig, &[span("end", 90 + count, 90 + count, 0, "{}").replace("2026-01-31", "2026-02-01")]);
+            let Some(next) = page["next"].as_str() else { break };
+            next.clone_into(&mut cursor);
+        }
+        assert_eq!((&all, &lines), (&whole, &whole), "pages of {limit}");
+        assert_eq!(count, pages, "pages of {limit}");
+        assert_eq!(rig.get("/api/search?q=step&cursor=x").status, 400);
+    }
 }
 
 #[test]

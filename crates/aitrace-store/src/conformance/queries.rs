@@ -5,17 +5,19 @@ use std::collections::BTreeSet;
 use aitrace_model::{Json, SpanKind, Status, TraceId, TraceStatus};
 use tokio::sync::mpsc;
 
-use super::build::{end, log, span_id, start, time, trace_id};
+use super::build::{end, log, span_id, start, tentative, time, trace_id};
 use super::check::{one, spans, trace};
 use super::{Bench, Factory};
 use crate::document::{DocumentStore, SessionPatch};
 use crate::filter::ProjectScope;
+use crate::hits::HitCursor;
 use crate::query::QueryStore;
 use crate::search::{Hit, Search};
 use crate::session::{SessionFilter, SessionPageRequest, SessionSummary};
 use crate::skeleton::Bone;
 use crate::statistics::{Dimension, StatisticsQuery};
-use crate::telemetry::{TelemetryStore, Trace};
+use crate::telemetry::{Batch, TelemetryStore, Trace};
+use crate::upkeep::Upkeep as _;
 
 /// All sessions, page by page.
 pub(super) async fn all_sessions(store: &impl QueryStore, limit: usize) -> Vec<SessionSummary> {
@@ -31,8 +33,13 @@ pub(super) async fn all_sessions(store: &impl QueryStore, limit: usize) -> Vec<S
     }
 }
 
-/// What a search finds, sorted.
+/// What a search finds, in its order.
 pub(super) async fn found(store: &impl QueryStore, search: &Search) -> Vec<Hit> {
+    found_page(store, search).await.0
+}
+
+/// The same, and where the next page begins.
+async fn found_page(store: &impl QueryStore, search: &Search) -> (Vec<Hit>, Option<HitCursor>) {
     let (sender, mut receiver) = mpsc::channel(1);
     let collect = async {
         let mut hits = Vec::new();
@@ -41,14 +48,14 @@ pub(super) async fn found(store: &impl QueryStore, search: &Search) -> Vec<Hit> 
         }
         hits
     };
-    let (searched, mut hits) = tokio::join!(store.search(search, sender), collect);
+    let (searched, hits) = tokio::join!(store.search(search, sender), collect);
     let searched = searched.expect("searches");
     assert_eq!(searched.hits, hits.len());
     assert!(hits.len() <= search.limit);
-    let key = |hit: &Hit| (hit.project.clone(), hit.trace_id, hit.span_id, hit.log_id.clone());
-    hits.sort_by_key(key);
-    assert_eq!(hits.iter().map(key).collect::<BTreeSet<_>>().len(), hits.len(), "each once");
-    hits
+    assert!(hits.is_sorted_by_key(HitCursor::of), "newest first");
+    assert_eq!(searched.complete, searched.next.is_none(), "somebody listened to the end");
+    assert_eq!(hits.iter().map(HitCursor::of).collect::<BTreeSet<_>>().len(), hits.len(), "each once");
+    (hits, searched.next)
 }
 
 pub(super) async fn hits(store: &impl QueryStore, text: &str) -> Vec<Hit> {
@@ -161,6 +168,105 @@ pub async fn search_finds<F: Factory>(factory: &F) {
         assert_eq!(found(bench.store(), &Search { limit: 1, ..Search::new("in 1/") }).await.len(), 1);
         if step % 2 == 0 { bench.store().seal().await.expect("seals") } else { bench.reopen().await }
     }
+}
+
+/// Pages of a search concatenate to the whole: nothing twice, nothing missed, whatever is written, sealed, merged and
+/// restarted between them.
+pub async fn search_pages_concatenate<F: Factory>(factory: &F) {
+    let mut bench = Bench::new(factory).await;
+    // Starts that are equal, near and far, in no order, spans and log records mixed, in several projects.
+    let item = |number: u64| {
+        let project = if number % 3 == 0 { "a" } else { "b.c" };
+        let at = time((number * 7 % 23) as i64);
+        if number % 5 == 4 {
+            let mut record = log(project, (number % 2 == 0).then_some(number), &format!("find {number}"), 0);
+            record.time = at;
+            return Batch { logs: vec![record], ..Batch::default() };
+        }
+        let mut span = if number % 7 == 0 {
+            start(project, number % 4, number)
+        } else {
+            end(project, number % 4, number)
+        };
+        (span.start, span.name) = (at, format!("find {number}"));
+        span.end = span.end.map(|_| time(100));
+        spans([span])
+    };
+    for number in 0..40 {
+        bench.store().append(item(number)).await.expect("appends");
+        if number % 11 == 10 {
+            bench.store().seal().await.expect("seals");
+        }
+    }
+    // A log record besides a span, at another time than its span: it is found with it.
+    let mut beside = tentative("a", 50, 0);
+    beside.tentative.as_mut().expect("set").event = "find beside".to_owned();
+    beside.name = "other".to_owned();
+    bench.store().append(spans([start("a", 50, 0), beside])).await.expect("appends");
+    let search = |limit| Search { limit, ..Search::new("FIND") };
+    let whole = found(bench.store(), &search(1000)).await;
+    assert_eq!(whole.len(), 41);
+    for limit in [3, 7, 40, 41] {
+        let (mut all, mut search, mut page) = (Vec::new(), search(limit), 0_u64);
+        loop {
+            let (hits, next) = found_page(bench.store(), &search).await;
+            all.extend(hits);
+            let Some(next) = next else { break };
+            search.after = Some(next.to_string().parse().expect("own text"));
+            page += 1;
+            // New ones, before and behind the place, old ones that end, files that are made and merged.
+            let later = bench.store().append(item(1000 + 100 * limit as u64 + page)).await;
+            later.expect("appends");
+            match page % 8 {
+                1 => bench.store().seal().await.expect("seals"),
+                3 => bench.store().compact().await.expect("compacts"),
+                5 => bench.reopen().await,
+                _ => {}
+            }
+        }
+        let known = |hit: &&Hit| whole.contains(hit);
+        assert_eq!(all.iter().filter(known).cloned().collect::<Vec<_>>(), whole, "pages of {limit}");
+        let places: BTreeSet<_> = all.iter().map(HitCursor::of).collect();
+        assert_eq!(places.len(), all.len(), "nothing twice");
+    }
+}
+
+/// Who stops listening is told where to go on, if it heard anything.
+pub async fn searches_go_on_where_they_were_left<F: Factory>(factory: &F) {
+    let bench = Bench::new(factory).await;
+    bench.store().append(spans((0..9).map(|id| end("p", id, id)))).await.expect("appends");
+    bench.store().seal().await.expect("seals");
+    bench.store().append(spans((9..20).map(|id| end("p", id, id)))).await.expect("appends");
+    let whole = hits(bench.store(), "span").await;
+    assert_eq!(whole.len(), 20);
+    let mut search = Search::new("span");
+    let (sender, mut receiver) = mpsc::channel(1);
+    receiver.close();
+    let searched = bench.store().search(&search, sender).await.expect("searches");
+    assert_eq!((searched.hits, searched.complete), (0, false));
+    let mut heard = Vec::new();
+    for count in [1, 3] {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let listen = async {
+            let mut some = Vec::new();
+            for _ in 0..count {
+                some.extend(receiver.recv().await);
+            }
+            receiver.close();
+            // What was on its way counts as heard.
+            while let Some(hit) = receiver.recv().await {
+                some.push(hit);
+            }
+            some
+        };
+        let (searched, some) = tokio::join!(bench.store().search(&search, sender), listen);
+        let searched = searched.expect("searches");
+        assert_eq!((searched.hits, searched.complete), (some.len(), false));
+        heard.extend(some);
+        search.after = Some(searched.next.expect("it heard something"));
+    }
+    heard.extend(found(bench.store(), &search).await);
+    assert_eq!(heard, whole);
 }
 
 /// Figures are what a count by hand gives, in any stage of storage.

@@ -10,6 +10,7 @@ use super::MemoryStore;
 use crate::change::LostSpan;
 use crate::error::Result;
 use crate::filter::ProjectScope;
+use crate::hits::HitPage;
 use crate::query::QueryStore;
 use crate::search::{Hit, Search, Searched};
 use crate::session::{SessionFilter, SessionPage, SessionPageRequest, SessionSummary, session_page};
@@ -72,27 +73,28 @@ impl QueryStore for MemoryStore {
 
     async fn search(&self, search: &Search, hits: mpsc::Sender<Hit>) -> Result<Searched> {
         let Some(finder) = search.finder() else {
-            return Ok(Searched { hits: 0, complete: true });
+            return Ok(Searched { complete: true, ..Searched::default() });
         };
-        let found: Vec<Hit> = self.with(|state| {
-            let mut found = Vec::new();
+        let mut page = HitPage::new(search);
+        self.with(|state| {
             for trace in state.traces.values() {
                 let (spans, logs) = trace.contents();
-                found.extend(spans.iter().filter_map(|(span, _)| finder.span(span)));
-                found.extend(logs.iter().filter_map(|log| finder.log(log)));
+                spans.iter().filter_map(|(span, _)| finder.span(span)).for_each(|hit| page.add(hit));
+                logs.iter().filter_map(|log| finder.log(log)).for_each(|hit| page.add(hit));
             }
             let loose = state.loose.values().flat_map(BTreeMap::values);
-            found.extend(loose.filter_map(|log| finder.log(log)));
-            found
+            loose.filter_map(|log| finder.log(log)).for_each(|hit| page.add(hit));
         })?;
         let mut sent = 0;
-        for hit in found {
-            if sent == search.limit || hits.send(hit).await.is_err() {
-                return Ok(Searched { hits: sent, complete: false });
+        while let Some(hit) = page.settled(None) {
+            if hits.send(hit).await.is_err() {
+                return Ok(Searched { hits: sent, complete: false, next: page.next(false) });
             }
+            page.sent();
             sent += 1;
         }
-        Ok(Searched { hits: sent, complete: true })
+        let next = page.next(true);
+        Ok(Searched { hits: sent, complete: next.is_none(), next })
     }
 
     async fn loose_logs(&self, scope: &ProjectScope, logs: mpsc::Sender<LogRecord>) -> Result<()> {

@@ -46,8 +46,12 @@ pub(crate) enum Command {
     Sessions(asks::Sessions),
     /// Ask in SQL
     Sql(asks::Sql),
-    /// Write traces as trace records, which import reads back
+    /// Show figures: counts, errors, latency, tokens, cost, over time and by dimension
+    Stats(asks::Stats),
+    /// Write traces as trace records, OTLP/JSON or Parquet, which import reads back
     Export(asks::Export),
+    /// Price stored calls of models anew
+    Reprice(asks::Reprice),
     /// Look at the stored data, say what is wrong with it, mend or copy it
     Doctor(asks::Doctor),
 }

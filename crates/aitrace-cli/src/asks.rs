@@ -73,6 +73,52 @@ pub(crate) struct Sessions {
 }
 
 #[derive(Debug, Arguments)]
+pub(crate) struct Stats {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    #[command(flatten)]
+    pub(crate) wanted: Wanted,
+    /// Group by this
+    #[arg(long, value_parser = ["model", "provider", "name", "kind", "project", "session", "user", "status", "source", "service"])]
+    pub(crate) by: Option<String>,
+    /// Length of time of a row, like 15m; auto chooses one; none sums all of it up
+    #[arg(long, default_value = "none", value_name = "DURATION")]
+    pub(crate) bucket: String,
+    /// Count ended spans, or traces by their roots
+    #[arg(long, default_value = "spans", value_parser = ["spans", "traces"])]
+    pub(crate) of: String,
+    /// Only what fulfils this filter, like kind:llm -status:error
+    #[arg(short, long, value_name = "FILTER")]
+    pub(crate) q: Option<String>,
+    /// At most this many groups, those with most spans
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(crate) groups: u64,
+    /// Print the API's JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct Reprice {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    #[command(flatten)]
+    pub(crate) wanted: Wanted,
+    /// Only calls of this model, or of those that a pattern like gpt-4* means
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// Table of prices instead of the server's, like LiteLLM's model_prices_and_context_window.json
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prices: Option<PathBuf>,
+    /// Change nothing, say what would change
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print the figures as a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Arguments)]
 pub(crate) struct Export {
     #[command(flatten)]
     pub(crate) server: Server,

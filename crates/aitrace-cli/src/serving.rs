@@ -1,7 +1,7 @@
 //! How to serve: the settings, resolved and read.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -136,19 +136,27 @@ fn ingest_addresses(main: SocketAddr, ports: [(Option<u16>, u16); 2]) -> Vec<(So
     addresses
 }
 
-/// The table of `--prices` or `AITRACE_PRICES`, dated by the file's time, else the built-in one.
+/// The table of `--prices` or `AITRACE_PRICES`, else the built-in one.
 fn prices(sources: &Sources) -> Result<Arc<Table>> {
     let Some((path, _)) = sources.get("prices") else { return Ok(Table::built_in()) };
-    let hint = "give a file like LiteLLM's model_prices_and_context_window.json";
-    let failed = |error: &dyn std::fmt::Display| {
-        Failure::new(format!("cannot read the prices in {path}: {error}"), hint)
-    };
-    let text = std::fs::read_to_string(&path).map_err(|error| failed(&error))?;
-    let changed = std::fs::metadata(&path).and_then(|meta| meta.modified()).ok();
+    let (text, date) = read_prices(Path::new(&path))?;
+    let table = Table::read(&text, &date).map_err(|error| no_prices(Path::new(&path), &error))?;
+    Ok(Arc::new(table))
+}
+
+/// The text of a table of prices, and the day of the file.
+pub(crate) fn read_prices(path: &Path) -> Result<(String, String)> {
+    let text = std::fs::read_to_string(path).map_err(|error| no_prices(path, &error))?;
+    let changed = std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
     let since = changed.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok()).unwrap_or_default();
     let date = Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or_default()).to_string();
-    let table = Table::read(&text, date.get(..10).unwrap_or_default()).map_err(|error| failed(&error))?;
-    Ok(Arc::new(table))
+    Ok((text, date.get(..10).unwrap_or_default().to_owned()))
+}
+
+/// A file that is no table of prices.
+pub(crate) fn no_prices(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+    let hint = "give a file like LiteLLM's model_prices_and_context_window.json";
+    Failure::new(format!("cannot read the prices in {}: {error}", path.display()), hint)
 }
 
 #[cfg(test)]

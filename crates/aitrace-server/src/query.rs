@@ -217,7 +217,8 @@ pub(crate) fn limit(text: &str) -> Result<usize> {
     limit.ok_or_else(|| bad("limit must be a number from 1 to 1000", "Use cursor for what follows."))
 }
 
-fn cursor(text: &str) -> Result<Cursor> {
+/// A place in a list of traces.
+pub(crate) fn cursor(text: &str) -> Result<Cursor> {
     text.parse().map_err(|_| bad("cursor is not one that this server gave out", "Begin without a cursor."))
 }
 

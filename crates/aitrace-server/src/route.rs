@@ -21,8 +21,8 @@ use crate::auth::{Scope, hex};
 use crate::error::{ApiError, Kind, Result};
 use crate::guard::harden;
 use crate::handle::{
-    delete, export, figures, grpc, health, keys, live, login, metrics, otlp, records, scores, search,
-    sessions, traces, trees, viewer,
+    delete, export, figures, grpc, health, keys, live, login, metrics, otlp, records, reprice, scores,
+    search, sessions, traces, trees, viewer,
 };
 use crate::ingest::drain;
 use crate::limits::Limits;
@@ -132,6 +132,10 @@ const LOGIN_PATH: &str = "/login";
 /// A question that is too long for a query string.
 const SQL: Policy = Policy { effect: Effect::Read, access: Access::Read, ..ADMIN };
 
+/// A whole table of prices may come along.
+const REPRICE: Policy =
+    Policy { body: Body::Upload { types: &[Media::Json], limit: document_bytes }, ..ADMIN };
+
 const ADMIN_READ: Policy = Policy { access: Access::Admin, ..READ };
 
 const DELETE: Policy = Policy { methods: &[Method::DELETE], body: Body::None, ..ADMIN };
@@ -161,6 +165,7 @@ pub(crate) static ROUTES: &[Route] = &[
     Route { path: "/api/sessions", policy: READ, endpoint: || any(sessions::list) },
     Route { path: "/api/session/{id}", policy: READ, endpoint: || any(sessions::one) },
     Route { path: "/api/search", policy: READ, endpoint: || any(search::get) },
+    Route { path: "/api/reprice", policy: REPRICE, endpoint: || any(reprice::post) },
     Route { path: "/api/stats", policy: READ, endpoint: || any(figures::stats) },
     Route { path: "/api/sql", policy: SQL, endpoint: || any(figures::sql) },
     Route { path: "/api/sql/schema", policy: READ, endpoint: || any(figures::schema) },

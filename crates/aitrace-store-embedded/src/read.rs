@@ -284,11 +284,24 @@ pub(crate) fn trace(
     scope: &ProjectScope,
     trace_id: TraceId,
 ) -> Result<(Option<Trace>, Damaged)> {
+    let (mut found, damaged) = sent_trace(shared, scope, trace_id)?;
+    if let Some(trace) = &mut found {
+        let project = trace.summary.project.clone();
+        correct_all(shared, &project, trace.spans.iter_mut().map(|stored| &mut stored.span))?;
+    }
+    Ok((found, damaged))
+}
+
+/// The same without late corrections.
+pub(crate) fn sent_trace(
+    shared: &Shared,
+    scope: &ProjectScope,
+    trace_id: TraceId,
+) -> Result<(Option<Trace>, Damaged)> {
     let moment = shared.moment();
     let Some(line) = line(shared, scope, trace_id, moment)? else { return Ok((None, Vec::new())) };
     let (sealed, damaged) = sealed(&shared.segments, &line.files, &line.project, trace_id, Part::Whole);
-    let mut trace = assemble(&line.project, trace_id, line.hot, sealed, moment);
-    correct_all(shared, &line.project, trace.spans.iter_mut().map(|stored| &mut stored.span))?;
+    let trace = assemble(&line.project, trace_id, line.hot, sealed, moment);
     Ok((Some(trace).filter(|trace| trace.summary.spans > 0 || trace.summary.events > 0), damaged))
 }
 

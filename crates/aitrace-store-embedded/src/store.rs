@@ -230,6 +230,11 @@ impl QueryStore for EmbeddedStore {
         self.read_files(move |shared| read::skeleton(shared, &scope, trace_id)).await
     }
 
+    async fn sent_trace(&self, scope: &ProjectScope, trace_id: TraceId) -> Result<Option<Trace>> {
+        let scope = scope.clone();
+        self.read_files(move |shared| read::sent_trace(shared, &scope, trace_id)).await
+    }
+
     async fn span(
         &self,
         scope: &ProjectScope,

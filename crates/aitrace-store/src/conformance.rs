@@ -8,6 +8,7 @@ mod check;
 mod documents;
 mod laws;
 mod model;
+mod pricing;
 mod queries;
 mod reads;
 mod upkeep;
@@ -26,6 +27,7 @@ pub use build::{end, heartbeat, log, span_id, start, tentative, time, trace_id};
 pub use documents::*;
 pub use laws::*;
 pub use model::model;
+pub use pricing::new_prices_show_everywhere;
 pub use queries::{
     search_finds, search_pages_concatenate, searches_go_on_where_they_were_left, sessions_add_up,
     skeletons_agree, statistics_count, usage_counts_once,
@@ -88,7 +90,7 @@ macro_rules! conformance {
             contents_survive_to_the_letter, figures_count, usage_counts_once, skeletons_agree,
             sessions_add_up, search_finds, search_pages_concatenate, searches_go_on_where_they_were_left, statistics_count, documents_are_kept, corrections_show,
             keys_outlive_their_project,
-            deletes_delete, compaction_changes_nothing);
+            deletes_delete, compaction_changes_nothing, new_prices_show_everywhere);
     };
     (@each $factory:expr; $($law:ident),+) => {$(
         #[tokio::test]

@@ -19,6 +19,7 @@ mod members;
 pub mod memory;
 mod query;
 mod record;
+mod reprice;
 mod rollup;
 mod search;
 mod session;
@@ -46,6 +47,7 @@ pub use record::{
     Datapoint, Dataset, Document, DocumentCursor, DocumentKind, DocumentPage, DocumentQuery, DocumentWrite,
     Key, Record, Run, Score, document_page,
 };
+pub use reprice::{Repriced, Repricing, Verdict, reprice};
 pub use rollup::{Head, Rollup};
 pub use search::{Finder, Hit, Search, Searched, standing};
 pub use session::{

@@ -12,7 +12,7 @@ use crate::session::{SessionFilter, SessionPage, SessionPageRequest, SessionSumm
 use crate::skeleton::Skeleton;
 use crate::statistics::{Statistics, StatisticsQuery};
 use crate::stored::StoredSpan;
-use crate::telemetry::TelemetryStore;
+use crate::telemetry::{TelemetryStore, Trace};
 
 /// Answers questions about what a [`TelemetryStore`] keeps. Every answer sees all that was
 /// acknowledged before the question, and nothing that was deleted before it.
@@ -28,6 +28,9 @@ pub trait QueryStore: TelemetryStore {
         trace_id: TraceId,
         span_id: SpanId,
     ) -> Result<Option<StoredSpan>>;
+
+    /// One trace as it was sent, without late corrections; else as [`TelemetryStore::trace`].
+    async fn sent_trace(&self, scope: &ProjectScope, trace_id: TraceId) -> Result<Option<Trace>>;
 
     /// A page of sessions, newest start first.
     async fn sessions(&self, filter: &SessionFilter, page: &SessionPageRequest) -> Result<SessionPage>;

@@ -8,11 +8,13 @@ mod export;
 mod html;
 mod import;
 mod keys;
+mod reprice;
 mod run;
 mod search;
 mod serve;
 mod sessions;
 mod sql;
+mod stats;
 mod tail;
 mod trace;
 mod traces;
@@ -44,6 +46,8 @@ pub(crate) fn dispatch(args: Args) -> Result<ExitCode> {
         Command::Sessions(args) => sessions::run(&args),
         Command::Sql(args) => sql::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Stats(args) => stats::run(&args),
+        Command::Reprice(args) => reprice::run(&args),
         Command::Doctor(args) => doctor::run(&args),
     }
 }

@@ -26,7 +26,9 @@ const COMMANDS: &[&str] = &[
     "search",
     "sessions",
     "sql",
+    "stats",
     "export",
+    "reprice",
     "doctor",
 ];
 
@@ -43,7 +45,7 @@ fn help_is_as_it_was_reviewed() {
         write!(all, "$ aitrace {}\n{}\n", args.join(" "), help.stdout).unwrap();
     }
     let kept = Path::new("tests/it/help.txt");
-    if std::fs::read_to_string(&kept).unwrap_or_default() != all {
+    if std::fs::read_to_string(kept).unwrap_or_default() != all {
         let new = Path::new(env!("CARGO_TARGET_TMPDIR")).join("help.txt");
         std::fs::write(&new, &all).unwrap();
         panic!("the help differs; if it should, run: cp {} {}", new.display(), kept.display());

@@ -190,6 +190,97 @@ fn every_form_is_imported_as_it_was_whatever_its_name() {
     );
 }
 
+const STATS: [&str; 7] =
+    ["stats", "--since", "2026-01-01T00:00:00Z", "--until", "2026-03-01T00:00:00Z", "--by", "model"];
+
+/// The same with two calls more, of a model that has a price and of one that has none.
+fn with_calls() -> (Home, Server) {
+    let (home, server) = with_traces();
+    let call = json!({"model": "gpt-4o", "kind": "llm", "event_type": "model", "input_tokens": 1_000_000});
+    let unknown = json!({"model": "homemade", "kind": "llm", "event_type": "model", "output_tokens": 5});
+    let lines = [span('d', '1', None, "call", &call), span('d', '2', None, "own", &unknown)];
+    let file = home.file("calls.jsonl", &(lines.join("\n") + "\n"));
+    ask(&home, &server, &["import", file.to_str().unwrap()]).expect(0);
+    (home, server)
+}
+
+#[test]
+fn figures_are_shown() {
+    let (home, server) = with_calls();
+    let said = ask(&home, &server, &STATS).expect(0).stdout;
+    let line = said.lines().find(|line| line.starts_with("gpt-4o")).unwrap();
+    assert!(line.ends_with("$2.5000") && line.contains("1000000"), "{said}");
+    assert!(said.lines().any(|line| line.starts_with("homemade") && !line.contains('$')), "{said}");
+    let json = ask(&home, &server, &[&STATS[..], &["--json", "--bucket", "1h"]].concat()).expect(0).json();
+    assert!(json["rows"].as_array().unwrap().len() > 2 && json["bucket_ns"] == "3600000000000", "{json}");
+    let nothing =
+        ask(&home, &server, &["stats", "--until", "2020-01-02T00:00:00Z", "--since", "2020-01-01T00:00:00Z"]);
+    assert_eq!(nothing.expect(0).stdout, "");
+}
+
+/// What the model's call costs by every command that says so.
+fn costs(home: &Home, server: &Server) -> [Value; 4] {
+    let said = ask(home, server, &["trace", "--json", &trace_id('d')]).expect(0).json();
+    let sql = "SELECT sum(cost), count(cost) FROM spans WHERE cost_formula LIKE '%2030-01-01%'";
+    let sql = ask(home, server, &["sql", "--json", sql]).expect(0).json();
+    let stats = ask(home, server, &[&STATS[..], &["--json"]].concat()).expect(0).json();
+    let group =
+        stats["rows"].as_array().unwrap().iter().find(|row| row["group"] == "gpt-4o").unwrap().clone();
+    assert_eq!(said["spans"][0]["cost_formula"], "input 1000000 × $5/M = $5 (gpt-4o, 2030-01-01)");
+    assert_eq!(said["spans"][1]["cost"], Value::Null);
+    [
+        said["trace"]["cost"].clone(),
+        said["spans"][0]["cost"].clone(),
+        group["cost"].clone(),
+        sql["rows"][0][0].clone(),
+    ]
+}
+
+#[test]
+fn calls_are_priced_anew() {
+    let (home, server) = with_calls();
+    let table = home.file(
+        "prices.json",
+        r#"{"date":"2030-01-01","models":{"gpt-4o":{"provider":"openai","input":5.0}}}"#,
+    );
+    let table = table.to_str().unwrap();
+    let run = |more: &[&str]| {
+        ask(&home, &server, &[&["reprice", "--json", "--prices", table], more].concat()).expect(0).json()
+    };
+    let figures = |said: &Value| {
+        let of = |key: &str| said[key].as_f64().unwrap();
+        (of("calls"), of("changed"), of("unknown"), of("before"), of("after"), of("difference"))
+    };
+    assert_eq!(figures(&run(&["--model", "other*"])), (0.0, 0.0, 0.0, 0.0, 0.0, 0.0));
+    assert_eq!(figures(&run(&["--dry-run"])), (2.0, 1.0, 1.0, 2.5, 5.0, 2.5));
+    assert_eq!(figures(&run(&["--model", "gpt-4*"])), (1.0, 1.0, 0.0, 2.5, 5.0, 2.5));
+    assert_eq!(figures(&run(&[])), (2.0, 0.0, 1.0, 5.0, 5.0, 0.0), "a second time changes nothing");
+    assert_eq!(costs(&home, &server), [json!(5.0), json!(5.0), json!(5.0), json!(5.0)]);
+    let plain = ask(&home, &server, &["reprice", "--dry-run"]).expect(0);
+    assert!(
+        plain.stdout.starts_with(
+            "1 of 2 calls would change, 0 of them had no price\n$5.000000 before, $2.500000 after"
+        ),
+        "{}",
+        plain.stderr
+    );
+    assert!(plain.stderr.contains("1 calls are of models that are not in the table"), "{}", plain.stderr);
+    let bad = home.file("bad.json", "[]");
+    assert!(
+        ask(&home, &server, &["reprice", "--prices", bad.to_str().unwrap()])
+            .expect(2)
+            .stderr
+            .contains("names no model")
+    );
+    server.terminate();
+    let server = home.serve();
+    assert_eq!(
+        costs(&home, &server),
+        [json!(5.0), json!(5.0), json!(5.0), json!(5.0)],
+        "also after a restart"
+    );
+}
+
 #[test]
 fn doctor_says_how_the_data_is() {
     let home = Home::new();

@@ -59,7 +59,7 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller, uri: Uri) -> Res
     } else {
         VecDeque::from([Stage::Traces(None), Stage::Loose, Stage::End])
     };
-    let walk = Walk { app: app.clone(), filter, stages, ready: Vec::new(), writer, _place: place };
+    let walk = Walk { app: app.clone(), filter, whole, stages, ready: Vec::new(), writer, _place: place };
     let pieces = stream::unfold(walk, |mut walk| async {
         let piece = walk.next().await?;
         Some((piece, walk))
@@ -82,6 +82,8 @@ enum Stage {
 struct Walk {
     app: App,
     filter: TraceFilter,
+    /// Whether everything is asked for, documents too.
+    whole: bool,
     /// What is to come.
     stages: VecDeque<Stage>,
     /// Projects and ids of traces that come next, the last first.
@@ -115,7 +117,14 @@ impl Walk {
     /// Writes the next thing; whether there may be more.
     async fn step(&mut self) -> aitrace_store::Result<bool> {
         if let Some((scope, id)) = self.ready.pop() {
-            if let Some(trace) = self.app.stores.telemetry.trace(&scope, id).await? {
+            let stores = &self.app.stores;
+            // Where corrections go along, spans are written as they were sent.
+            let trace = if self.whole {
+                stores.query.sent_trace(&scope, id).await?
+            } else {
+                stores.telemetry.trace(&scope, id).await?
+            };
+            if let Some(trace) = trace {
                 self.writer.trace(&trace)?;
             }
             return Ok(true);

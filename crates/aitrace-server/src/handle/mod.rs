@@ -12,6 +12,7 @@ pub(crate) mod login;
 pub(crate) mod metrics;
 pub(crate) mod otlp;
 pub(crate) mod records;
+pub(crate) mod reprice;
 pub(crate) mod scores;
 pub(crate) mod search;
 pub(crate) mod sessions;

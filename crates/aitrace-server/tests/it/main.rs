@@ -22,6 +22,7 @@ mod query;
 mod read;
 mod real_client;
 mod replay;
+mod reprice;
 mod rig;
 mod samples;
 mod scores;

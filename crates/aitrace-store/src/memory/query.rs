@@ -17,7 +17,7 @@ use crate::session::{SessionFilter, SessionPage, SessionPageRequest, SessionSumm
 use crate::skeleton::{Bone, Skeleton};
 use crate::statistics::{Counter, Facts, Statistics, StatisticsQuery};
 use crate::stored::StoredSpan;
-use crate::telemetry::TelemetryStore;
+use crate::telemetry::{TelemetryStore, Trace};
 
 impl MemoryStore {
     fn session_lines(&self) -> Result<Vec<SessionSummary>> {
@@ -56,6 +56,11 @@ impl QueryStore for MemoryStore {
     ) -> Result<Option<StoredSpan>> {
         let trace = self.trace(scope, trace_id).await?;
         Ok(trace.and_then(|trace| trace.spans.into_iter().find(|stored| stored.span.span_id == span_id)))
+    }
+
+    async fn sent_trace(&self, scope: &ProjectScope, trace_id: TraceId) -> Result<Option<Trace>> {
+        let now = self.clock.now();
+        self.with(|state| state.sent_trace(scope, trace_id, now, &self.lost))
     }
 
     async fn sessions(&self, filter: &SessionFilter, page: &SessionPageRequest) -> Result<SessionPage> {

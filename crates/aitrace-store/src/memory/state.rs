@@ -98,17 +98,26 @@ impl State {
         now: Timestamp,
         lost: &LostRules,
     ) -> Option<Trace> {
-        let held = self.traces.iter().filter(|((project, id), _)| *id == trace_id && scope.contains(project));
-        let read = held.map(|(key, trace)| {
-            let mut trace = trace.read(key, now, lost);
-            for stored in &mut trace.spans {
-                let id = (DocumentKind::Correction, key.0.clone(), stored.span.span_id.to_hex());
-                if let Some(correction) = self.documents.get(&id) {
-                    correct(&mut stored.span, correction);
-                }
+        let mut trace = self.sent_trace(scope, trace_id, now, lost)?;
+        for stored in &mut trace.spans {
+            let project = trace.summary.project.clone();
+            let id = (DocumentKind::Correction, project, stored.span.span_id.to_hex());
+            if let Some(correction) = self.documents.get(&id) {
+                correct(&mut stored.span, correction);
             }
-            trace
-        });
+        }
+        Some(trace)
+    }
+
+    pub(super) fn sent_trace(
+        &self,
+        scope: &ProjectScope,
+        trace_id: TraceId,
+        now: Timestamp,
+        lost: &LostRules,
+    ) -> Option<Trace> {
+        let held = self.traces.iter().filter(|((project, id), _)| *id == trace_id && scope.contains(project));
+        let read = held.map(|(key, trace)| trace.read(key, now, lost));
         read.max_by(|a, b| (a.summary.start, &a.summary.project).cmp(&(b.summary.start, &b.summary.project)))
     }
 

@@ -138,9 +138,11 @@ impl Environment {
         self.program(&folder()).args(["-m", name]).args(arguments).run()
     }
 
-    /// Runs the tests; here, where everything is installed, none may be skipped for want of something.
-    pub(crate) fn pytest(&self) -> Result<()> {
-        self.program(&folder()).args(["-m", "pytest"]).env("AITRACE_TESTS_WHOLE", "1").run()
+    /// Runs the tests, those of the real server with its `binary`; here, where everything is installed, none may be
+    /// skipped for want of something.
+    pub(crate) fn pytest(&self, binary: &Path) -> Result<()> {
+        let pytest = self.program(&folder()).args(["-m", "pytest"]);
+        pytest.env("AITRACE_TESTS_WHOLE", "1").env("AITRACE_BIN", binary).run()
     }
 }
 

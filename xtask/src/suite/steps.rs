@@ -10,6 +10,7 @@ use crate::options::{Build, DemoOptions};
 use crate::process::{self, Program};
 use crate::python;
 use crate::say;
+use crate::serve;
 use crate::tidy;
 use crate::web;
 use crate::workspace;
@@ -102,7 +103,8 @@ fn python_tests() -> Result<Outcome> {
     environment.module("mypy", &[])?;
     let stubs = ["aitrace", "--mypy-config-file", "pyproject.toml", "--allowlist", "stubtest-allow.txt"];
     environment.module("mypy.stubtest", &stubs)?;
-    environment.pytest()?;
+    // Named, so that no test against the real server is skipped.
+    environment.pytest(&serve::build(Build::WithTests)?)?;
     Ok(Outcome::Passed)
 }
 

@@ -80,6 +80,12 @@ impl Json {
         serde_json::from_str(&self.0).ok()
     }
 
+    /// The items of an array, `None` where this is none.
+    pub fn items(&self) -> Option<Vec<Json>> {
+        let items: Vec<&RawValue> = serde_json::from_str(&self.0).ok()?;
+        Some(items.into_iter().map(|item| Self(item.get().into())).collect())
+    }
+
     /// The members of an object in their order, `None` where this is none. Of keys that repeat the last
     /// value counts.
     pub fn members(&self) -> Option<Vec<(String, Json)>> {
@@ -128,8 +134,8 @@ impl<'de> Deserialize<'de> for Members {
 
             fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
                 let mut members = Vec::new();
-                while let Some((Text(key), value)) = map.next_entry()? {
-                    members.push((key.into_owned(), value));
+                while let Some((Text(key), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
+                    members.push((key.into_owned(), Json(value.get().into())));
                 }
                 Ok(Members(members))
             }

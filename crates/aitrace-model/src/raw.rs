@@ -152,6 +152,10 @@ pub struct RawLog {
     pub body: AnyValue,
     /// Attributes in the order received.
     pub attributes: Vec<(String, AnyValue)>,
+    /// Attributes that the sender left out.
+    pub dropped_attributes: u32,
+    /// OTLP's flags: the eight of W3C.
+    pub flags: u32,
     /// The resource of the batch.
     pub resource: Arc<Resource>,
     /// The scope of the batch.

@@ -59,16 +59,45 @@ fn spell_surrogates(bytes: &[u8]) -> String {
 
 /// Appends a JSON string.
 pub(crate) fn write_string(out: &mut String, text: &str) {
+    out.reserve(text.len() + 2);
     out.push('"');
     let mut rest = text;
     // Runs without anything to escape are copied whole.
-    while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+    while let Some(at) = first_escaped(rest.as_bytes()) {
         out.push_str(&rest[..at]);
         write_escape(out, rest.as_bytes()[at]);
         rest = &rest[at + 1..];
     }
     out.push_str(rest);
     out.push('"');
+}
+
+/// Where the first byte stands that a JSON string must escape: a control, a quote, a backslash.
+fn first_escaped(bytes: &[u8]) -> Option<usize> {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let found = escaped(u64::from_le_bytes(*word));
+        if found != 0 {
+            return Some(8 * index + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let mut last = [b' '; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let found = escaped(u64::from_le_bytes(last));
+    (found != 0).then(|| 8 * words.len() + found.trailing_zeros() as usize / 8)
+}
+
+/// The high bit of each of eight bytes that must be escaped. Above the lowest one there may be false ones: each test
+/// subtracts, and what it borrows comes from the bytes above.
+const fn escaped(word: u64) -> u64 {
+    const fn all(byte: u8) -> u64 {
+        u64::from_ne_bytes([byte; 8])
+    }
+    const fn zero(word: u64) -> u64 {
+        word.wrapping_sub(all(1)) & !word
+    }
+    let control = word.wrapping_sub(all(0x20)) & !word;
+    (control | zero(word ^ all(b'"')) | zero(word ^ all(b'\\'))) & all(0x80)
 }
 
 fn write_escape(out: &mut String, byte: u8) {

@@ -1,7 +1,11 @@
 //! Messages as providers and frameworks write them (OpenAI, Anthropic, Gemini, Bedrock, LangChain, Vercel),
 //! told as OpenTelemetry does: see `messages`.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use aitrace_model::Json;
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use crate::draft::Side;
 use crate::embed::embedded;
@@ -14,9 +18,45 @@ type Members = Vec<(String, Json)>;
 
 /// The messages in a value; `None` where it holds none, or where they are as they should be already.
 pub(crate) fn recognised(json: &Json, side: Side) -> Option<Json> {
+    if surely_told(json) {
+        return None;
+    }
     let messages = find(json, side, DEPTH)?;
     let all = items(json)?.iter().all(|item| item.members().is_some_and(|m| get(&m, "parts").is_some()));
     (!all).then_some(messages)
+}
+
+/// Whether it is a list of messages as they should be, seen in one pass that copies nothing. False says nothing.
+fn surely_told(json: &Json) -> bool {
+    serde_json::from_str::<Vec<Told>>(json.as_str()).is_ok()
+}
+
+/// An object with the member `parts`.
+struct Told;
+
+impl<'de> Deserialize<'de> for Told {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ToldVisitor)
+    }
+}
+
+struct ToldVisitor;
+
+impl<'de> Visitor<'de> for ToldVisitor {
+    type Value = Told;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a message with parts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Told, A::Error> {
+        let mut told = false;
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            told |= key == "parts";
+            map.next_value::<IgnoredAny>()?;
+        }
+        if told { Ok(Told) } else { Err(Error::missing_field("parts")) }
+    }
 }
 
 /// The same for a value that is one message, or an object that holds them.
@@ -177,7 +217,7 @@ pub(crate) fn reply(members: &[(&str, Json)]) -> Option<Json> {
 }
 
 fn items(json: &Json) -> Option<Vec<Json>> {
-    json.as_str().trim_start().starts_with('[').then(|| serde_json::from_str(json.as_str()).ok())?
+    json.as_str().trim_start().starts_with('[').then(|| json.items())?
 }
 
 fn get<'m>(members: &'m Members, name: &str) -> Option<&'m Json> {

@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use aitrace_model::{AnyValue, RawEvent};
+use foldhash::fast::FixedState;
 
 use crate::draft::{Draft, Gather, Piece, Rank, Take};
 
@@ -46,8 +47,11 @@ const DIALECTS: [&Dialect; 11] = [
 
 const ROWS_A_DIALECT: Rank = 256;
 
-static ROWS: LazyLock<HashMap<&'static str, Vec<(Rank, Take)>>> = LazyLock::new(|| {
-    let mut rows: HashMap<&'static str, Vec<(Rank, Take)>> = HashMap::new();
+/// A table that is made once: nobody else decides on its keys, so that a fast hash does.
+type Rows = HashMap<&'static str, Vec<(Rank, Take)>, FixedState>;
+
+static ROWS: LazyLock<Rows> = LazyLock::new(|| {
+    let mut rows = Rows::default();
     for (dialect, base) in DIALECTS.iter().zip((0..).step_by(usize::from(ROWS_A_DIALECT))) {
         for ((key, take), rank) in dialect.rows.iter().zip(base..) {
             rows.entry(key).or_default().push((rank, *take));
@@ -60,19 +64,18 @@ static ROWS: LazyLock<HashMap<&'static str, Vec<(Rank, Take)>>> = LazyLock::new(
 type Prefix = (&'static str, Rank, Gather);
 
 /// The prefixes by their first byte, so that a key meets few of them.
-static PREFIXES: LazyLock<HashMap<u8, Vec<Prefix>>> = LazyLock::new(|| {
-    let mut prefixes: HashMap<u8, Vec<Prefix>> = HashMap::new();
+static PREFIXES: LazyLock<[Vec<Prefix>; 256]> = LazyLock::new(|| {
+    let mut prefixes = [const { Vec::new() }; 256];
     for (dialect, base) in DIALECTS.iter().zip((0..).step_by(usize::from(ROWS_A_DIALECT))) {
         for (prefix, gather) in dialect.prefixes {
-            prefixes.entry(prefix.as_bytes()[0]).or_default().push((prefix, base, *gather));
+            prefixes[usize::from(prefix.as_bytes()[0])].push((*prefix, base, *gather));
         }
     }
     prefixes
 });
 
 fn prefixes_of(key: &str) -> impl Iterator<Item = &'static Prefix> {
-    let first = key.as_bytes().first();
-    first.and_then(|first| PREFIXES.get(first)).into_iter().flatten()
+    key.as_bytes().first().into_iter().flat_map(|first| &PREFIXES[usize::from(*first)])
 }
 
 /// Whether any dialect reads this key.

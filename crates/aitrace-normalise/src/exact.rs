@@ -8,6 +8,7 @@ use aitrace_model::record::{self, Limits};
 use aitrace_model::{AnyValue, Json, LogRecord, RawLog, RawSpan, Span, key};
 
 use crate::record::{fill_from_extra, normalise_record};
+use crate::span::Origin;
 use crate::{Context, Message, log, span};
 
 const RECORD: &str = "record";
@@ -15,10 +16,33 @@ const RECORD: &str = "record";
 type Told = Vec<(String, Json)>;
 
 /// A span as the model has it. Everything received stays in its attributes, as received.
-pub fn normalise_span(mut raw: RawSpan, context: &Context) -> Span {
-    match take(&mut raw.attributes) {
-        Some(told) => span(raw, &told, context),
-        None => span::plain(raw, context),
+pub fn normalise_span(raw: RawSpan, context: &Context) -> Span {
+    Normaliser::new(context).span(raw)
+}
+
+/// Normalises the spans of a request, one after the other. What spans of one resource share is made once.
+#[derive(Debug)]
+pub struct Normaliser<'c> {
+    context: &'c Context,
+    origin: Option<Origin>,
+}
+
+impl<'c> Normaliser<'c> {
+    /// A normaliser at the start of a request.
+    pub fn new(context: &'c Context) -> Self {
+        Self { context, origin: None }
+    }
+
+    /// What [`normalise_span`] makes of it.
+    pub fn span(&mut self, mut raw: RawSpan) -> Span {
+        let known = self.origin.take().filter(|origin| origin.is_of(&raw));
+        let origin = known.unwrap_or_else(|| Origin::new(&raw.resource));
+        let span = match take(&mut raw.attributes) {
+            Some(told) => span(raw, &told, self.context, &origin),
+            None => span::plain(raw, self.context, &origin),
+        };
+        self.origin = Some(origin);
+        span
     }
 }
 
@@ -26,7 +50,9 @@ pub fn normalise_span(mut raw: RawSpan, context: &Context) -> Span {
 ///
 /// Its event is the record's event name, else the attribute `event.name`, else the first line of a body that is
 /// text. `attrs` holds the attributes as received and the body as `body` (as `log.body` where an attribute has that
-/// name); beside them stand `severity_text` where it says more than the level, and `service.name` of the resource.
+/// name); beside them stand `severity_text` where it says more than the level, `service.name` of the resource, and
+/// as `otel` (`log.otel`) an object of what else OTLP said: `flags`, `dropped_attributes_count`, `scope_version`,
+/// `scope_attributes`, `scope_schema_url`, `resource_schema_url` and the like, where it is anything.
 /// The id is the attribute `log.record.uid`, else a digest of all that was sent: a batch that is sent twice
 /// is stored once.
 pub fn normalise_log(mut raw: RawLog, context: &Context) -> LogRecord {
@@ -48,14 +74,14 @@ fn take(attributes: &mut Vec<(String, AnyValue)>) -> Option<Told> {
 }
 
 /// A span with what is told of it.
-fn span(raw: RawSpan, told: &Told, context: &Context) -> Span {
+fn span(raw: RawSpan, told: &Told, context: &Context, origin: &Origin) -> Span {
     if let Some(Message::Span(span)) = message(told, context)
         && (span.trace_id, span.span_id) == (raw.trace_id, raw.span_id)
         && span.tentative.is_none()
     {
         return *span;
     }
-    let mut span = span::plain(raw, context);
+    let mut span = span::plain(raw, context, origin);
     for (key, value) in told {
         match key.as_str() {
             "project" => span.project = context.project(text(value).as_deref()),

@@ -5,7 +5,7 @@ use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use std::hash::Hasher as _;
 
 use crate::draft::{Draft, Side, Word};
-use crate::{Context, content, dialect, messages, span};
+use crate::{Context, content, dialect, messages, otel, span};
 
 /// Longest name that is made of a message, in bytes.
 const NAME: usize = 256;
@@ -93,8 +93,9 @@ fn level(raw: &RawLog) -> Level {
 }
 
 fn attrs(raw: RawLog) -> Json {
-    let level = level(&raw);
+    let (level, otel) = (level(&raw), otel::beside_log(&raw));
     let RawLog { mut attributes, body, severity_text, resource, .. } = raw;
+    let name_of_otel = if find(&attributes, "otel").is_none() { "otel" } else { "log.otel" };
     if body != AnyValue::Null {
         let name = if find(&attributes, "body").is_none() { "body" } else { "log.body" };
         attributes.push((name.to_owned(), body));
@@ -110,7 +111,15 @@ fn attrs(raw: RawLog) -> Json {
     if let Some(service) = find(&resource.attributes, "service.name") {
         add("service.name", service);
     }
-    AnyValue::object_to_json(&attributes)
+    with_member(&AnyValue::object_to_json(&attributes), name_of_otel, otel.as_ref())
+}
+
+/// An object with one member more.
+fn with_member(object: &Json, name: &str, value: Option<&Json>) -> Json {
+    let Some(value) = value else { return object.clone() };
+    let members = object.as_str().strip_suffix('}').unwrap_or_default();
+    let comma = if members == "{" { "" } else { "," };
+    Json::from_trusted(format!("{members}{comma}\"{name}\":{value}}}"))
 }
 
 /// What went in and what came out, as told by log records.

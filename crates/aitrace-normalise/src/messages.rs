@@ -46,7 +46,7 @@ fn replied(draft: &Draft<'_>, side: Side) -> Option<Json> {
 
 /// The messages in a list of events; a choice is the answer, everything else was asked.
 fn happened(events: &AnyValue, side: Side) -> Option<Json> {
-    let events: Vec<Json> = serde_json::from_str(opened(events).as_str()).ok()?;
+    let events = opened(events).items()?;
     let mut messages = Vec::new();
     for event in events {
         let members = event.members()?;
@@ -154,7 +154,7 @@ fn content_parts(role: &str, content: Option<&AnyValue>, call: Option<&AnyValue>
 /// contents of several parts; `None` for any other text.
 fn typed_parts(text: &str) -> Option<Vec<Json>> {
     let json = embedded(text)?;
-    let items: Vec<Json> = serde_json::from_str(json.as_str()).ok()?;
+    let items = json.items()?;
     items
         .into_iter()
         .map(|item| {
@@ -242,7 +242,7 @@ fn event_message(event: &RawEvent, side: Side) -> Option<Json> {
 
 /// OpenAI's tool calls as parts.
 fn called(calls: &Json) -> Vec<Json> {
-    let Ok(calls) = serde_json::from_str::<Vec<Json>>(calls.as_str()) else { return Vec::new() };
+    let Some(calls) = calls.items() else { return Vec::new() };
     let part = |call: &Json| {
         let mut members = call.members()?;
         if let Some(at) = members.iter().position(|(key, _)| key == "function") {

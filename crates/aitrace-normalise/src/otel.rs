@@ -1,9 +1,12 @@
-//! What OTLP says of a span beside its attributes, times, status, events and links: kept as one object.
+//! What OTLP says of a span beside its attributes, times, status, events and links, and of a log record beside its
+//! attributes and body: kept as one object.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use aitrace_model::{AnyValue, Dropped, Json, RawEvent, RawLink, RawSpan, Resource, Scope, SpanId, TraceId};
+use aitrace_model::{
+    AnyValue, Dropped, Json, RawEvent, RawLink, RawLog, RawSpan, Resource, Scope, SpanId, TraceId,
+};
 use serde::Deserialize;
 
 /// OTLP's kinds from 2 on; 0 and 1 both mean internal, which is not said.
@@ -26,6 +29,16 @@ pub(crate) fn beside(raw: &RawSpan) -> Option<Json> {
     resource(&mut out, &raw.resource);
     out.list("events", raw.events.iter().filter_map(event));
     out.list("links", raw.links.iter().filter_map(link));
+    out.finish()
+}
+
+/// The same of a log record.
+pub(crate) fn beside_log(raw: &RawLog) -> Option<Json> {
+    let mut out = Members::default();
+    out.count("flags", raw.flags);
+    out.count("dropped_attributes_count", raw.dropped_attributes);
+    scope(&mut out, &raw.scope);
+    resource(&mut out, &raw.resource);
     out.finish()
 }
 
@@ -71,6 +84,7 @@ fn link(link: &RawLink) -> Option<Json> {
 
 /// What [`beside`] wrote, back where it came from. What is not of its form says nothing.
 pub(crate) fn say(told: &Json, raw: &mut RawSpan) {
+    say_origin(told, Arc::make_mut(&mut raw.scope), Arc::make_mut(&mut raw.resource));
     let Ok(told) = serde_json::from_str::<Told>(told.as_str()) else { return };
     raw.otel_kind = match &told.kind {
         Some(Kind::Word(word)) => KINDS.iter().position(|known| known == word).map_or(0, |at| at as i32 + 2),
@@ -84,15 +98,6 @@ pub(crate) fn say(told: &Json, raw: &mut RawSpan) {
         events: told.dropped_events_count,
         links: told.dropped_links_count,
     };
-    let scope = Arc::make_mut(&mut raw.scope);
-    scope.version = told.scope_version;
-    scope.dropped_attributes = told.scope_dropped_attributes_count;
-    scope.schema_url = told.scope_schema_url;
-    let members = told.scope_attributes.as_ref().and_then(Json::members).unwrap_or_default();
-    scope.attributes = members.into_iter().map(|(key, value)| (key, AnyValue::from_json(&value))).collect();
-    let resource = Arc::make_mut(&mut raw.resource);
-    resource.dropped_attributes = told.resource_dropped_attributes_count;
-    resource.schema_url = told.resource_schema_url;
     let mut cut = told.events.into_iter().peekable();
     for event in &mut raw.events {
         let named = |cut: &CutEvent| cut.name == event.name && cut.time_ns == event.time.nanos().to_string();
@@ -106,6 +111,24 @@ pub(crate) fn say(told: &Json, raw: &mut RawSpan) {
             link.dropped_attributes = more.dropped_attributes_count;
         }
     }
+}
+
+/// What [`beside_log`] wrote, back where it came from.
+pub(crate) fn say_log(told: &Json, raw: &mut RawLog) {
+    say_origin(told, Arc::make_mut(&mut raw.scope), Arc::make_mut(&mut raw.resource));
+    let Ok(told) = serde_json::from_str::<Told>(told.as_str()) else { return };
+    (raw.flags, raw.dropped_attributes) = (told.flags, told.dropped_attributes_count);
+}
+
+fn say_origin(told: &Json, scope: &mut Scope, resource: &mut Resource) {
+    let Ok(told) = serde_json::from_str::<ToldOrigin>(told.as_str()) else { return };
+    scope.version = told.scope_version;
+    scope.dropped_attributes = told.scope_dropped_attributes_count;
+    scope.schema_url = told.scope_schema_url;
+    let members = told.scope_attributes.as_ref().and_then(Json::members).unwrap_or_default();
+    scope.attributes = members.into_iter().map(|(key, value)| (key, AnyValue::from_json(&value))).collect();
+    resource.dropped_attributes = told.resource_dropped_attributes_count;
+    resource.schema_url = told.resource_schema_url;
 }
 
 #[derive(Deserialize)]
@@ -124,14 +147,20 @@ struct Told {
     dropped_attributes_count: u32,
     dropped_events_count: u32,
     dropped_links_count: u32,
+    events: Vec<CutEvent>,
+    links: Vec<MoreOfLink>,
+}
+
+/// What spans and log records share.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ToldOrigin {
     scope_version: String,
     scope_attributes: Option<Json>,
     scope_dropped_attributes_count: u32,
     scope_schema_url: String,
     resource_dropped_attributes_count: u32,
     resource_schema_url: String,
-    events: Vec<CutEvent>,
-    links: Vec<MoreOfLink>,
 }
 
 #[derive(Deserialize)]

@@ -137,22 +137,26 @@ fn bare(span: &Span) -> RawSpan {
 fn bare_log(log: &LogRecord) -> RawLog {
     let mut attributes = typed(&log.attrs);
     let (mut body, mut severity_text, mut resource) = (AnyValue::Null, String::new(), Vec::new());
+    let mut told = None;
     // A body stands behind the attributes, and behind it what the record says besides.
     if let Some(at) = attributes.iter().position(|(key, _)| key == "body") {
         let rest = &attributes[at + 1..];
-        if rest.iter().all(|(key, value)| {
-            ["severity_text", "service.name"].contains(&key.as_str()) && value.as_str().is_some()
+        if rest.iter().all(|(key, value)| match key.as_str() {
+            "severity_text" | "service.name" => value.as_str().is_some(),
+            "otel" => matches!(value, AnyValue::Map(_)),
+            _ => false,
         }) {
             for (key, value) in attributes.drain(at + 1..) {
                 match value {
                     AnyValue::String(text) if key == "severity_text" => severity_text = text,
+                    AnyValue::Map(_) => told = Some(value.to_json()),
                     value => resource.push((key, value)),
                 }
             }
             body = attributes.pop().map_or(AnyValue::Null, |(_, value)| value);
         }
     }
-    RawLog {
+    let mut raw = RawLog {
         trace_id: log.trace_id,
         span_id: log.span_id,
         time: Some(log.time),
@@ -167,9 +171,15 @@ fn bare_log(log: &LogRecord) -> RawLog {
         event_name: log.event.clone(),
         body,
         attributes,
+        dropped_attributes: 0,
+        flags: 0,
         resource: Arc::new(Resource { attributes: resource, ..Resource::default() }),
         scope: Arc::new(Scope { name: log.logger.clone().unwrap_or_default(), ..Scope::default() }),
+    };
+    if let Some(told) = told {
+        otel::say_log(&told, &mut raw);
     }
+    raw
 }
 
 /// The members of an object as attributes.

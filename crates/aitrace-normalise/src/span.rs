@@ -1,5 +1,7 @@
 //! Spans of OTLP.
 
+use std::sync::Arc;
+
 use aitrace_model::{
     AnyValue, CodeLocation, EventType, Json, Phase, RawEvent, RawLink, RawSpan, Resource, Span, SpanEvent,
     SpanKind, SpanLink, Usage, key,
@@ -10,13 +12,39 @@ use crate::dialect;
 use crate::draft::{Count, Draft, Object, Side, Word};
 use crate::{Context, failure, kind, messages, otel, pending, provider};
 
+/// What a resource says of all its spans.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    /// Held, so that its address is that of no other one.
+    resource: Arc<Resource>,
+    attributes: Json,
+    source: Option<String>,
+    service: Option<String>,
+}
+
+impl Origin {
+    pub(crate) fn new(resource: &Arc<Resource>) -> Self {
+        let service = resource_word(resource, key::SERVICE_NAME);
+        Self {
+            resource: Arc::clone(resource),
+            attributes: AnyValue::object_to_json(&resource.attributes),
+            source: environment(resource),
+            service: service.filter(|name| !name.starts_with("unknown_service")).map(str::to_owned),
+        }
+    }
+
+    /// Whether it is the one of this span.
+    pub(crate) fn is_of(&self, raw: &RawSpan) -> bool {
+        Arc::ptr_eq(&self.resource, &raw.resource)
+    }
+}
+
 /// A span that was not exported as the model has it.
-pub(crate) fn plain(mut raw: RawSpan, context: &Context) -> Span {
+pub(crate) fn plain(mut raw: RawSpan, context: &Context, origin: &Origin) -> Span {
     let pending = pending::resolve(&mut raw);
     let mut draft = Draft::default();
     dialect::read(&mut draft, &raw.attributes);
     dialect::read_events(&mut draft, &raw.events);
-    let resource = |name: &str| resource_word(&raw.resource, name);
     let project = project(&draft, &raw.resource);
     let mut span = Span::new(&context.project(project), raw.trace_id, raw.span_id, &raw.name, raw.start);
     span.scope.clone_from(&raw.scope.name);
@@ -30,9 +58,8 @@ pub(crate) fn plain(mut raw: RawSpan, context: &Context) -> Span {
     span.outputs = span.outputs.or_else(|| messages::from_events(&raw.events, Side::Output));
     span.otel = otel::beside(&raw);
     let source = span.source.take();
-    span.source = source.or_else(|| environment(&raw.resource));
-    span.service =
-        resource(key::SERVICE_NAME).filter(|name| !name.starts_with("unknown_service")).map(str::to_owned);
+    span.source = source.or_else(|| origin.source.clone());
+    span.service.clone_from(&origin.service);
     (span.status, span.error) = failure::of_span(raw.status, &raw.events, draft.word(Word::ErrorType));
     if let (Some(error), Some(message)) = (&mut span.error, draft.text(Word::ErrorMessage)) {
         error.message = message;
@@ -40,7 +67,7 @@ pub(crate) fn plain(mut raw: RawSpan, context: &Context) -> Span {
     span.parent_span_id = raw.parent_span_id;
     span.received = context.received;
     span.attributes = AnyValue::object_to_json(&raw.attributes);
-    span.resource = AnyValue::object_to_json(&raw.resource.attributes);
+    span.resource = origin.attributes.clone();
     span.events = events(&raw.events);
     span.links = raw.links.iter().map(link).collect();
     span

@@ -116,6 +116,8 @@ pub(crate) struct LogDraft {
     pub(crate) event_name: String,
     pub(crate) body: AnyValue,
     pub(crate) attributes: Attributes,
+    pub(crate) dropped_attributes: u32,
+    pub(crate) flags: u32,
 }
 
 impl Default for LogDraft {
@@ -130,6 +132,8 @@ impl Default for LogDraft {
             event_name: String::new(),
             body: AnyValue::Null,
             attributes: Attributes::new(),
+            dropped_attributes: 0,
+            flags: 0,
         }
     }
 }
@@ -148,6 +152,8 @@ impl LogDraft {
             event_name: self.event_name,
             body: self.body,
             attributes: self.attributes,
+            dropped_attributes: self.dropped_attributes,
+            flags: self.flags,
             resource: Arc::clone(&origin.resource),
             scope: Arc::clone(&origin.scope),
         }

@@ -94,8 +94,7 @@ pub enum Signal {
 /// read take `bytes` bytes there, by estimate, they go to `sink`; in the end it gets the rest, also where
 /// that is nothing. Once it wants no more, the rest of the request is passed over.
 ///
-/// [`Limits::max_memory`] bounds a piece. In JSON a schema URL that stands behind the items it belongs to is
-/// told to those of the last piece alone.
+/// [`Limits::max_memory`] bounds a piece.
 ///
 /// # Errors
 ///

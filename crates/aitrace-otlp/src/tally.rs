@@ -30,6 +30,9 @@ pub(crate) struct Tally<'l> {
     /// Values of the current part, a span, log record, resource or scope.
     values: usize,
     memory: usize,
+    /// Whether lists of items wait until what they share is read to its end: a part of them may be handed on
+    /// before, and what stands behind them would not be told to it.
+    pub(crate) lists_wait: bool,
     /// Attributes of the last item: the next one has probably as many.
     pub(crate) usual_attributes: usize,
 }
@@ -45,6 +48,7 @@ impl<'l> Tally<'l> {
             next: 0,
             values: 0,
             memory: 0,
+            lists_wait: false,
             usual_attributes: 0,
         }
     }
@@ -52,6 +56,13 @@ impl<'l> Tally<'l> {
     /// Hands on what was read whenever it takes `bytes` in memory.
     pub(crate) fn in_pieces(limits: &'l Limits, bytes: usize, sink: Sink<'l>) -> Self {
         Self { pieces: Some((bytes, sink)), ..Self::new(limits) }
+    }
+
+    /// Whether a body of so many bytes of JSON may be handed on in more than one piece.
+    pub(crate) fn may_be_cut(&self, body: usize) -> bool {
+        /// What JSON becomes in memory, as a multiple of its length: small attributes become the most.
+        const GROWS: usize = 8;
+        self.pieces.as_ref().is_some_and(|(piece, _)| body.saturating_mul(GROWS) > *piece)
     }
 
     /// Hands on what is left; what is said of the whole request.

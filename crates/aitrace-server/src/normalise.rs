@@ -2,7 +2,7 @@
 
 use aitrace_model::record::Record;
 use aitrace_model::{Span, SpanKind};
-use aitrace_normalise::{Context, Message, normalise_log, normalise_record, normalise_span, usage_of};
+use aitrace_normalise::{Context, Message, Normaliser, normalise_log, normalise_record, usage_of};
 use aitrace_otlp::Piece;
 use aitrace_price::Table;
 use aitrace_store::Batch;
@@ -21,8 +21,9 @@ pub(crate) fn context(app: &App, caller: &Caller) -> Context {
 
 /// A piece of an OTLP request as a batch. Calls whose sender states no cost are priced.
 pub(crate) fn piece(piece: Piece, context: &Context, prices: &Table) -> Batch {
+    let mut normaliser = Normaliser::new(context);
     let span = |raw| {
-        let mut span = normalise_span(raw, context);
+        let mut span = normaliser.span(raw);
         price(&mut span, prices);
         span
     };

@@ -39,7 +39,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
 /// The text of a JSON string; `None` for any other value.
 pub(super) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
-    if inner.bytes().all(|byte| byte != b'\\') {
+    if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
         return Some(Cow::Borrowed(inner));
     }
     serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|text| text.0)

@@ -123,8 +123,9 @@ pub fn read_lines<'a>(
     limits: &Limits,
 ) -> impl Iterator<Item = (u64, Result<Record, RecordError>)> + 'a {
     let limits = *limits;
-    let lines = text.split(|byte| *byte == b'\n').zip(1_u64..);
-    lines.filter_map(move |(line, number)| {
+    let ends = memchr::memchr_iter(b'\n', text).chain([text.len()]);
+    let lines = ends.scan(0, move |begin, end| Some(&text[std::mem::replace(begin, end + 1)..end]));
+    lines.zip(1_u64..).filter_map(move |(line, number)| {
         let line = trim(line);
         (!line.is_empty()).then(|| (number, read(line, &limits)))
     })

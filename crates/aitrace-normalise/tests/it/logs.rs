@@ -130,3 +130,21 @@ fn ordinary_log_records_tell_no_contents() {
     let log = one(r#"{"eventName":"order.sold","body":{"stringValue":"x"}}"#);
     assert_eq!(contents_of_logs([&log]), aitrace_normalise::Contents::default());
 }
+
+#[test]
+fn what_otlp_says_beside_is_kept_where_it_is_anything() {
+    let scope = r#"{"name":"n","version":"1","attributes":[{"key":"k","value":{"intValue":"7"}}],"droppedAttributesCount":2}"#;
+    let log = |record: &str| {
+        let text = format!(
+            r#"{{"resourceLogs":[{{"resource":{{"droppedAttributesCount":4}},"scopeLogs":[{{"scope":{scope},
+            "logRecords":[{record}],"schemaUrl":"s"}}],"schemaUrl":"r"}}]}}"#
+        );
+        logs(text.as_bytes()).remove(0).attrs.as_str().to_owned()
+    };
+    let otel = r#"{"flags":257,"dropped_attributes_count":3,"scope_version":"1","scope_attributes":{"k":7},"scope_dropped_attributes_count":2,"scope_schema_url":"s","resource_dropped_attributes_count":4,"resource_schema_url":"r"}"#;
+    let record = r#"{"flags":257,"droppedAttributesCount":3"#;
+    assert_eq!(log(&format!("{record}}}")), format!(r#"{{"otel":{otel}}}"#));
+    let own = r#","attributes":[{"key":"otel","value":{"boolValue":true}}]}"#;
+    assert_eq!(log(&format!("{record}{own}")), format!(r#"{{"otel":true,"log.otel":{otel}}}"#));
+    assert_eq!(one("{}").attrs.as_str(), r#"{"service.name":"shop"}"#, "nothing is nothing");
+}

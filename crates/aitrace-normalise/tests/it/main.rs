@@ -4,5 +4,6 @@ mod chat;
 mod fixtures;
 mod laws;
 mod logs;
+mod pinned;
 mod record;
 mod speed;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aitrace_model::{AnyValue, RawLog, SpanId, TraceId};
 use serde::ser::Serialize;
 
-use super::encode::{Any, Each, KeyValues, Nanos, Resource, Scope, resource, scope};
+use super::encode::{Any, Each, KeyValues, Nanos, Resource, Scope, is_zero, resource, scope};
 use crate::nanos::unix_nanos;
 
 /// Writes an `ExportLogsServiceRequest` in OTLP/JSON. Groups, depth and times are those of [`crate::encode_traces`].
@@ -54,6 +54,10 @@ struct LogRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<Any<'a>>,
     attributes: KeyValues<'a>,
+    #[serde(skip_serializing_if = "is_zero")]
+    dropped_attributes_count: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    flags: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace_id: Option<TraceId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,6 +89,8 @@ fn log(log: &RawLog) -> LogRecord<'_> {
         event_name: &log.event_name,
         body: (log.body != AnyValue::Null).then_some(Any(&log.body, 1)),
         attributes: KeyValues(&log.attributes, 1),
+        dropped_attributes_count: log.dropped_attributes,
+        flags: log.flags,
         trace_id: log.trace_id,
         span_id: log.span_id,
     }

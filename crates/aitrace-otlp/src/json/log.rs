@@ -6,7 +6,7 @@ use serde::de::{Error as _, MapAccess};
 use super::message::{Fill, Message, skip};
 use super::request::Signal;
 use super::scalar::{Enum, Word};
-use super::span::nanos;
+use super::span::{nanos, small};
 use super::value::{attributes, fill, text};
 use crate::draft::{LogDraft, Origin};
 use crate::tally::Tally;
@@ -81,6 +81,8 @@ fn log_field<'de, A: MapAccess<'de>>(
         "severityNumber" | "severity_number" => log.severity = map.next_value_seed(SEVERITIES)?.unwrap_or(0),
         "severityText" | "severity_text" => log.severity_text = text(map, tally)?,
         "eventName" | "event_name" => log.event_name = text(map, tally)?,
+        "droppedAttributesCount" | "dropped_attributes_count" => log.dropped_attributes = small(map)?,
+        "flags" => log.flags = small(map)?,
         "attributes" => attributes(&mut log.attributes, map, tally)?,
         "body" => {
             tally.value().map_err(A::Error::custom)?;

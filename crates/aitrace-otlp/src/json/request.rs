@@ -2,7 +2,8 @@
 //!
 //! Each of them is first cut out as text, which the parser does without recursion and without looking
 //! at types, and read on its own: what is wrong in one stays there. Where they come before
-//! the resource or scope that they belong to, they wait as text for the end of the object.
+//! the resource or scope that they belong to, they wait as text for the end of the object. Those of a body that may be
+//! handed on in pieces always wait: their schema usually stands behind them.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -41,6 +42,7 @@ pub(super) fn decode<S: Signal>(body: &[u8], tally: &mut Tally<'_>) -> Result<()
     // Invalid bytes can only stand within strings: anywhere else a replacement is a syntax error.
     let body = tally.body(body);
     let body = body.strip_prefix('\u{feff}').unwrap_or(&body);
+    tally.lists_wait = tally.may_be_cut(body.len());
     let mut parser = serde_json::Deserializer::from_str(body);
     let request = Fill { message: &mut Request::<S>(PhantomData), depth: 1, tally };
     match request.deserialize(&mut parser).and_then(|_| parser.end()) {
@@ -80,7 +82,7 @@ trait Part<'de>: Message<'de> {
 struct OfResource<'de, S> {
     resource: Option<Shared<Resource>>,
     schema_url: String,
-    /// Lists of parts of a scope that came before the resource.
+    /// Lists of parts of a scope that came before the resource, or are to wait.
     waiting: Vec<&'de RawValue>,
     signal: PhantomData<S>,
 }
@@ -111,10 +113,10 @@ impl<'de, S: Signal> Message<'de> for OfResource<'de, S> {
             return skip(map);
         }
         match &self.resource {
-            Some(resource) => {
+            Some(resource) if !tally.lists_wait => {
                 map.next_value_seed(Parts { start: || OfScope::<S>::of(resource), tally })?;
             }
-            None => self.waiting.push(map.next_value()?),
+            _ => self.waiting.push(map.next_value()?),
         }
         Ok(())
     }
@@ -147,7 +149,7 @@ struct OfScope<'r, 'de, S> {
     /// Known once the scope is.
     origin: Option<Result<Origin, String>>,
     schema_url: String,
-    /// Lists of items that came before the scope.
+    /// Lists of items that came before the scope, or are to wait.
     waiting: Vec<&'de RawValue>,
     signal: PhantomData<S>,
 }
@@ -183,8 +185,10 @@ impl<'de, S: Signal> Message<'de> for OfScope<'_, 'de, S> {
             return skip(map);
         }
         match &self.origin {
-            Some(origin) => map.next_value_seed(Items::<S> { origin, tally, signal: PhantomData })?,
-            None => self.waiting.push(map.next_value()?),
+            Some(origin) if !tally.lists_wait => {
+                map.next_value_seed(Items::<S> { origin, tally, signal: PhantomData })?;
+            }
+            _ => self.waiting.push(map.next_value()?),
         }
         Ok(())
     }

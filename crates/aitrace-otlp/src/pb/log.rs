@@ -62,6 +62,8 @@ fn field(
             any_value(reader.bytes(tag)?, 1, &mut draft.body, tally)?;
         }
         6 => key_value(reader.bytes(tag)?, 1, &mut draft.attributes, tally)?,
+        7 => draft.dropped_attributes = reader.varint(tag)? as u32,
+        8 => draft.flags = reader.fixed32(tag)?,
         9 => draft.trace_id = id(reader.bytes(tag)?, TraceId::from_slice, tally),
         10 => draft.span_id = id(reader.bytes(tag)?, SpanId::from_slice, tally),
         11 => draft.observed = reader.fixed64(tag)?,

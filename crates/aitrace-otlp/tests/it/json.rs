@@ -1,7 +1,7 @@
 //! OTLP/JSON in the forms that senders write it.
 
 use aitrace_model::{AnyValue, Dropped, RawStatus};
-use aitrace_otlp::{Decoded, Encoding, Limits, Salvaged, decode_traces};
+use aitrace_otlp::{Decoded, Encoding, Limits, Piece, Salvaged, Signal, decode_pieces, decode_traces};
 
 use crate::bytes::outcome;
 
@@ -225,4 +225,49 @@ fn the_resource_and_scope_may_come_last() {
 #[test]
 fn a_byte_order_mark_is_passed_over() {
     assert_eq!(decode(&format!("\u{feff}{}", request(&[span(r#""name":"a""#)]))).spans.len(), 1);
+}
+
+/// Items of a request in pieces of so many bytes, as strings of what names their schemas.
+fn schemas_in_pieces(body: &str, signal: Signal, piece: usize) -> (usize, Vec<String>) {
+    let (mut pieces, mut found) = (0, Vec::new());
+    let mut sink = |piece: Piece| {
+        pieces += 1;
+        let spans = piece.spans.iter().map(|span| (&span.resource, &span.scope));
+        let logs = piece.logs.iter().map(|log| (&log.resource, &log.scope));
+        let named = spans.chain(logs).map(|(resource, scope)| {
+            format!(
+                "{} {} {} {}",
+                resource.attributes.len(),
+                resource.schema_url,
+                scope.name,
+                scope.schema_url
+            )
+        });
+        found.extend(named);
+        true
+    };
+    let limits = Limits::default();
+    let summary = decode_pieces(body.as_bytes(), signal, Encoding::Json, &limits, piece, &mut sink);
+    assert_eq!(summary.expect("a request").rejected_count, 0);
+    (pieces, found)
+}
+
+#[test]
+fn a_schema_behind_many_pieces_of_items_is_told_to_all_of_them() {
+    let span = r#"{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174"}"#;
+    let resource = r#""resource":{"attributes":[{"key":"a","value":{"intValue":"1"}}]}"#;
+    for (signal, [of_resource, of_scope, items], item) in [
+        (Signal::Traces, ["resourceSpans", "scopeSpans", "spans"], span),
+        (Signal::Logs, ["resourceLogs", "scopeLogs", "logRecords"], r#"{"severityNumber":9}"#),
+    ] {
+        let list = vec![item; 500].join(",");
+        let scope = format!(r#"{{"scope":{{"name":"lib"}},"{items}":[{list}],"schemaUrl":"s"}}"#);
+        let body =
+            format!(r#"{{"{of_resource}":[{{{resource},"{of_scope}":[{scope},{scope}],"schemaUrl":"r"}}]}}"#);
+        let whole = schemas_in_pieces(&body, signal, usize::MAX);
+        assert_eq!(whole, (1, vec!["1 r lib s".to_owned(); 1000]));
+        let (pieces, found) = schemas_in_pieces(&body, signal, 10_000);
+        assert!(pieces > 10, "{pieces}");
+        assert_eq!(found, whole.1);
+    }
 }

@@ -40,6 +40,8 @@ fn record(body: &str) -> LogRecord {
         body: Some(text(body)),
         trace_id: vec![1; 16],
         span_id: vec![2; 8],
+        flags: 1,
+        dropped_attributes_count: 3,
         ..Default::default()
     }
 }
@@ -49,11 +51,11 @@ const JSON: [&str; 2] = [
     r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},
     "scopeLogs":[{"scope":{"name":"lib"},"logRecords":[{"timeUnixNano":"5","observedTimeUnixNano":"6",
     "severityNumber":13,"severityText":"WARN","eventName":"gen_ai.user.message","body":{"stringValue":"hé"},
-    "traceId":"01010101010101010101010101010101","spanId":"0202020202020202","flags":1}]}]}]}"#,
+    "traceId":"01010101010101010101010101010101","spanId":"0202020202020202","flags":1,"droppedAttributesCount":3}]}]}]}"#,
     r#"{"resource_logs":[{"scope_logs":[{"log_records":[{"time_unix_nano":5,"observed_time_unix_nano":6,
     "severity_number":"SEVERITY_NUMBER_WARN","severity_text":"WARN","event_name":"gen_ai.user.message",
     "body":{"string_value":"hé"},"trace_id":"01010101010101010101010101010101","span_id":"0202020202020202",
-    "unknown":{"a":[1]}}],"scope":{"name":"lib"}}],
+    "flags":1,"dropped_attributes_count":"3","unknown":{"a":[1]}}],"scope":{"name":"lib"}}],
     "resource":{"attributes":[{"key":"service.name","value":{"string_value":"shop"}}]}}]}"#,
 ];
 
@@ -69,6 +71,7 @@ fn both_encodings_say_the_same() {
     assert_eq!((log.severity, log.severity_text.as_str()), (13, "WARN"));
     assert_eq!((log.event_name.as_str(), &log.body), ("gen_ai.user.message", &AnyValue::from("hé")));
     assert_eq!(log.span_id.expect("an id").to_bytes(), [2; 8]);
+    assert_eq!((log.flags, log.dropped_attributes), (1, 3));
     for json in JSON {
         assert_eq!(only(decode(json.as_bytes(), Encoding::Json)), log, "{json}");
     }

@@ -1,0 +1,96 @@
+//! All that is made of every fixture, to the letter, as digests: what makes normalising faster must not change what
+//! comes out. `AITRACE_UPDATE_FIXTURES=1` writes them anew.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use aitrace_model::record::{Limits as RecordLimits, exact_record, read, records_of_span};
+use aitrace_model::{Json, RawSpan, Span};
+use aitrace_normalise::{Message, normalise_log, normalise_record, normalise_span};
+use aitrace_otlp::{Encoding, Limits, decode_logs, decode_traces, encode_traces};
+use siphasher::sip128::SipHasher13;
+
+use crate::fixtures::context;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+/// All files below the fixtures with their names from there, in order.
+fn files() -> Vec<(String, PathBuf)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "json") {
+                let name = path.strip_prefix(root()).expect("it is below").to_string_lossy().into_owned();
+                found.push((name, path));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn digest<T: serde::Serialize>(things: &[T]) -> String {
+    let text = Json::from_serialize(things).expect("serialises");
+    format!("{:032x}", SipHasher13::new().hash(text.as_str().as_bytes()).as_u128())
+}
+
+fn normalised(spans: Vec<RawSpan>) -> Vec<Span> {
+    spans.into_iter().map(|raw| normalise_span(raw, &context())).collect()
+}
+
+/// What the spans are after a journey as trace records: a start and an end each, and the exact form.
+fn travelled(spans: &[Span]) -> Vec<Span> {
+    let records = spans.iter().flat_map(|span| records_of_span(span).chain([exact_record(span)]));
+    records
+        .map(|record| {
+            let mut line = String::new();
+            record.write_line(&mut line, false);
+            let record = read(line.as_bytes(), &RecordLimits::default()).expect("our own record");
+            match normalise_record(record, &context()) {
+                Message::Span(span) => *span,
+                Message::Log(log) => panic!("a span's record became {log:?}"),
+            }
+        })
+        .collect()
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a switch for whoever runs the test")]
+fn what_comes_out_is_the_same_to_the_letter() {
+    let mut found = String::new();
+    for (name, path) in files() {
+        let text = fs::read(path).expect("a fixture");
+        if name.ends_with(".logs.json") {
+            let logs = decode_logs(&text, Encoding::Json, &Limits::default()).expect("OTLP JSON").logs;
+            let logs: Vec<_> = logs.into_iter().map(|raw| normalise_log(raw, &context())).collect();
+            assert!(!logs.is_empty(), "{name}");
+            writeln!(found, "{name} logs {}", digest(&logs)).expect("a String takes everything");
+            continue;
+        }
+        let raw = decode_traces(&text, Encoding::Json, &Limits::default()).expect("OTLP JSON").spans;
+        let wire = decode_traces(&encode_traces(&raw), Encoding::Protobuf, &Limits::default());
+        let spans = normalised(raw);
+        assert!(!spans.is_empty(), "{name}");
+        let sent = normalised(wire.expect("our own protobuf").spans);
+        let (one, other) = (digest(&spans), digest(&sent));
+        assert_eq!(one, other, "{name}: protobuf and JSON say the same");
+        writeln!(found, "{name} spans {one} records {}", digest(&travelled(&spans)))
+            .expect("a String takes everything");
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/digests.txt");
+    if std::env::var("AITRACE_UPDATE_FIXTURES").is_ok() {
+        fs::write(&file, &found).expect("writes");
+    }
+    let expected = fs::read_to_string(&file).expect("the digests");
+    for (found, expected) in found.lines().zip(expected.lines()) {
+        assert_eq!(found, expected, "what comes out has changed");
+    }
+    assert_eq!(found.lines().count(), expected.lines().count(), "fixtures without a digest");
+}

@@ -5,7 +5,7 @@ use crate::say;
 use crate::workspace;
 
 /// Crates whose ignored tests called `soak` are run.
-const CRATES: &[&str] = &["aitrace-store-embedded"];
+const CRATES: &[&str] = &["aitrace-store-embedded", "aitrace-server"];
 
 /// Runs all of them; false if one found something.
 pub(crate) fn run() -> bool {

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use aitrace_model::{LogRecord, Span};
-use aitrace_normalise::{contents_of_logs, normalise_log};
-use aitrace_otlp::{Encoding, Limits, decode_logs};
+use aitrace_normalise::{contents_of_logs, normalise_log, raw_log};
+use aitrace_otlp::{Encoding, Limits, decode_logs, encode_logs_json};
 
 use crate::fixtures::{context, spans};
 
@@ -147,4 +147,10 @@ fn what_otlp_says_beside_is_kept_where_it_is_anything() {
     let own = r#","attributes":[{"key":"otel","value":{"boolValue":true}}]}"#;
     assert_eq!(log(&format!("{record}{own}")), format!(r#"{{"otel":true,"log.otel":{otel}}}"#));
     assert_eq!(one("{}").attrs.as_str(), r#"{"service.name":"shop"}"#, "nothing is nothing");
+    // Exported, it stands where OTLP has it.
+    let whole = one(&format!(r#"{record},"body":{{"stringValue":"b"}}}}"#));
+    let raw = raw_log(&whole);
+    assert_eq!((raw.flags, raw.dropped_attributes, raw.attributes.len()), (257, 3, 1));
+    let again = logs(&encode_logs_json(&[raw])).remove(0);
+    assert_eq!((again.attrs, again.id), (whole.attrs, whole.id));
 }

@@ -47,7 +47,7 @@ fn normalised(spans: Vec<RawSpan>) -> Vec<Span> {
 
 /// What the spans are after a journey as trace records: a start and an end each, and the exact form.
 fn travelled(spans: &[Span]) -> Vec<Span> {
-    let records = spans.iter().flat_map(|span| records_of_span(span).chain([exact_record(span)]));
+    let records = spans.iter().flat_map(|span| records_of_span(span).chain([exact_record(span, false)]));
     records
         .map(|record| {
             let mut line = String::new();

@@ -11,7 +11,7 @@ use crate::pb::{self, Message};
 use crate::samples::{NDJSON, PROTOBUF, gzip, log, zstd};
 
 /// The budget of 128 MiB, about as much that the allocator keeps, and the process itself.
-const MOST: u64 = 352 << 20;
+pub(crate) const MOST: u64 = 352 << 20;
 
 /// The server of the tests below. It ends with its stdin.
 #[test]
@@ -23,15 +23,15 @@ fn server() {
     std::io::stdin().read_line(&mut String::new()).expect("waits");
 }
 
-struct Server {
+pub(crate) struct Server {
     child: Child,
     /// Held open: the child may still say something.
     _stdout: Lines<BufReader<ChildStdout>>,
-    addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
 }
 
 impl Server {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let own = std::env::current_exe().expect("a test has a file");
         let mut child = Command::new(own)
             .args(["--exact", "flood::server", "--ignored", "--nocapture"])
@@ -46,7 +46,7 @@ impl Server {
     }
 
     /// The most memory that was ever resident, in bytes; `None` where the system does not say.
-    fn peak(&self) -> Option<u64> {
+    pub(crate) fn peak(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         Some(line.trim().trim_end_matches(" kB").parse::<u64>().expect("KiB") << 10)
@@ -74,7 +74,7 @@ impl Server {
         assert!(peak.is_none_or(|peak| peak < MOST), "{what}: {peak:?} bytes");
     }
 
-    fn call(&self, path: &str, media: &str, body: Vec<u8>) -> Call {
+    pub(crate) fn call(&self, path: &str, media: &str, body: Vec<u8>) -> Call {
         Call::new(self.addr, "POST", path).body(media, body)
     }
 }

@@ -156,6 +156,25 @@ pub(crate) fn read(socket: &mut TcpStream) -> Option<Answer> {
     }
 }
 
+/// Reads up to so many answers of known length from one connection, fewer where it ends before.
+pub(crate) fn read_many(socket: &mut TcpStream, count: usize) -> Vec<Answer> {
+    let (mut received, mut answers) = (Vec::new(), Vec::new());
+    let mut buffer = vec![0; 64 << 10];
+    while answers.len() < count {
+        if let Some(answer) = parse(&received) {
+            let head = received.windows(4).position(|window| window == b"\r\n\r\n").expect("it was read");
+            received.drain(..head + 4 + answer.body.len());
+            answers.push(answer);
+            continue;
+        }
+        match socket.read(&mut buffer) {
+            Ok(0) | Err(_) => break,
+            Ok(count) => received.extend_from_slice(&buffer[..count]),
+        }
+    }
+    answers
+}
+
 fn head(received: &[u8]) -> Option<(Answer, &[u8])> {
     // "Go on" is no answer.
     let received = received.strip_prefix(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(received);

@@ -1,14 +1,18 @@
 //! The server over real HTTP, with the model of a store behind it.
 
+mod connections;
 mod delete;
+mod descriptors;
 mod export;
 mod faults;
 mod flood;
+mod frames;
 mod grpc;
 mod hostile;
 mod http;
 mod ingest;
 mod keys;
+mod large;
 mod lifecycle;
 mod limits;
 mod live;
@@ -27,5 +31,6 @@ mod rig;
 mod samples;
 mod scores;
 mod security;
+mod smuggling;
 mod stream;
 mod viewer;

@@ -1,5 +1,6 @@
 //! Attribute values as OTLP types them (opentelemetry.proto.common.v1.AnyValue).
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -39,9 +40,7 @@ impl AnyValue {
     /// What JSON cannot say is an object with one key: `{"$bytes": base64}` and
     /// `{"$double": "NaN" | "Infinity" | "-Infinity"}`. Doubles always have a point or an exponent.
     pub fn to_json(&self) -> Json {
-        let mut out = String::new();
-        self.write_json(&mut out);
-        Json::from_trusted(out)
+        written(|out| self.write_json(out))
     }
 
     /// Appends [`AnyValue::to_json`]'s text. Recursion is bounded by the decoders' depth limit.
@@ -73,10 +72,7 @@ impl AnyValue {
 
     /// An object of attributes; of keys that repeat the last one counts.
     pub fn object_to_json(members: &[(String, AnyValue)]) -> Json {
-        let strings = members.iter().map(|(key, value)| key.len() + value.as_str().map_or(16, str::len) + 8);
-        let mut out = String::with_capacity(strings.sum::<usize>() + 64);
-        write_members(&mut out, members);
-        Json::from_trusted(out)
+        written(|out| write_members(out, members))
     }
 }
 
@@ -115,6 +111,24 @@ fn marked(key: &str, text: &str) -> Option<AnyValue> {
         ("$bytes", text) => read_base64(text).map(AnyValue::Bytes),
         _ => None,
     }
+}
+
+/// The JSON that is written into a text. The text is kept for the next one of this thread: a large allocation costs
+/// as much as writing a span's attributes.
+fn written(write: impl FnOnce(&mut String)) -> Json {
+    /// Bytes of a text that is worth being kept.
+    const KEPT: usize = 64 << 10;
+    thread_local! {
+        static TEXT: Cell<String> = const { Cell::new(String::new()) };
+    }
+    let mut text = TEXT.take();
+    text.clear();
+    write(&mut text);
+    let json = Json::from_trusted(text.as_str());
+    if text.capacity() <= KEPT {
+        TEXT.set(text);
+    }
+    json
 }
 
 impl From<&str> for AnyValue {

@@ -2,6 +2,9 @@
 //!
 //! Each bench is a binary of its own: `cargo run --release -p aitrace-bench --bin span`.
 
+pub mod samples;
+pub mod sink;
+
 use std::hint::black_box;
 use std::time::Instant;
 

@@ -63,6 +63,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "aitrace-model",
             "aitrace-normalise",
             "aitrace-otlp",
+            "aitrace-price",
             "aitrace-server",
             "aitrace-store",
             "aitrace-store-embedded",

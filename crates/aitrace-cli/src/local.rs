@@ -65,6 +65,7 @@ impl Local {
             retention: serving.retention,
             pepper,
             parquet: Some(Arc::new(ParquetExport)),
+            compat_mode: serving.compat_mode,
             demand_keys: secret::is_guarded(dir),
             disk: Some(Arc::new(DiskOf(dir.clone()))),
             ..ServerOptions::default()

@@ -39,6 +39,8 @@ pub(crate) struct Serving {
     pub(crate) prices: Arc<Table>,
     /// How long and how much is kept.
     pub(crate) retention: Retention,
+    /// Whether records that the server writes repeat their timestamp at the top level.
+    pub(crate) compat_mode: bool,
 }
 
 /// Everything that was said about `serve`.
@@ -119,6 +121,7 @@ fn resolve(address: SocketAddr, sources: &Sources) -> Result<Serving> {
         lost_after: lost_after.unwrap_or(LOST_AFTER),
         prices: prices(sources)?,
         retention: Retention::default(),
+        compat_mode: false,
     })
 }
 

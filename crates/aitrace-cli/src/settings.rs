@@ -1,8 +1,10 @@
 //! What was typed and what the environment says of servers, times and formats.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
+use aitrace::config::Settings;
 use aitrace_model::{Clock, Timestamp};
 use anyhow::Result;
 
@@ -87,10 +89,23 @@ pub(crate) fn size(text: &str) -> Option<u64> {
     number.checked_mul(unit)
 }
 
-/// Whether written records carry their timestamp at the top level too.
+/// Whether written records carry their timestamp at the top level too: by the flag, the environment, the
+/// configuration file.
 pub(crate) fn compat(flag: &args::Compat) -> Result<bool> {
-    let Some(text) = env::text("AITRACE_COMPAT_MODE").filter(|_| !flag.compat_mode) else {
-        return Ok(flag.compat_mode);
+    compat_of(flag, None)
+}
+
+/// The same with this configuration file, where one is named.
+pub(crate) fn compat_of(flag: &args::Compat, file: Option<&Path>) -> Result<bool> {
+    if flag.compat_mode {
+        return Ok(true);
+    }
+    let Some(text) = env::text("AITRACE_COMPAT_MODE") else {
+        let said = match file {
+            Some(file) => Settings::read(file)?.flag("compat-mode"),
+            None => aitrace::config::current().flag("compat-mode"),
+        };
+        return Ok(said.unwrap_or(false));
     };
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),

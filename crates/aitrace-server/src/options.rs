@@ -40,6 +40,8 @@ pub struct ServerOptions {
     /// Whether callers must show a key although there is none: set it where keys are known to have been made, so that
     /// losing them opens nothing. Default false.
     pub demand_keys: bool,
+    /// Whether trace records that the server writes repeat their timestamp at the top level. Default false.
+    pub compat_mode: bool,
     /// Where new keys come from. Default the system's.
     pub random: Arc<dyn Random>,
 }
@@ -59,6 +61,7 @@ impl Default for ServerOptions {
             min_free: 64 << 20,
             pepper: Pepper::new([0; 32]),
             demand_keys: false,
+            compat_mode: false,
             random: Arc::new(SystemRandom),
         }
     }

@@ -9,12 +9,14 @@ use crate::args;
 use crate::local::Local;
 use crate::logging;
 use crate::output;
-use crate::serving;
+use crate::serving::{self, Serving};
+use crate::settings;
 
 pub(super) fn run(args: &args::Serve) -> Result<ExitCode> {
     let sources = serving::sources(args)?;
     logging::start(&sources)?;
-    let serving = serving::serving(&sources)?;
+    let compat_mode = settings::compat_of(&args.compat, args.config.as_deref())?;
+    let serving = Serving { compat_mode, ..serving::serving(&sources)? };
     let mut local = Local::start(&serving)?;
     let url = local.url().as_str().to_owned();
     let line = if args.json { serde_json::json!({ "url": url }).to_string() } else { url };

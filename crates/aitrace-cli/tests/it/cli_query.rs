@@ -133,6 +133,37 @@ fn what_is_exported_is_imported_as_it_was() {
     assert!(some.lines().all(|line| line.starts_with(r#"{"timestamp":"#)), "{some}");
 }
 
+#[test]
+fn compatibility_mode_is_set_by_flag_environment_and_file() {
+    let home = Home::new();
+    let file = home.file("compat.yaml", "compat-mode: true\n");
+    let off = home.file("off.toml", "compat-mode = false\n");
+    let record = span('a', '1', None, "root", &json!({})) + "\n";
+    let exported = |server: &Server, by: &[&str]| {
+        let args = [&["export", "--server", &server.url], by].concat();
+        let line = home.aitrace(&args).expect(0).stdout;
+        line.starts_with(r#"{"timestamp":"#)
+    };
+    for (args, compat) in [
+        (vec!["--compat-mode"], true),
+        (vec!["--config", file.to_str().unwrap()], true),
+        (vec!["--config", off.to_str().unwrap()], false),
+        (vec![], false),
+    ] {
+        let server = home.serve_with(&args);
+        home.aitrace_with(&["import", "-", "--server", &server.url], &record).expect(0);
+        assert_eq!(exported(&server, &[]), compat, "{args:?}");
+        assert!(exported(&server, &["--compat-mode"]), "{args:?}");
+        if !compat {
+            let folder = home.path().join(".config/aitrace");
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("config.toml"), "compat-mode = true\n").unwrap();
+            assert!(exported(&server, &[]), "by the file of whoever exports");
+            std::fs::remove_dir_all(&folder).unwrap();
+        }
+    }
+}
+
 /// All that the commands say of what a server holds.
 fn everything(home: &Home, server: &Server) -> Vec<String> {
     let say = |args: &[&str]| ask(home, server, args).expect(0).stdout;

@@ -88,7 +88,16 @@ impl Home {
 
     /// The same on this port.
     pub(crate) fn serve_at(&self, port: &str) -> Server {
-        let mut child = self.command(&["serve", "--port", port]).stdout(Stdio::piped()).spawn().unwrap();
+        self.start(&["serve", "--port", port])
+    }
+
+    /// A server on any port that is told more.
+    pub(crate) fn serve_with(&self, args: &[&str]) -> Server {
+        self.start(&[&["serve", "--port", "0"], args].concat())
+    }
+
+    fn start(&self, args: &[&str]) -> Server {
+        let mut child = self.command(args).stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut url = String::new();
         stdout.read_line(&mut url).unwrap();

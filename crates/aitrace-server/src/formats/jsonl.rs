@@ -5,7 +5,10 @@ use aitrace_model::{LogRecord, TraceStatus};
 use aitrace_store::{ExportFormat, ExportWriter, Result, Trace};
 
 #[derive(Debug)]
-pub(crate) struct Jsonl;
+pub(crate) struct Jsonl {
+    /// Whether records repeat their timestamp at the top level.
+    pub(crate) compat: bool,
+}
 
 impl ExportFormat for Jsonl {
     fn media_type(&self) -> &'static str {
@@ -13,17 +16,20 @@ impl ExportFormat for Jsonl {
     }
 
     fn writer(&self) -> Box<dyn ExportWriter> {
-        Box::new(Writer(String::new()))
+        Box::new(Writer { text: String::new(), compat: self.compat })
     }
 }
 
-struct Writer(String);
+struct Writer {
+    text: String,
+    compat: bool,
+}
 
 impl Writer {
     fn write(&mut self, record: &Record) {
-        record.write_line(&mut self.0, false);
-        if !self.0.ends_with('\n') {
-            self.0.push('\n');
+        record.write_line(&mut self.text, self.compat);
+        if !self.text.ends_with('\n') {
+            self.text.push('\n');
         }
     }
 }
@@ -46,10 +52,10 @@ impl ExportWriter for Writer {
     }
 
     fn ready(&self) -> usize {
-        self.0.len()
+        self.text.len()
     }
 
     fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.0).into_bytes()
+        std::mem::take(&mut self.text).into_bytes()
     }
 }

@@ -34,8 +34,9 @@ const WAITING: usize = 256;
 pub(crate) async fn get(State(app): State<App>, caller: Caller, uri: Uri) -> Result<Response> {
     let (mut filter, form) = query::export(&uri)?;
     filter.scope = caller.scope(filter.scope)?;
+    let jsonl = Jsonl { compat: app.options.compat_mode };
     let format: &dyn ExportFormat = match (form, &app.options.parquet) {
-        (ExportForm::Jsonl, _) => &Jsonl,
+        (ExportForm::Jsonl, _) => &jsonl,
         (ExportForm::Otlp, _) => &Otlp,
         (ExportForm::Parquet, Some(parquet)) => &**parquet,
         (ExportForm::Parquet, None) => {

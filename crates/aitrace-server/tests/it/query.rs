@@ -282,3 +282,21 @@ proptest! {
         prop_assert_eq!(pages(&rig, q, limit, || {}), after);
     }
 }
+
+#[test]
+fn an_export_obeys_compatibility_mode() {
+    for compat in [false, true] {
+        let rig = Rig::with(|options| options.compat_mode = compat);
+        fill(&rig);
+        let text = rig.get("/api/export").text();
+        assert!(text.lines().count() > 4);
+        for line in text.lines() {
+            let record: Value = serde_json::from_str(line).expect("JSON");
+            let expected = if compat { &record["__tracer_meta__"]["timestamp"] } else { &Value::Null };
+            assert_eq!(&record["timestamp"], expected, "{line}");
+        }
+        let other = Rig::start();
+        let read = other.post("/api/ingest", NDJSON, text.clone()).json();
+        assert_eq!(read["ingested"], text.lines().count(), "it is read back all the same: {read}");
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aitrace_store::StoreError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::{Browsers, Ring};
@@ -82,6 +83,24 @@ impl App {
         /// About 0.1 ms of decoding; handing it to another thread costs a tenth of that.
         const SHORT: usize = 32 << 10;
         bytes > SHORT
+    }
+
+    /// Waits for an answer of a store, as long as a question may take; then, and when the caller goes, it is dropped,
+    /// and the store stops working on it.
+    pub(crate) async fn answer<T>(
+        &self,
+        asked: impl Future<Output = std::result::Result<T, StoreError>>,
+    ) -> Result<T> {
+        let most = self.options.limits.query_time;
+        let Ok(answer) = tokio::time::timeout(most, asked).await else {
+            let message = format!("the answer took longer than {most:?}");
+            return Err(ApiError::new(
+                Kind::Overloaded,
+                message,
+                "Narrow it by project or time, or ask again later.",
+            ));
+        };
+        answer.map_err(|error| ApiError::reading(&error))
     }
 
     /// A place for a question that looks at everything.

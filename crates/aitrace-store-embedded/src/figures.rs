@@ -10,11 +10,13 @@ use arrow::array::{
 };
 use arrow::datatypes::{Float64Type, TimestampNanosecondType, UInt64Type};
 
+use crate::faults;
 use crate::filtering;
 use crate::read::Damaged;
 use crate::segment::{Dead, Segment, not_ours, scan_coded};
 use crate::shared::Shared;
 use crate::snapshot::Everything;
+use crate::stop::{self, Stop};
 
 const BATCH: usize = 8192;
 
@@ -36,10 +38,11 @@ pub(crate) fn statistics(shared: &Shared, query: &StatisticsQuery) -> Result<(St
     // Half of the files each, so that both cores count.
     let halves = files.split_at(files.len() / 2);
     let empty = Counter::new(query.clone())?;
+    let stop = Stop::current();
     let (one, other) = std::thread::scope(|scope| {
         let helper = std::thread::Builder::new()
             .name("aitrace-store-count".to_owned())
-            .spawn_scoped(scope, || count(shared, halves.0, &empty));
+            .spawn_scoped(scope, || stop.over(|| count(shared, halves.0, &empty)));
         let other = count(shared, halves.1, &empty);
         // Where no thread can be had, this one counts all.
         let one = helper.ok().and_then(|helper| helper.join().ok());
@@ -49,7 +52,10 @@ pub(crate) fn statistics(shared: &Shared, query: &StatisticsQuery) -> Result<(St
         counter.merge(part);
         damaged.extend(bad);
     }
-    Ok((counter.finish(), damaged))
+    if stop.is_given() {
+        return Err(faults::stopped());
+    }
+    Ok((counter.finish()?, damaged))
 }
 
 type Files<'a> = [&'a (Arc<Segment>, Arc<Dead>)];
@@ -64,6 +70,9 @@ fn count(shared: &Shared, files: &Files<'_>, empty: &Counter) -> (Counter, Damag
                 continue;
             }
             if let Err(error) = count_file(shared, file, dead, &mut counter) {
+                if stop::is_given() {
+                    return (counter, damaged);
+                }
                 damaged.push((file.id, error.to_string()));
                 continue 'anew;
             }
@@ -151,6 +160,10 @@ fn count_file(
             counter.count(group, start, duration, failed, usage);
         }
         first += batch.num_rows();
+        if counter.is_full() {
+            // The answer is an error already.
+            break;
+        }
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use crate::rows::{identity, spans as read_spans};
 use crate::segment::{Dead, Segment, not_ours, scan};
 use crate::shared::Shared;
 use crate::snapshot::Everything;
+use crate::stop;
 
 /// Rows that are looked at together.
 const BATCH: usize = 8192;
@@ -203,6 +204,9 @@ impl Marks {
         let columns = columns(&only);
         for (file, dead) in all.files.iter().filter(|(file, _)| file.spans && file.may_start(since, None)) {
             if let Err(error) = marks.file(shared, file, dead, &leaves, &columns) {
+                if stop::is_given() {
+                    break;
+                }
                 damaged.push((file.id, error.to_string()));
             }
         }

@@ -40,6 +40,7 @@ mod shared;
 mod snapshot;
 mod stamp;
 mod steps;
+mod stop;
 mod store;
 mod views;
 mod wal;

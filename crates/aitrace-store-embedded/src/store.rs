@@ -26,6 +26,7 @@ use crate::read::Damaged;
 use crate::segment::Segments;
 use crate::shared::Shared;
 use crate::steps::Step;
+use crate::stop::Stop;
 use crate::writer::{Command, Writer};
 use crate::{codec, document, faults, figures, loose, query, read, rescue, search, sessions, stamp, views};
 
@@ -110,16 +111,25 @@ impl EmbeddedStore {
     ) -> Result<T> {
         self.sender()?;
         let shared = Arc::clone(&self.shared);
+        let stop = Stop::default();
+        // Dropped with this future: whoever gives up ends the work.
+        let waiting = stop.waiting();
         let done = tokio::task::spawn_blocking(move || {
-            let done = read(&shared);
+            if stop.is_given() {
+                return Err(faults::stopped());
+            }
+            let done = stop.over(|| read(&shared));
             let passed = shared.reader.lock().take_damaged();
-            if passed || done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Corrupt) {
+            // What could not be read because it was to stop is not damaged.
+            let corrupt = done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Corrupt);
+            if passed || corrupt && !stop.is_given() {
                 shared.suspect();
             }
             done
         });
-        done.await
-            .map_err(|error| StoreError::new(ErrorKind::Internal, "a read failed").with_source(error))?
+        let done = done.await;
+        drop(waiting);
+        done.map_err(|error| StoreError::new(ErrorKind::Internal, "a read failed").with_source(error))?
     }
 
     async fn report(&self, damaged: Damaged) {

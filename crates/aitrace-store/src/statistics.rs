@@ -96,6 +96,8 @@ pub struct StatisticsQuery {
     pub roots: bool,
     /// At most this many groups, those with most spans; the others are counted in `groups_left_out`.
     pub groups: usize,
+    /// Bytes of memory for counting all groups, estimated.
+    pub memory: usize,
 }
 
 impl StatisticsQuery {
@@ -116,6 +118,7 @@ impl StatisticsQuery {
             filter: Filter::default(),
             roots: false,
             groups: 100,
+            memory: 256 << 20,
         }
     }
 }
@@ -223,6 +226,11 @@ impl Histogram {
         }
     }
 
+    /// Bytes beside itself, estimated.
+    fn bytes(&self) -> usize {
+        self.sparse.len() * 24 + self.dense.len() * size_of::<u64>()
+    }
+
     fn buckets(&self) -> impl Iterator<Item = (u16, u64)> {
         let dense = (0..).zip(&self.dense).map(|(index, count)| (index, *count));
         let all = self.sparse.iter().map(|(index, count)| (*index, *count)).chain(dense);
@@ -306,6 +314,13 @@ struct Cell {
     usage: Usage,
 }
 
+impl Cell {
+    /// Bytes that it takes, estimated.
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + 64 + self.latency.bytes()
+    }
+}
+
 /// Counts spans in any order; parts can be counted apart and merged.
 #[derive(Debug, Clone)]
 pub struct Counter {
@@ -314,6 +329,8 @@ pub struct Counter {
     nameless: Option<usize>,
     groups: Vec<Group>,
     last: Option<usize>,
+    // Estimated.
+    bytes: usize,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -331,9 +348,14 @@ impl Counter {
             (length > 0).then(|| span / i128::from(length.max(1)))
         });
         match buckets {
-            Some(buckets) if buckets <= i128::from(BUCKETS) => {
-                Ok(Self { query, numbers: HashMap::new(), nameless: None, groups: Vec::new(), last: None })
-            }
+            Some(buckets) if buckets <= i128::from(BUCKETS) => Ok(Self {
+                query,
+                numbers: HashMap::new(),
+                nameless: None,
+                groups: Vec::new(),
+                last: None,
+                bytes: 0,
+            }),
             _ => Err(StoreError::new(
                 ErrorKind::Invalid,
                 format!(
@@ -372,6 +394,7 @@ impl Counter {
             return known;
         }
         let number = self.groups.len();
+        self.bytes += size_of::<Group>() + 2 * name.map_or(0, str::len) + 128;
         match name {
             Some(name) => drop(self.numbers.insert(name.to_owned(), number)),
             None => self.nameless = Some(number),
@@ -397,9 +420,11 @@ impl Counter {
         let group = &mut self.groups[group];
         group.count += 1;
         let cell = group.cells.entry(bucket).or_default();
+        let before = if cell.count == 0 { 0 } else { cell.bytes() };
         cell.count += 1;
         cell.errors += u64::from(failed);
         cell.latency.add(duration_ns);
+        self.bytes += cell.bytes() - before;
         if let Some(usage) = usage {
             cell.usage.add(usage);
         }
@@ -413,16 +438,32 @@ impl Counter {
             known.count += group.count;
             for (bucket, cell) in group.cells {
                 let known = known.cells.entry(bucket).or_default();
+                let before = if known.count == 0 { 0 } else { known.bytes() };
                 known.count += cell.count;
                 known.errors += cell.errors;
                 known.latency.merge(&cell.latency);
                 known.usage.add(cell.usage);
+                self.bytes += known.bytes() - before;
             }
         }
     }
 
-    /// The answer.
-    pub fn finish(self) -> Statistics {
+    /// Whether it takes more memory than it may: then it need not go on.
+    pub fn is_full(&self) -> bool {
+        self.bytes > self.query.memory
+    }
+
+    /// The answer. Fails with [`ErrorKind::Overloaded`] where counting took more memory than it may.
+    pub fn finish(self) -> Result<Statistics> {
+        if self.is_full() {
+            let text = format!(
+                "{} groups need more than {} MiB: narrow it by project, time or filter, or group by something else",
+                self.groups.len(),
+                self.query.memory >> 20
+            );
+            return Err(StoreError::new(ErrorKind::Overloaded, text));
+        }
+
         let mut groups: Vec<Group> = self.groups.into_iter().filter(|group| group.count > 0).collect();
         groups.sort_by(|one, other| other.count.cmp(&one.count).then_with(|| one.name.cmp(&other.name)));
         let left_out = groups.len().saturating_sub(self.query.groups);
@@ -447,7 +488,7 @@ impl Counter {
             }
         }
         rows.sort_by(|one, other| (one.time, &one.group).cmp(&(other.time, &other.group)));
-        Statistics { rows, groups_left_out: left_out }
+        Ok(Statistics { rows, groups_left_out: left_out })
     }
 }
 

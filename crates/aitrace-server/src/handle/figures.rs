@@ -30,7 +30,7 @@ pub(crate) async fn stats(State(app): State<App>, caller: Caller, uri: Uri) -> R
     let scope = caller.scope(asked.scope.clone())?;
     let asked = question::narrowed(asked, scope);
     let _place = app.heavy()?;
-    let answer = app.stores.query.statistics(&asked).await.map_err(|error| ApiError::reading(&error))?;
+    let answer = app.answer(app.stores.query.statistics(&asked)).await?;
     Ok(json(view::statistics(&asked, &answer)))
 }
 

@@ -136,8 +136,7 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, uri: Uri) -> Re
     wanted.cursor = cursor;
     let mut found: Vec<Document> = Vec::new();
     let more = loop {
-        let page =
-            app.stores.documents.documents(&wanted).await.map_err(|error| ApiError::reading(&error))?;
+        let page = app.answer(app.stores.documents.documents(&wanted)).await?;
         let fits = |document: &Document| references.iter().all(|name| document.references.contains(name));
         found.extend(page.documents.into_iter().filter(fits));
         wanted.cursor = page.next;

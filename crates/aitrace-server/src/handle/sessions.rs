@@ -21,7 +21,7 @@ const TRACES: usize = 1000;
 pub(crate) async fn list(State(app): State<App>, caller: Caller, uri: Uri) -> Result<Response> {
     let (mut filter, page) = question::sessions(&uri)?;
     filter.scope = caller.scope(filter.scope)?;
-    let page = app.stores.query.sessions(&filter, &page).await.map_err(|error| ApiError::reading(&error))?;
+    let page = app.answer(app.stores.query.sessions(&filter, &page)).await?;
     Ok(json(view::sessions(&page)))
 }
 
@@ -36,18 +36,17 @@ pub(crate) async fn one(
         return Err(ApiError::new(Kind::BadRequest, "the session id in the path is not UTF-8", ""));
     };
     let scope = caller.scope(query::project(&uri)?)?;
-    let reading = |error: aitrace_store::StoreError| ApiError::reading(&error);
-    let line = app.stores.query.session_line(&scope, &id).await.map_err(reading)?;
+    let line = app.answer(app.stores.query.session_line(&scope, &id)).await?;
     let line = line.ok_or_else(|| {
         ApiError::new(Kind::NotFound, "there is no such session", "It may not have been received yet.")
     })?;
-    let said = app.stores.documents.session(&line.project, &id).await.map_err(reading)?;
+    let said = app.answer(app.stores.documents.session(&line.project, &id)).await?;
     let filter = TraceFilter {
         scope: ProjectScope::One(line.project.clone()),
         session_id: Some(id),
         ..TraceFilter::default()
     };
     let page = PageRequest { limit: TRACES, cursor: None };
-    let traces = app.stores.telemetry.list_traces(&filter, &page).await.map_err(reading)?;
+    let traces = app.answer(app.stores.telemetry.list_traces(&filter, &page)).await?;
     Ok(json(view::session(&line, said.as_ref(), &traces)))
 }

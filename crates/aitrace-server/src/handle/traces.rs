@@ -21,8 +21,9 @@ use crate::view;
 pub(crate) async fn list(State(app): State<App>, caller: Caller, uri: Uri) -> Result<Response> {
     let (mut filter, page) = query::list(&uri)?;
     filter.scope = caller.scope(filter.scope)?;
-    let page =
-        app.stores.telemetry.list_traces(&filter, &page).await.map_err(|error| ApiError::reading(&error))?;
+    // Conditions on spans look at all spans.
+    let _place = if filter.filter.span_leaves().is_empty() { None } else { Some(app.heavy()?) };
+    let page = app.answer(app.stores.telemetry.list_traces(&filter, &page)).await?;
     Ok(json(view::page(&page)))
 }
 
@@ -37,7 +38,7 @@ pub(crate) async fn one(
         return Err(ApiError::new(Kind::BadRequest, "the trace id in the path is not UTF-8", ""));
     };
     let (scope, id) = (caller.scope(query::project(&uri)?)?, query::trace_id(&id)?);
-    let trace = app.stores.telemetry.trace(&scope, id).await.map_err(|error| ApiError::reading(&error))?;
+    let trace = app.answer(app.stores.telemetry.trace(&scope, id)).await?;
     let Some(mut trace) = trace else {
         return Err(ApiError::new(
             Kind::NotFound,
@@ -52,7 +53,7 @@ pub(crate) async fn one(
 /// `GET /api/projects`.
 pub(crate) async fn projects(State(app): State<App>, caller: Caller, uri: Uri) -> Result<Response> {
     let scope = caller.scope(query::project(&uri)?)?;
-    let names = app.stores.documents.projects(&scope).await.map_err(|error| ApiError::reading(&error))?;
+    let names = app.answer(app.stores.documents.projects(&scope)).await?;
     Ok(json(view::projects(&names)))
 }
 

@@ -23,7 +23,7 @@ pub(crate) async fn skeleton(
 ) -> Result<Response> {
     let Ok(Path(id)) = path else { return Err(not_utf8()) };
     let (scope, id) = (caller.scope(query::project(&uri)?)?, query::trace_id(&id)?);
-    let skeleton = app.stores.query.skeleton(&scope, id).await.map_err(|error| ApiError::reading(&error))?;
+    let skeleton = app.answer(app.stores.query.skeleton(&scope, id)).await?;
     let skeleton = skeleton.ok_or_else(|| {
         ApiError::new(Kind::NotFound, format!("there is no trace {id}"), "It may not have been received yet.")
     })?;
@@ -44,13 +44,12 @@ pub(crate) async fn span(
     let (trace_id, span_id) = (query::trace_id(&trace)?, query::span_id(&span)?);
     let gone =
         || ApiError::new(Kind::NotFound, format!("there is no span {span_id} in trace {trace_id}"), "");
-    let reading = |error: aitrace_store::StoreError| ApiError::reading(&error);
-    let skeleton = app.stores.query.skeleton(&scope, trace_id).await.map_err(reading)?.ok_or_else(gone)?;
+    let skeleton = app.answer(app.stores.query.skeleton(&scope, trace_id)).await?.ok_or_else(gone)?;
     let index = skeleton.spans.iter().position(|bone| bone.span_id == span_id).ok_or_else(gone)?;
     let place = view::bone_places(&skeleton).get(index).copied().unwrap_or_default();
     // Of equal ids in several projects the tree and the span are of one.
     let scope = ProjectScope::One(skeleton.summary.project.clone());
-    let found = app.stores.query.span(&scope, trace_id, span_id).await.map_err(reading)?.ok_or_else(gone)?;
+    let found = app.answer(app.stores.query.span(&scope, trace_id, span_id)).await?.ok_or_else(gone)?;
     let whole = found.span.inputs.is_some() && found.span.outputs.is_some();
     let stored = if whole || skeleton.summary.events == 0 {
         found
@@ -69,8 +68,7 @@ async fn joined(
     trace_id: TraceId,
     span_id: SpanId,
 ) -> Result<Option<StoredSpan>> {
-    let trace =
-        app.stores.telemetry.trace(scope, trace_id).await.map_err(|error| ApiError::reading(&error))?;
+    let trace = app.answer(app.stores.telemetry.trace(scope, trace_id)).await?;
     Ok(trace.and_then(|mut trace| {
         trace.spans.retain(|stored| stored.span.span_id == span_id);
         view::join_logs(&mut trace);

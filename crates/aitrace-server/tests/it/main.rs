@@ -21,6 +21,7 @@ mod logs;
 mod matrix;
 mod operate;
 mod otlp;
+mod patience;
 mod pb;
 mod query;
 mod read;

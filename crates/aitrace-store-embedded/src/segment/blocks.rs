@@ -10,6 +10,8 @@ use bytes::Bytes;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 
+use crate::stop;
+
 /// Bytes of a block. Reading a page checks one or two more than it needs.
 const BLOCK: usize = 64 << 10;
 
@@ -97,6 +99,9 @@ impl Verified {
     }
 
     fn block(&self, index: u64) -> Result<Vec<u8>> {
+        if stop::is_given() {
+            return Err(ParquetError::General("nobody waits for it any more".to_owned()));
+        }
         let start = index * BLOCK as u64;
         let mut bytes = vec![0; (self.length - start).min(BLOCK as u64) as usize];
         read_exact_at(&self.file, &mut bytes, start)?;
@@ -192,6 +197,11 @@ mod tests {
         file.get_read(9).expect("reads").read_to_end(&mut streamed).expect("reads");
         assert_eq!(streamed, bytes[9..]);
         assert!(file.get_bytes(0, bytes.len() + 1).is_err());
+        let stop = stop::Stop::default();
+        stop.over(|| file.check().expect("nobody gave a sign"));
+        drop(stop.waiting());
+        stop.over(|| file.get_bytes(0, 1).expect_err("nobody waits for it"));
+        file.check().expect("the sign holds for the work alone");
         for place in [0, BLOCK, bytes.len() - 1] {
             let mut bad = bytes.clone();
             bad[place] ^= 1;

@@ -11,6 +11,7 @@ use aitrace_store::{
     StatisticsQuery, Target, TelemetryStore, TraceFilter, Upkeep,
 };
 use aitrace_store_embedded::{EmbeddedStore, HotLimits, Options};
+use futures_util::FutureExt as _;
 
 const DAY: i64 = 86_400;
 
@@ -229,4 +230,32 @@ async fn a_full_disk_refuses_for_a_while_and_loses_nothing() {
         "all that was acknowledged, nothing else"
     );
     assert_eq!(store.stats().await.expect("figures").spans, 10 + taken * 200);
+}
+
+/// Questions that nobody waits for any more harm no file: none is taken for damaged because it was not read.
+#[tokio::test]
+async fn whoever_gives_up_harms_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let clock = Arc::new(ManualClock::new(time(0)));
+    let store = open(dir.path(), &clock);
+    for trace in 0..8 {
+        store.append(batch(trace, 0, 200)).await.expect("appends");
+        store.seal().await.expect("seals");
+    }
+    let query = StatisticsQuery::new(time(-1), time(DAY));
+    let filter =
+        TraceFilter { filter: "kind:llm inputs:a".parse().expect("a filter"), ..TraceFilter::default() };
+    let (all, page) = (ProjectScope::All, PageRequest { limit: 1000, cursor: None });
+    for _ in 0..20 {
+        // Each begins, and is given up at once.
+        assert!(store.statistics(&query).now_or_never().is_none());
+        assert!(store.list_traces(&filter, &page).now_or_never().is_none());
+        assert!(store.trace(&all, trace_id(3)).now_or_never().is_none());
+        assert!(store.skeleton(&all, trace_id(4)).now_or_never().is_none());
+    }
+    assert_eq!(store.statistics(&query).await.expect("counts").rows[0].count, 1600);
+    assert_eq!(store.trace(&all, trace_id(3)).await.expect("reads").expect("there").spans.len(), 200);
+    assert_eq!(traces(&store).await.len(), 8);
+    assert_eq!(store.health().await.expect("tells").problems, []);
+    store.shutdown().await.expect("shuts down");
 }

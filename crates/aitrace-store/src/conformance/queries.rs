@@ -9,6 +9,7 @@ use super::build::{end, log, span_id, start, tentative, time, trace_id};
 use super::check::{one, spans, trace};
 use super::{Bench, Factory};
 use crate::document::{DocumentStore, SessionPatch};
+use crate::error::ErrorKind;
 use crate::filter::ProjectScope;
 use crate::hits::HitCursor;
 use crate::query::QueryStore;
@@ -298,6 +299,9 @@ pub async fn statistics_count<F: Factory>(factory: &F) {
         assert_eq!(groups, [(Some("m1"), 25), (Some("m3"), 25)]);
         (query.kind, query.groups, query.bucket_ns) = (None, 3, Some(40_000_000_000));
         (query.since, query.until) = (time(21), time(101));
+        let small = StatisticsQuery { by: Some(Dimension::Name), memory: 10_000, ..query.clone() };
+        let refused = bench.store().statistics(&small).await.expect_err("100 groups are too much for 10 KB");
+        assert_eq!(refused.kind(), ErrorKind::Overloaded);
         let buckets = bench.store().statistics(&query).await.expect("counts");
         assert_eq!((buckets.groups_left_out, buckets.rows.len()), (1, 6));
         assert!(buckets.rows.iter().all(|row| row.count == 10 && row.time >= time(21)));

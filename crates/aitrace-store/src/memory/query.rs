@@ -130,6 +130,6 @@ impl QueryStore for MemoryStore {
                 }
             }
         })?;
-        Ok(counter.finish())
+        counter.finish()
     }
 }

@@ -133,9 +133,7 @@ impl Seeker<'_> {
     /// Sends what stands before all that may be in files. Says how it ended, if it did: whether all was searched.
     fn settle(&mut self, left: &[File<'_>]) -> Option<bool> {
         // Where the next may hold anything, nothing is settled yet.
-        let Some(latest) = left.first().map_or(Some(None), |(latest, ..)| latest.map(Some)) else {
-            return None;
-        };
+        let latest = left.first().map_or(Some(None), |(latest, ..)| latest.map(Some))?;
         while let Some(hit) = self.page.settled(latest) {
             if self.hits.blocking_send(hit).is_err() {
                 return Some(false);

@@ -69,14 +69,14 @@ impl FromStr for HitCursor {
     type Err = StoreError;
 
     fn from_str(text: &str) -> Result<Self, StoreError> {
-        fn id<T: FromStr>(text: &str) -> Option<Option<T>> {
-            if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
+        fn id<T: FromStr>(text: &str) -> Result<Option<T>, T::Err> {
+            if text.is_empty() { Ok(None) } else { text.parse().map(Some) }
         }
         let read = || {
             let mut parts = text.splitn(6, '.');
             let time = Reverse(Timestamp::from_nanos(parts.next()?.parse().ok()?));
             let Some(trace_id) = parts.next() else { return Some(Self { time, item: None }) };
-            let (trace_id, span_id) = (id(trace_id)?, id(parts.next()?)?);
+            let (trace_id, span_id) = (id(trace_id).ok()?, id(parts.next()?).ok()?);
             let (kind, length) = (parts.next()?, parts.next()?.parse().ok()?);
             let (project, log_id) = parts.next()?.split_at_checked(length)?;
             let log_id = match kind {

@@ -84,14 +84,13 @@ impl Running {
         if self.found == 0 && !self.lines {
             out.push_str("{\"results\":[");
         }
-        let first = match timeout_at(self.deadline, self.hits.recv()).await {
-            Ok(first) => first,
-            Err(_) => {
-                // What is on its way is still taken: the next page begins behind it.
-                self.hits.close();
-                self.deadline = Instant::now() + GRACE;
-                self.hits.recv().await
-            }
+        let first = if let Ok(first) = timeout_at(self.deadline, self.hits.recv()).await {
+            first
+        } else {
+            // What is on its way is still taken: the next page begins behind it.
+            self.hits.close();
+            self.deadline = Instant::now() + GRACE;
+            self.hits.recv().await
         };
         let Some(first) = first else { return Some(self.finish(out).await) };
         self.write(&mut out, &first);

@@ -177,14 +177,15 @@ pub async fn search_pages_concatenate<F: Factory>(factory: &F) {
     let mut bench = Bench::new(factory).await;
     // Starts that are equal, near and far, in no order, spans and log records mixed, in several projects.
     let item = |number: u64| {
-        let project = if number % 3 == 0 { "a" } else { "b.c" };
+        let project = if number.is_multiple_of(3) { "a" } else { "b.c" };
         let at = time((number * 7 % 23) as i64);
         if number % 5 == 4 {
-            let mut record = log(project, (number % 2 == 0).then_some(number), &format!("find {number}"), 0);
+            let mut record =
+                log(project, number.is_multiple_of(2).then_some(number), &format!("find {number}"), 0);
             record.time = at;
             return Batch { logs: vec![record], ..Batch::default() };
         }
-        let mut span = if number % 7 == 0 {
+        let mut span = if number.is_multiple_of(7) {
             start(project, number % 4, number)
         } else {
             end(project, number % 4, number)
@@ -201,8 +202,8 @@ pub async fn search_pages_concatenate<F: Factory>(factory: &F) {
     }
     // A log record besides a span, at another time than its span: it is found with it.
     let mut beside = tentative("a", 50, 0);
-    beside.tentative.as_mut().expect("set").event = "find beside".to_owned();
-    beside.name = "other".to_owned();
+    "find beside".clone_into(&mut beside.tentative.as_mut().expect("set").event);
+    "other".clone_into(&mut beside.name);
     bench.store().append(spans([start("a", 50, 0), beside])).await.expect("appends");
     let search = |limit| Search { limit, ..Search::new("FIND") };
     let whole = found(bench.store(), &search(1000)).await;

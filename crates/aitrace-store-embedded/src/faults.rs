@@ -70,11 +70,6 @@ pub(crate) fn query(error: datafusion::error::DataFusionError) -> StoreError {
     StoreError::new(kind, text + &place).with_source(error)
 }
 
-/// Nobody waits for the answer any more.
-pub(crate) fn stopped() -> StoreError {
-    StoreError::new(ErrorKind::Unavailable, "whoever asked is gone")
-}
-
 /// The store is closed.
 pub(crate) fn closed() -> StoreError {
     StoreError::new(ErrorKind::Closed, "the store was shut down")

@@ -10,7 +10,6 @@ use arrow::array::{
 };
 use arrow::datatypes::{Float64Type, TimestampNanosecondType, UInt64Type};
 
-use crate::faults;
 use crate::filtering;
 use crate::read::Damaged;
 use crate::segment::{Dead, Segment, not_ours, scan_coded};
@@ -53,7 +52,7 @@ pub(crate) fn statistics(shared: &Shared, query: &StatisticsQuery) -> Result<(St
         damaged.extend(bad);
     }
     if stop.is_given() {
-        return Err(faults::stopped());
+        return Err(stop::stopped());
     }
     Ok((counter.finish()?, damaged))
 }

@@ -7,6 +7,8 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use aitrace_store::{ErrorKind, StoreError};
+
 thread_local! {
     static CURRENT: RefCell<Option<Stop>> = const { RefCell::new(None) };
 }
@@ -52,6 +54,11 @@ impl Stop {
     pub(crate) fn current() -> Self {
         CURRENT.with_borrow(Clone::clone).unwrap_or_default()
     }
+}
+
+/// Nobody waits for the answer any more.
+pub(crate) fn stopped() -> StoreError {
+    StoreError::new(ErrorKind::Unavailable, "whoever asked is gone")
 }
 
 /// Whether this thread's work is to stop.

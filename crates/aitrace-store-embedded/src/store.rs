@@ -26,7 +26,7 @@ use crate::read::Damaged;
 use crate::segment::Segments;
 use crate::shared::Shared;
 use crate::steps::Step;
-use crate::stop::Stop;
+use crate::stop::{self, Stop};
 use crate::writer::{Command, Writer};
 use crate::{codec, document, faults, figures, loose, query, read, rescue, search, sessions, stamp, views};
 
@@ -116,7 +116,7 @@ impl EmbeddedStore {
         let waiting = stop.waiting();
         let done = tokio::task::spawn_blocking(move || {
             if stop.is_given() {
-                return Err(faults::stopped());
+                return Err(stop::stopped());
             }
             let done = stop.over(|| read(&shared));
             let passed = shared.reader.lock().take_damaged();

@@ -174,7 +174,12 @@ impl ApiError {
             Kind::Internal => "the store failed".to_owned(),
             _ => error.to_string(),
         };
-        tracing::warn!(kind = ?error.kind(), error = %error, "store refused");
+        if matches!(kind, Kind::BadRequest | Kind::NotFound | Kind::Conflict) {
+            // The caller's fault, and maybe the caller's data.
+            tracing::debug!(kind = ?error.kind(), error = %error, "store refused");
+        } else {
+            tracing::warn!(kind = ?error.kind(), error = %error, "store refused");
+        }
         Self::new(kind, message, hint)
     }
 

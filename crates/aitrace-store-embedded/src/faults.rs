@@ -62,10 +62,16 @@ pub(crate) fn query(error: datafusion::error::DataFusionError) -> StoreError {
         Cause::NotImplemented(text) if text.contains("single SQL statement") => {
             (ErrorKind::Invalid, "one SELECT is all that is allowed: these are several statements".to_owned())
         }
-        other => (ErrorKind::Invalid, format!("the statement cannot be run: {}", other.message())),
+        other => {
+            // All columns are too many for an error; the schema has them.
+            let text = other.message();
+            let text = text.split("\nValid fields are").next().unwrap_or_default();
+            (ErrorKind::Invalid, format!("the statement cannot be run: {text}"))
+        }
     };
     // What the parser refuses says where itself; what names nothing says it beside.
     let place = error.diagnostic().and_then(|diagnostic| diagnostic.span).map(|span| span.start);
+    let place = place.filter(|_| !text.contains(" at Line: "));
     let place = place.map_or_else(String::new, |at| format!(" at Line: {}, Column: {}", at.line, at.column));
     StoreError::new(kind, text + &place).with_source(error)
 }

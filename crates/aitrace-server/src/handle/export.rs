@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use aitrace_model::{LogRecord, TraceId};
 use aitrace_store::{
-    Cursor, DocumentQuery, ExportFormat, ExportWriter, PageRequest, ProjectScope, SessionFilter,
-    SessionPageRequest, TraceFilter,
+    Cursor, DocumentQuery, ErrorKind, ExportFormat, ExportWriter, PageRequest, ProjectScope, SessionFilter,
+    SessionPageRequest, StoreError, TraceFilter,
 };
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -13,6 +13,7 @@ use axum::http::{Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::JoinHandle;
 
 use crate::app::App;
 use crate::caller::Caller;
@@ -76,7 +77,8 @@ enum Stage {
     Documents(usize, Option<aitrace_store::DocumentCursor>),
     Traces(Option<Cursor>),
     Loose,
-    Logs(mpsc::Receiver<LogRecord>),
+    /// What the store sends, and how it ended.
+    Logs(mpsc::Receiver<LogRecord>, JoinHandle<aitrace_store::Result<()>>),
     End,
 }
 
@@ -137,15 +139,18 @@ impl Walk {
             Some(Stage::Documents(kind, cursor)) => self.documents(kind, cursor).await?,
             Some(Stage::Traces(cursor)) => self.traces(cursor).await?.map(|next| Stage::Traces(Some(next))),
             Some(Stage::Loose) => Some(self.loose()),
-            Some(Stage::Logs(mut logs)) => match logs.recv().await {
-                Some(log) => {
+            Some(Stage::Logs(mut logs, done)) => {
+                if let Some(log) = logs.recv().await {
                     if wanted(&self.filter, &log) {
                         self.writer.log(&log)?;
                     }
-                    Some(Stage::Logs(logs))
+                    Some(Stage::Logs(logs, done))
+                } else {
+                    let broken = |_| StoreError::new(ErrorKind::Internal, "reading log records broke off");
+                    done.await.map_err(broken)??;
+                    None
                 }
-                None => None,
-            },
+            }
             Some(Stage::End) => {
                 self.writer.finish()?;
                 None
@@ -201,12 +206,8 @@ impl Walk {
     fn loose(&self) -> Stage {
         let (sender, receiver) = mpsc::channel(WAITING);
         let (store, scope) = (self.app.stores.query.clone(), self.filter.scope.clone());
-        tokio::spawn(async move {
-            if let Err(error) = store.loose_logs(&scope, sender).await {
-                tracing::warn!(%error, "log records could not be exported");
-            }
-        });
-        Stage::Logs(receiver)
+        let done = tokio::spawn(async move { store.loose_logs(&scope, sender).await });
+        Stage::Logs(receiver, done)
     }
 }
 

@@ -1,8 +1,20 @@
 //! What is exported and imported elsewhere is the same to the letter, in every form.
 
+use std::io::{Read as _, Write as _};
+use std::sync::Arc;
+
+use aitrace_model::{LogRecord, SpanId, Timestamp, TraceId};
+use aitrace_store::{
+    Appended, Batch, Change, ErrorKind, Hit, LostSpan, PageRequest, ProjectScope, QueryStore, Result, Search,
+    Searched, SessionFilter, SessionPage, SessionPageRequest, SessionSummary, Skeleton, Statistics,
+    StatisticsQuery, StoreError, StoreStats, StoredSpan, TelemetryStore, Trace, TraceFilter, TracePage,
+};
+use async_trait::async_trait;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use tokio::sync::{broadcast, mpsc};
 
+use crate::http::connect;
 use crate::rig::Rig;
 use crate::samples::{NDJSON, log, span, span_id, trace_id};
 
@@ -140,6 +152,16 @@ fn a_world_comes_back_to_the_letter() {
     // A session and a correction before and after, two scores.
     let text = rig.get("/api/export").text();
     assert_eq!(text.lines().filter(|line| line.contains("aitrace.document")).count(), 6, "{text}");
+    // What came as OTLP goes as it came, with its project.
+    let wire = rig.get("/api/export?format=otlp").text();
+    let requests = wire.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let list = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
+    let mut spans = requests.flat_map(|request| list(&request, "resourceSpans")).flat_map(|of| {
+        list(&of, "scopeSpans").into_iter().flat_map(|of| list(&of, "spans")).collect::<Vec<_>>()
+    });
+    let span = spans.find(|span| span["traceId"] == trace_id(4)).expect("is exported");
+    let exact = json!([{"key": "aitrace.exact", "value": {"stringValue": r#"{"project":"default"}"#}}]);
+    assert_eq!((&span["attributes"], &span["name"]), (&exact, &json!("chat")));
     let one = rig.get("/api/export?q=model:gpt*").text();
     assert_eq!(one.lines().count(), 4, "a trace with its records: {one}");
     assert_eq!(rig.get("/api/export?project=p").text().lines().count(), 2);
@@ -191,6 +213,107 @@ fn what_runs_or_is_lost_stays_so() {
     import(&other, "otlp", &text.lines().collect::<Vec<_>>());
     send(&other, &[span("end", 2, 2, 0, "{}")]);
     assert!(states(&other).contains(&"ok".to_owned()), "{:?}", states(&other));
+}
+
+/// A store that fails in the middle of the log records that are in no trace.
+#[derive(Debug)]
+struct Cut(Arc<dyn QueryStore>);
+
+#[async_trait]
+impl TelemetryStore for Cut {
+    async fn append(&self, batch: Batch) -> Result<Appended> {
+        self.0.append(batch).await
+    }
+
+    async fn list_traces(&self, filter: &TraceFilter, page: &PageRequest) -> Result<TracePage> {
+        self.0.list_traces(filter, page).await
+    }
+
+    async fn trace(&self, scope: &ProjectScope, trace_id: TraceId) -> Result<Option<Trace>> {
+        self.0.trace(scope, trace_id).await
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Change> {
+        self.0.subscribe()
+    }
+
+    async fn seal(&self) -> Result<()> {
+        self.0.seal().await
+    }
+
+    async fn stats(&self) -> Result<StoreStats> {
+        self.0.stats().await
+    }
+
+    async fn shutdown(&self) -> Result<()> {
+        self.0.shutdown().await
+    }
+}
+
+#[async_trait]
+impl QueryStore for Cut {
+    async fn skeleton(&self, scope: &ProjectScope, trace_id: TraceId) -> Result<Option<Skeleton>> {
+        self.0.skeleton(scope, trace_id).await
+    }
+
+    async fn span(&self, scope: &ProjectScope, trace: TraceId, span: SpanId) -> Result<Option<StoredSpan>> {
+        self.0.span(scope, trace, span).await
+    }
+
+    async fn sent_trace(&self, scope: &ProjectScope, trace_id: TraceId) -> Result<Option<Trace>> {
+        self.0.sent_trace(scope, trace_id).await
+    }
+
+    async fn sessions(&self, filter: &SessionFilter, page: &SessionPageRequest) -> Result<SessionPage> {
+        self.0.sessions(filter, page).await
+    }
+
+    async fn session_line(&self, scope: &ProjectScope, id: &str) -> Result<Option<SessionSummary>> {
+        self.0.session_line(scope, id).await
+    }
+
+    async fn search(&self, search: &Search, hits: mpsc::Sender<Hit>) -> Result<Searched> {
+        self.0.search(search, hits).await
+    }
+
+    async fn loose_logs(&self, scope: &ProjectScope, logs: mpsc::Sender<LogRecord>) -> Result<()> {
+        self.0.loose_logs(scope, logs).await?;
+        Err(StoreError::new(ErrorKind::Unavailable, "the disk is gone"))
+    }
+
+    async fn became_lost(&self, after: Timestamp, until: Timestamp) -> Result<Vec<LostSpan>> {
+        self.0.became_lost(after, until).await
+    }
+
+    async fn statistics(&self, query: &StatisticsQuery) -> Result<Statistics> {
+        self.0.statistics(query).await
+    }
+}
+
+/// Whether the last chunk of an export came.
+fn is_whole(rig: &Rig, form: &str) -> bool {
+    let mut socket = connect(rig.addr);
+    let call = rig.call("GET", &format!("/api/export?format={form}"));
+    socket.write_all(&call.bytes()).expect("sends");
+    let mut received = Vec::new();
+    // What is cut may be reset as well.
+    drop(socket.read_to_end(&mut received));
+    // One that is cut at once may be cut before its head.
+    let head = received.is_empty() || received.starts_with(b"HTTP/1.1 200");
+    assert!(head, "{}", String::from_utf8_lossy(&received));
+    received.ends_with(b"\r\n0\r\n\r\n")
+}
+
+#[test]
+fn an_export_that_breaks_off_does_not_look_whole() {
+    let cut = Rig::of(|_| {}, |stores| stores.query = Arc::new(Cut(stores.query.clone())));
+    let good = Rig::start();
+    for (rig, whole) in [(cut, false), (good, true)] {
+        send(&rig, &[log("loose")]);
+        for form in ["jsonl", "otlp"] {
+            assert_eq!(is_whole(&rig, form), whole, "{form}");
+        }
+    }
 }
 
 /// A value as OTLP/JSON has it.

@@ -94,6 +94,8 @@ export interface Span {
   readonly outputTokens: number | null;
   /** US dollars; `null` is unknown, never free. */
   readonly cost: number | null;
+  /** How a price table came to the cost; `null` where the sender states it. */
+  readonly costFormula: string | null;
   readonly inputs: Json;
   readonly outputs: Json;
   readonly metadata: Json;

@@ -15,7 +15,7 @@ const SPAN = `{"trace_id":"0af7651916cd43dd8448eb211c80319c","span_id":"b7ad6b71
 "kind":"llm","event_type":"model","status":"error","error":{"type":"ValueError","message":"no","stacktrace":"at x"},
 "start_ns":"1773064987123456789","end_ns":"1773064987123456790","project":"p","source":"dev","service":"s","session_id":"se",
 "user_id":"u","run_id":null,"dataset_id":null,"datapoint_id":null,"provider":"openai","model":"gpt","input_tokens":12,
-"output_tokens":"18446744073709551615","cost":0.25,"inputs":{"id":12345678901234567890},"outputs":"text","metadata":{"a":1},"metrics":{},
+"output_tokens":"18446744073709551615","cost":0.25,"cost_formula":"input 12 × $1/M","inputs":{"id":12345678901234567890},"outputs":"text","metadata":{"a":1},"metrics":{},
 "feedback":null,"config":null,"user_properties":null,"attributes":{"k":"v"},"code":{"file":"a.py","line":4,"function":"f"},
 "events":[{"time_ns":"1773064987123456789","name":"exception","attributes":{"x":1}}, 7],
 "links":[{"trace_id":"0af7651916cd43dd8448eb211c80319c","span_id":"b7ad6b7169203331","attributes":{}}],"depth":0,"has_children":false}`;
@@ -30,6 +30,7 @@ test("a whole span", () => {
     end: 1773064987123456790n,
     inputTokens: 12,
     cost: 0.25,
+    costFormula: "input 12 × $1/M",
     code: { file: "a.py", line: 4, function: "f" },
   });
   expect(String(field(span?.inputs, "id"))).toBe("12345678901234567890");

@@ -154,6 +154,7 @@ export function decodeSpan(json: unknown): Span | undefined {
     inputTokens: number(value, "input_tokens"),
     outputTokens: number(value, "output_tokens"),
     cost: number(value, "cost"),
+    costFormula: text(value, "cost_formula"),
     inputs: value["inputs"] ?? null,
     outputs: value["outputs"] ?? null,
     metadata: value["metadata"] ?? null,

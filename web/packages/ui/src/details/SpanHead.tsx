@@ -66,7 +66,11 @@ export function SpanHead({ span, view }: { span: Span; view: View }) {
             <span className="muted">out</span>
           </Fact>
         )}
-        {span.cost !== null && <Fact label="Cost">{formatCost(span.cost)}</Fact>}
+        {span.cost !== null && (
+          <Fact label="Cost">
+            <span title={span.costFormula ?? undefined}>{formatCost(span.cost)}</span>
+          </Fact>
+        )}
       </dl>
       {span.code !== null && <CodePlace file={span.code.file} line={span.code.line} name={span.code.function} />}
     </header>

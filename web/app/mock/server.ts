@@ -41,8 +41,14 @@ export function handleApi(request: IncomingMessage, response: ServerResponse, st
   if (route === "live") live(request, response, url.searchParams, store);
   else if (route === "projects") json(response, 200, { projects: store.projects() });
   else if (route === "traces") json(response, 200, store.list(url.searchParams));
-  else if (route === "trace" && id) {
-    const detail = store.detail(decodeURIComponent(id));
+  else if (route === "span" && id) {
+    const { pathname } = url;
+    const span = store.traces.get(id)?.spans.get(decodeURIComponent(pathname.slice(pathname.lastIndexOf("/") + 1)));
+    const error = { kind: "not_found", message: "There is no such span.", hint: null };
+    json(response, span ? 200 : 404, span ?? { error });
+  } else if (route === "trace" && id) {
+    const skeleton = url.pathname.endsWith("/skeleton");
+    const detail = skeleton ? store.skeleton(decodeURIComponent(id)) : store.detail(decodeURIComponent(id));
     const error = { kind: "not_found", message: `There is no trace ${id}.`, hint: "Its retention may have passed." };
     json(response, detail ? 200 : 404, detail ?? { error });
   } else json(response, 404, { error: { kind: "not_found", message: "There is no such route.", hint: null } });

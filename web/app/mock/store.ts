@@ -27,6 +27,25 @@ interface MockTrace {
   readonly logs: MockLog[];
 }
 
+/** Members of a span that are no contents. */
+const BONE = [
+  "span_id",
+  "parent_span_id",
+  "name",
+  "kind",
+  "event_type",
+  "status",
+  "start_ns",
+  "end_ns",
+  "provider",
+  "model",
+  "input_tokens",
+  "output_tokens",
+  "cost",
+  "depth",
+  "has_children",
+];
+
 export type Listener = (name: string, data: Fields) => void;
 
 function sum(spans: readonly MockSpan[], key: string): number | null {
@@ -123,6 +142,15 @@ export class MockStore {
       open.push(...below.map((child) => ({ span: child, depth: depth + 1 })));
     }
     return { trace: this.summary(id), spans, logs: trace.logs };
+  }
+
+  /** The same without contents. */
+  skeleton(id: string): Fields | undefined {
+    const detail = this.detail(id);
+    if (detail === undefined) return undefined;
+    const bone = (span: Fields): Fields =>
+      Object.fromEntries(BONE.filter((key) => span[key] !== undefined).map((key) => [key, span[key]]));
+    return { trace: detail["trace"], spans: (detail["spans"] as Fields[]).map(bone) };
   }
 
   projects(): string[] {

@@ -107,6 +107,8 @@ export interface Span {
   readonly code: Code | null;
   readonly events: readonly SpanEvent[];
   readonly links: readonly SpanLink[];
+  /** It is a skeleton's: its contents are not known here. */
+  readonly bare: boolean;
 }
 
 /** One log record (`L`). */
@@ -130,6 +132,8 @@ export interface TraceDetail {
   readonly logs: readonly LogRecord[];
   /** How many records of the answer could not be read, and were left out. */
   readonly unreadable: number;
+  /** Whether it is only the tree: spans without contents, no log records. */
+  readonly skeleton: boolean;
 }
 
 /** `GET /api/traces`. */

@@ -166,6 +166,56 @@ export function decodeSpan(json: unknown): Span | undefined {
     code: decodeCode(value["code"]),
     events: list(value["events"], decodeEvent).items,
     links: list(value["links"], decodeLink).items,
+    bare: false,
+  };
+}
+
+const NO_ATTRIBUTES: JsonObject = Object.freeze({});
+const NO_LIST: readonly never[] = Object.freeze([]);
+
+/** One span of a skeleton: what stands in the tree, and nothing that is not known of it. */
+function decodeBone(json: Json, trace: TraceSummary): Span | undefined {
+  const value = record(json);
+  const spanId = text(value, "span_id");
+  const start = parseTime(value["start_ns"]);
+  if (spanId === null || start === undefined) return undefined;
+  const end = parseTime(value["end_ns"]) ?? null;
+  return {
+    traceId: trace.traceId,
+    spanId,
+    parentId: text(value, "parent_span_id"),
+    name: text(value, "name") ?? "",
+    kind: word<Kind>(KINDS, value["kind"], "span"),
+    eventType: text(value, "event_type"),
+    status: word<Status>(STATUSES, value["status"], end === null ? "running" : "ok"),
+    error: null,
+    start,
+    end,
+    project: trace.project,
+    source: null,
+    service: null,
+    sessionId: null,
+    userId: null,
+    runId: null,
+    datasetId: null,
+    datapointId: null,
+    provider: text(value, "provider"),
+    model: text(value, "model"),
+    inputTokens: number(value, "input_tokens"),
+    outputTokens: number(value, "output_tokens"),
+    cost: number(value, "cost"),
+    inputs: null,
+    outputs: null,
+    metadata: null,
+    metrics: null,
+    feedback: null,
+    config: null,
+    userProperties: null,
+    attributes: NO_ATTRIBUTES,
+    code: null,
+    events: NO_LIST,
+    links: NO_LIST,
+    bare: true,
   };
 }
 
@@ -193,7 +243,17 @@ export function decodeTraceDetail(json: unknown): TraceDetail | undefined {
   if (trace === undefined) return undefined;
   const spans = list(value["spans"], decodeSpan);
   const logs = list(value["logs"], decodeLog);
-  return { trace, spans: spans.items, logs: logs.items, unreadable: spans.unreadable + logs.unreadable };
+  const unreadable = spans.unreadable + logs.unreadable;
+  return { trace, spans: spans.items, logs: logs.items, unreadable, skeleton: false };
+}
+
+/** `GET /api/trace/{trace_id}/skeleton`; `undefined` where the answer holds no trace at all. */
+export function decodeSkeleton(json: unknown): TraceDetail | undefined {
+  const value = record(json);
+  const trace = decodeTrace(value["trace"]);
+  if (trace === undefined) return undefined;
+  const spans = list(value["spans"], (span) => decodeBone(span, trace));
+  return { trace, spans: spans.items, logs: [], unreadable: spans.unreadable, skeleton: true };
 }
 
 export function decodeTracePage(json: unknown): TracePage | undefined {

@@ -200,3 +200,12 @@ describe("mergeTraces", () => {
     expect(mergeTraces(shown, new Map()).traces).toBe(shown);
   });
 });
+
+test("a span that is told of has its contents also where the tree alone was read", () => {
+  const bare = { ...span("a", null, 0, 1), bare: true };
+  const state = traceState({ ...detail([bare, { ...span("b", "a", 0), bare: true }]), skeleton: true });
+  const next = applyEvents(state, [spanEvent("b", "a", 0, 2)]);
+  expect(next.skeleton).toBe(true);
+  expect(next.spans.get("b")).toMatchObject({ bare: false, status: "ok" });
+  expect(next.spans.get("a")?.bare).toBe(true);
+});

@@ -57,12 +57,15 @@ export interface TraceState {
   readonly tree: Tree;
   readonly logs: readonly LogRecord[];
   readonly unreadable: number;
+  /** Only the tree was read: contents of spans are read one by one, log records are those told since. */
+  readonly skeleton: boolean;
 }
 
 export function traceState(detail: TraceDetail): TraceState {
   const spans = new Map<string, Span>();
   for (const span of detail.spans) spans.set(span.spanId, later(spans.get(span.spanId), span));
-  return { trace: detail.trace, spans, tree: buildTree(spans), logs: detail.logs, unreadable: detail.unreadable };
+  const { trace, logs, unreadable, skeleton } = detail;
+  return { trace, spans, tree: buildTree(spans), logs, unreadable, skeleton };
 }
 
 /** How final a span is. An end outranks everything; being lost is only the server's guess about a running one. */
@@ -131,6 +134,7 @@ class Draft {
       tree: this.reshaped && spans ? buildTree(spans) : state.tree,
       logs: logs ?? state.logs,
       unreadable: state.unreadable,
+      skeleton: state.skeleton,
     };
   }
 }
@@ -146,7 +150,10 @@ export function applyEvents(state: TraceState, events: readonly LiveEvent[]): Tr
 export function stateFromEvents(traceId: string, events: readonly LiveEvent[]): TraceState | undefined {
   for (const event of events) {
     if (event.type === "trace" && event.trace.traceId === traceId) {
-      return applyEvents(traceState({ trace: event.trace, spans: [], logs: [], unreadable: 0 }), events);
+      return applyEvents(
+        traceState({ trace: event.trace, spans: [], logs: [], unreadable: 0, skeleton: false }),
+        events,
+      );
     }
   }
   return undefined;

@@ -39,7 +39,7 @@ export function trace(extra: Partial<TraceSummary> = {}): TraceSummary {
 }
 
 export function detail(spans: readonly Span[], logs: readonly LogRecord[] = []): TraceDetail {
-  return { trace: trace(), spans, logs, unreadable: 0 };
+  return { trace: trace(), spans, logs, unreadable: 0, skeleton: false };
 }
 
 export function spanMap(spans: readonly Span[]): Map<string, Span> {

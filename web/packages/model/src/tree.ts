@@ -25,104 +25,127 @@ export interface Tree {
 export type SpanMap = ReadonlyMap<string, Span>;
 
 /** Siblings stand by start; equal starts by id, so that the order never depends on arrival. */
-function byStart(spans: SpanMap): (a: string, b: string) => number {
-  return (a, b) => {
-    const left = spans.get(a)?.start ?? 0n;
-    const right = spans.get(b)?.start ?? 0n;
-    if (left !== right) return left < right ? -1 : 1;
-    return a < b ? -1 : a > b ? 1 : 0;
-  };
+function compare(a: Span, b: Span): number {
+  if (a.start !== b.start) return a.start < b.start ? -1 : 1;
+  return a.spanId < b.spanId ? -1 : a.spanId > b.spanId ? 1 : 0;
 }
 
-/** Whether each parent that is here comes before its children: the server's order, in which no circle can be. */
-function parentsFirst(spans: SpanMap): boolean {
-  const seen = new Set<string>();
-  for (const { spanId, parentId } of spans.values()) {
-    if (parentId !== null && !seen.has(parentId) && spans.has(parentId)) return false;
-    seen.add(spanId);
+/** A root, and a span whose parent is not here. */
+const ROOT = -1;
+const ORPHAN = -2;
+
+/**
+ * Where the parent of each span stands in the list. Numbers instead of names from here on: a trace may have a hundred
+ * thousand spans, and looking up a name costs more than all the rest.
+ */
+function findParents(list: readonly Span[]): { parents: Int32Array; parentsFirst: boolean } {
+  const places = new Map<string, number>();
+  for (let i = 0; i < list.length; i += 1) places.set((list[i] as Span).spanId, i);
+  const parents = new Int32Array(list.length);
+  let parentsFirst = true;
+  for (let i = 0; i < list.length; i += 1) {
+    const { parentId } = list[i] as Span;
+    const parent = parentId === null ? ROOT : (places.get(parentId) ?? ORPHAN);
+    parents[i] = parent;
+    // The server's order, in which no circle can be.
+    if (parent >= i) parentsFirst = false;
   }
-  return true;
+  return { parents, parentsFirst };
 }
 
 /** Of each circle of parents the earliest span: where the circle is cut. */
-function findCuts(spans: SpanMap): Set<string> {
-  const cuts = new Set<string>();
-  if (parentsFirst(spans)) return cuts;
-  const compare = byStart(spans);
-  // For each span seen, the walk that saw it first.
-  const walks = new Map<string, string>();
-  for (const start of spans.keys()) {
-    let id: string | null | undefined = start;
-    while (id && spans.has(id) && !walks.has(id)) {
-      walks.set(id, start);
-      id = spans.get(id)?.parentId;
+function findCuts(list: readonly Span[], parents: Int32Array): number[] {
+  const cuts: number[] = [];
+  // For each span seen, the walk that saw it first, from 1.
+  const walks = new Int32Array(list.length);
+  for (let start = 0; start < list.length; start += 1) {
+    let at = start;
+    while (at >= 0 && walks[at] === 0) {
+      walks[at] = start + 1;
+      at = parents[at] as number;
     }
-    if (!id || walks.get(id) !== start) continue;
+    if (at < 0 || walks[at] !== start + 1) continue;
     // Only this walk left its mark there, so it came back to itself.
-    let earliest = id;
-    for (let at = spans.get(id)?.parentId; at && at !== id; at = spans.get(at)?.parentId) {
-      if (compare(at, earliest) < 0) earliest = at;
+    let earliest = at;
+    for (let next = parents[at] as number; next !== at; next = parents[next] as number) {
+      if (compare(list[next] as Span, list[earliest] as Span) < 0) earliest = next;
     }
-    cuts.add(earliest);
+    cuts.push(earliest);
   }
   return cuts;
 }
 
-function sortIfNeeded(ids: string[], compare: (a: string, b: string) => number): void {
-  for (let i = 1; i < ids.length; i += 1) {
-    if (compare(ids[i - 1] as string, ids[i] as string) > 0) {
-      ids.sort(compare);
-      return;
-    }
+function sorted(places: number[], list: readonly Span[]): number[] {
+  const order = (a: number, b: number): number => compare(list[a] as Span, list[b] as Span);
+  for (let i = 1; i < places.length; i += 1) {
+    if (order(places[i - 1] as number, places[i] as number) > 0) return places.sort(order);
   }
+  return places;
 }
 
 export function buildTree(spans: SpanMap): Tree {
-  const compare = byStart(spans);
-  const cuts = findCuts(spans);
-  const children = new Map<string, string[]>();
-  const roots: string[] = [];
-  const irregular = new Map<string, Irregular>();
-  for (const span of spans.values()) {
-    const { spanId, parentId } = span;
-    const cut = cuts.has(spanId);
-    if (parentId === null || cut || !spans.has(parentId)) {
-      roots.push(spanId);
-      if (cut) irregular.set(spanId, "cycle");
-      else if (parentId !== null) irregular.set(spanId, "orphan");
-      continue;
+  const list = [...spans.values()];
+  const { parents, parentsFirst } = findParents(list);
+  const cuts = new Set(parentsFirst ? [] : findCuts(list, parents));
+  const irregular = new Map<number, Irregular>();
+  const roots: number[] = [];
+  const children: (number[] | undefined)[] = new Array(list.length);
+  for (let i = 0; i < list.length; i += 1) {
+    if (cuts.has(i)) {
+      parents[i] = ROOT;
+      irregular.set(i, "cycle");
     }
-    const siblings = children.get(parentId);
-    if (siblings) siblings.push(spanId);
-    else children.set(parentId, [spanId]);
+    const parent = parents[i] as number;
+    if (parent === ORPHAN) irregular.set(i, "orphan");
+    if (parent < 0) roots.push(i);
+    else if (children[parent] === undefined) children[parent] = [i];
+    else children[parent].push(i);
   }
-  sortIfNeeded(roots, compare);
-  for (const siblings of children.values()) sortIfNeeded(siblings, compare);
-  return { roots, nodes: makeNodes(roots, children, irregular) };
+  sorted(roots, list);
+  for (const siblings of children) if (siblings !== undefined && siblings.length > 1) sorted(siblings, list);
+  return makeTree(list, roots, parents, children, irregular);
 }
 
-function makeNodes(
-  roots: readonly string[],
-  children: ReadonlyMap<string, string[]>,
-  irregular: ReadonlyMap<string, Irregular>,
-): ReadonlyMap<string, TreeNode> {
-  const nodes = new Map<string, { -readonly [K in keyof TreeNode]: TreeNode[K] }>();
-  const order: string[] = [];
-  const stack = roots.map((id) => ({ id, depth: 0 })).reverse();
-  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    const { id, depth } = next;
-    const below = children.get(id) ?? NO_CHILDREN;
-    order.push(id);
-    nodes.set(id, { id, depth, children: below, descendants: 0, irregular: irregular.get(id) ?? null });
-    for (let i = below.length - 1; i >= 0; i -= 1) stack.push({ id: below[i] as string, depth: depth + 1 });
+function makeTree(
+  list: readonly Span[],
+  roots: readonly number[],
+  parents: Int32Array,
+  children: readonly (readonly number[] | undefined)[],
+  irregular: ReadonlyMap<number, Irregular>,
+): Tree {
+  const depths = new Int32Array(list.length);
+  const descendants = new Int32Array(list.length);
+  const order: number[] = [];
+  const stack = [...roots].reverse();
+  for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
+    order.push(at);
+    const below = children[at];
+    if (below === undefined) continue;
+    const depth = (depths[at] as number) + 1;
+    for (let i = below.length - 1; i >= 0; i -= 1) {
+      const child = below[i] as number;
+      depths[child] = depth;
+      stack.push(child);
+    }
   }
-  // From the bottom up, so that each node finds its children counted.
+  // From the bottom up, so that each finds its children counted.
   for (let i = order.length - 1; i >= 0; i -= 1) {
-    const node = nodes.get(order[i] as string);
-    if (node === undefined) continue;
-    for (const child of node.children) node.descendants += 1 + (nodes.get(child)?.descendants ?? 0);
+    const at = order[i] as number;
+    const parent = parents[at] as number;
+    if (parent >= 0) descendants[parent] = (descendants[parent] as number) + 1 + (descendants[at] as number);
   }
-  return nodes;
+  const id = (place: number): string => (list[place] as Span).spanId;
+  const nodes = new Map<string, TreeNode>();
+  for (const at of order) {
+    nodes.set(id(at), {
+      id: id(at),
+      depth: depths[at] as number,
+      children: children[at]?.map(id) ?? NO_CHILDREN,
+      descendants: descendants[at] as number,
+      irregular: irregular.get(at) ?? null,
+    });
+  }
+  return { roots: roots.map(id), nodes };
 }
 
 const NO_CHILDREN: readonly string[] = [];
@@ -169,6 +192,8 @@ export function groupLogs(spans: SpanMap, logs: readonly LogRecord[]): Map<strin
   return groups;
 }
 
+const NO_LOGS: readonly LogRecord[] = [];
+
 /** The rows of what is not collapsed, in the order shown. */
 export function flatten(tree: Tree, spans: SpanMap, options: FlattenOptions): Row[] {
   const groups = groupLogs(spans, options.logs ?? []);
@@ -193,11 +218,13 @@ export function flatten(tree: Tree, spans: SpanMap, options: FlattenOptions): Ro
     }
     const node = tree.nodes.get(step.id);
     if (node === undefined) continue;
-    const logs = groups.get(step.id) ?? [];
+    const logs = groups.get(step.id) ?? NO_LOGS;
     const expandable = node.children.length + logs.length > 0;
     const expanded = expandable && !options.collapsed.has(step.id);
     rows.push({ type: "span", key: step.id, id: step.id, depth: node.depth, expandable, expanded });
-    if (expanded) push(merge(node, logs, spans, logRow));
+    if (!expanded) continue;
+    if (logs.length > 0) push(merge(node, logs, spans, logRow));
+    else for (let i = node.children.length - 1; i >= 0; i -= 1) stack.push({ id: node.children[i] as string });
   }
   return rows;
 }

@@ -3,11 +3,14 @@
 import {
   decodeApiError,
   decodeProjects,
+  decodeSkeleton,
+  decodeSpan,
   decodeTraceDetail,
   decodeTracePage,
   formatQuery,
   type Json,
   parseJson,
+  type Span,
   type TraceDetail,
   type TracePage,
   type TracesRoute,
@@ -79,14 +82,34 @@ export async function getProjects(host: Host, signal: AbortSignal): Promise<stri
   return decodeProjects(await read(host, "/api/projects", signal));
 }
 
+/** Traces of more spans are read as skeletons: contents of all would be many times as much as is ever looked at. */
+export const WHOLE_SPANS = 3_000;
+
+/**
+ * A trace: whole, or without contents where it is large. The tree is asked for first, which costs a small trace a few
+ * milliseconds and spares a large one many seconds.
+ */
 export async function getTrace(
   host: Host,
   traceId: string,
   project: string | null,
   signal: AbortSignal,
 ): Promise<TraceDetail> {
-  const path = `/api/trace/${encodeURIComponent(traceId)}${formatQuery([["project", project]])}`;
-  const detail = decodeTraceDetail(await read(host, path, signal));
+  const path = `/api/trace/${encodeURIComponent(traceId)}`;
+  const query = formatQuery([["project", project]]);
+  const skeleton = decodeSkeleton(await read(host, `${path}/skeleton${query}`, signal));
+  if (skeleton === undefined) throw new ApiFailure(200, "The server's answer holds no trace.", UNREADABLE);
+  if (skeleton.spans.length > WHOLE_SPANS) return skeleton;
+  const detail = decodeTraceDetail(await read(host, path + query, signal));
   if (detail === undefined) throw new ApiFailure(200, "The server's answer holds no trace.", UNREADABLE);
   return detail;
+}
+
+/** One span with its contents. */
+export async function getSpan(host: Host, span: Span, signal: AbortSignal): Promise<Span> {
+  const place = `${encodeURIComponent(span.traceId)}/${encodeURIComponent(span.spanId)}`;
+  const path = `/api/span/${place}${formatQuery([["project", span.project]])}`;
+  const whole = decodeSpan(await read(host, path, signal));
+  if (whole === undefined) throw new ApiFailure(200, "The server's answer holds no span.", UNREADABLE);
+  return whole;
 }

@@ -37,7 +37,7 @@ export function Toolbar({ state, view, navigation }: { state: TraceState; view: 
         <input
           ref={navigation.search}
           type="search"
-          placeholder="Search this trace"
+          placeholder={state.skeleton ? "Search names and kinds" : "Search this trace"}
           aria-label="Search this trace"
           spellCheck={false}
           value={query}

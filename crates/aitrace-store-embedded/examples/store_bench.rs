@@ -1,7 +1,8 @@
 //! Rates and sizes of the embedded store on this machine, beside their goals.
 //!
 //! `store_bench [SPANS] [DIR] [agent|words]`: appends SPANS (default 300 000) spans in batches of 500 from 4 tasks,
-//! durably, seals, merges, and reads. DIR (default: a temporary one) is removed at the end.
+//! durably, seals, merges, and reads. DIR (default: a temporary one) must be empty; then a DIR with KEEP in its name
+//! stays, and is only read the next time.
 //!
 //! `agent` (default) is what agents send: each model call repeats the conversation so far, OpenInference attributes
 //! hold the contents, and the normalised inputs and outputs hold them again. `words` is the hard case: every span has
@@ -174,10 +175,30 @@ async fn main() {
     let mut args = std::env::args().skip(1);
     let spans: u64 = args.next().map_or(300_000, |text| text.parse().expect("a number of spans"));
     let temporary = tempfile::tempdir().expect("a directory");
-    let dir = args.next().map_or(temporary.path().to_owned(), Into::into);
+    let dir = args.next().map_or(temporary.path().to_owned(), std::path::PathBuf::from);
     let agent = args.next().is_none_or(|text| text == "agent");
-    let (store, traces, mut report) =
-        (Arc::new(open(&dir)), spans / SPANS_OF_A_TRACE, Report(std::io::stdout()));
+    let keep = dir.to_string_lossy().contains("KEEP");
+    let (traces, mut report) = (spans / SPANS_OF_A_TRACE, Report(std::io::stdout()));
+    if !(keep && dir.join("aitrace.db").is_file()) {
+        write_all(&dir, traces, agent, &mut report).await;
+    }
+    let start = now();
+    let store = open(&dir);
+    report.line("start", start.elapsed().as_secs_f64(), "s", Some(0.3));
+    report.line("memory after the start", status_mb("VmRSS:"), "MB", Some(80.0));
+    read(&store, traces, &mut report).await;
+    report.line("memory after all that was read", status_mb("VmRSS:"), "MB", None);
+    report.line("most memory", status_mb("VmHWM:"), "MB", Some(512.0));
+    drop(store);
+    if !keep {
+        drop(std::fs::remove_dir_all(&dir));
+    }
+}
+
+/// Appends, seals and merges all spans.
+async fn write_all(dir: &Path, traces: u64, agent: bool, report: &mut Report) {
+    let store = Arc::new(open(dir));
+    let spans = (traces * SPANS_OF_A_TRACE) as f64;
     let cpu = cpu_seconds();
     let sample: usize = (0..400).map(|number| raw(&trace(number, agent))).sum();
     let making = (cpu_seconds() - cpu) / 400.0 * traces as f64;
@@ -190,26 +211,21 @@ async fn main() {
     }
     let (seconds, used) = (start.elapsed().as_secs_f64(), cpu_seconds() - cpu - making);
     acks.sort_by(f64::total_cmp);
-    report.line("raw bytes of a span", raw / spans as f64, "B", None);
-    report.line("appended, durable, texts made meanwhile", spans as f64 / seconds, "spans/s", None);
-    report.line("processor time without making the texts", used * 1e6 / spans as f64, "us/span", None);
+    report.line("raw bytes of a span", raw / spans, "B", None);
+    report.line("appended, durable, texts made meanwhile", spans / seconds, "spans/s", None);
+    report.line("processor time of the texts", making * 1e6 / spans, "us/span", None);
+    report.line("processor time without making the texts", used * 1e6 / spans, "us/span", None);
+    report.line("acknowledgement of 500 spans, p50", acks[acks.len() / 2], "ms", None);
     report.line("acknowledgement of 500 spans, p99", acks[acks.len() * 99 / 100], "ms", Some(250.0));
-    let start = now();
+    report.line("most memory while writing", status_mb("VmHWM:"), "MB", Some(512.0));
+    let (start, cpu) = (now(), cpu_seconds());
     store.seal().await.expect("seals");
     store.compact().await.expect("merges");
     report.line("sealing the rest and merging", start.elapsed().as_secs_f64(), "s", None);
+    report.line("processor time of that", cpu_seconds() - cpu, "s", None);
     let disk = store.stats().await.expect("counts");
     report.line("files", disk.segments as f64, "", None);
     report.line("bytes on disk to raw bytes", disk.disk_bytes as f64 / raw, "", Some(0.16));
-    let store = Arc::into_inner(store).expect("the tasks are done");
-    drop(store);
-    let start = now();
-    let store = open(&dir);
-    report.line("start", start.elapsed().as_secs_f64(), "s", Some(0.3));
-    read(&store, traces, &mut report).await;
-    report.line("most memory", status_mb("VmHWM:"), "MB", None);
-    drop(store);
-    drop(std::fs::remove_dir_all(&dir));
 }
 
 /// Appends the share of one task; milliseconds to each acknowledgement.

@@ -5,6 +5,8 @@
 //! options a presence byte, fields stand in the order of the macro calls below. Only we write it,
 //! and only until the next seal, so there is one format at a time; [`FORMAT`] guards upgrades.
 
+use std::cell::RefCell;
+
 use aitrace_model::{
     CodeLocation, ErrorInfo, EventType, Json, Level, LogRecord, Phase, Span, SpanEvent, SpanId, SpanKind,
     SpanLink, Status, Timestamp, TraceId,
@@ -94,9 +96,24 @@ pub(crate) fn from_messages(mut bytes: &[u8]) -> Option<Vec<Span>> {
 }
 
 fn compress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
-    compressor.include_checksum(true)?;
-    compressor.compress(bytes)
+    thread_local! {
+        // Making one takes as long as using it once.
+        static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+    }
+    COMPRESSOR.with_borrow_mut(|known| {
+        let mut compressor = match known.take() {
+            Some(compressor) => compressor,
+            None => {
+                let mut new = zstd::bulk::Compressor::new(LEVEL)?;
+                new.include_checksum(true)?;
+                new
+            }
+        };
+        let packed = compressor.compress(bytes)?;
+        // One that failed is not used again.
+        *known = Some(compressor);
+        Ok(packed)
+    })
 }
 
 fn decompress(body: &[u8]) -> std::io::Result<Vec<u8>> {

@@ -15,6 +15,9 @@ const OPEN: char = '\u{1}';
 const CLOSE: char = '\u{2}';
 /// Shorter strings stay: a reference takes some ten bytes, and what it saves is compressed besides.
 const LEAST: usize = 48;
+/// Bytes of the head that is looked for first, and in how many places.
+const HEAD: usize = 24;
+const TRIES: usize = 32;
 
 /// The contents that attributes may refer to.
 #[derive(Debug, Clone, Copy, Default)]
@@ -116,15 +119,33 @@ impl Contents<'_> {
 fn refer(name: char, field: &str, token: &str) -> Option<(String, usize)> {
     let mut reference = String::new();
     if field.len() >= token.len()
-        && let Some(at) = memmem::find(field.as_bytes(), token.as_bytes())
+        && let Some(at) = find(field.as_bytes(), token.as_bytes())
     {
         write!(reference, "{OPEN}{name}v{at},{}{CLOSE}", token.len()).ok()?;
         return Some((reference, 0));
     }
     let plain = unescape(&token[1..token.len() - 1])?;
-    let at = memmem::find(field.as_bytes(), plain.as_bytes())?;
+    let at = find(field.as_bytes(), plain.as_bytes())?;
     write!(reference, "{OPEN}{name}e{at},{}{CLOSE}", plain.len()).ok()?;
     Some((reference, 1))
+}
+
+/// Where a text stands first. Most often it is the whole field; else its head is looked for: preparing a search for
+/// all of a long text costs more than the search.
+fn find(field: &[u8], text: &[u8]) -> Option<usize> {
+    if field.starts_with(text) {
+        return Some(0);
+    }
+    let head = memmem::Finder::new(text.get(..HEAD).unwrap_or(text));
+    for (tried, at) in head.find_iter(field).enumerate() {
+        if field[at..].starts_with(text) {
+            return Some(at);
+        }
+        if tried == TRIES {
+            return memmem::find(&field[at..], text).map(|more| at + more);
+        }
+    }
+    None
 }
 
 /// Where the long strings of a JSON text are, quotes included.

@@ -44,6 +44,7 @@ mod stop;
 mod store;
 mod views;
 mod wal;
+mod words;
 mod writer;
 
 pub use export::{ExportRow, ParquetExport, ReadExport, export_rows, is_parquet};

@@ -25,6 +25,9 @@ pub struct Options {
     /// zstd level of segments, 1 to 22. Default 1: level 3 saves 8 % of the bytes and costs a third more time.
     /// Files that are merged take 3 at least: that is done when there is time.
     pub compression: i32,
+    /// Rows from which on a merged file says which words it holds, so that searches pass over what cannot hold their
+    /// text. Default 4096: smaller ones are read as fast.
+    pub words_from: u64,
     /// Is told of each step on disk: for tests. Default: nobody.
     pub watch: Watch,
 }
@@ -54,6 +57,7 @@ impl Default for Options {
             changes: 4096,
             purge: Duration::from_mins(5),
             compression: 1,
+            words_from: 4096,
             watch: Watch::default(),
         }
     }

@@ -16,10 +16,10 @@ use parquet::errors::Result;
 use tokio::sync::mpsc;
 
 use crate::read::Damaged;
-use crate::segment::{Dead, Scan, Segment, not_ours, read_spans, scan};
+use crate::segment::{Dead, Scan, Segment, not_ours, read_spans, scan_words};
 use crate::shared::Shared;
 use crate::snapshot::Everything;
-use crate::{echo, filtering, parts, rows};
+use crate::{echo, filtering, parts, rows, words};
 
 /// Rows that are searched at a time.
 const BATCH: usize = 1024;
@@ -51,24 +51,6 @@ const SPANS: &[&str] = &[
 /// All of those of log records.
 const LOGS: &[&str] =
     &["project", "id", "trace_id", "span_id", "time", "event", "level", "attrs", "received", "session_id"];
-/// Those of them that hold what is searched.
-const TEXTS: &[&str] = &[
-    "name",
-    "error_type",
-    "error_message",
-    "inputs",
-    "outputs",
-    "metadata",
-    "metrics",
-    "feedback",
-    "config",
-    "user_properties",
-    "attributes",
-    "events",
-    "event",
-    "attrs",
-];
-
 /// Searches everything; blocks. Says how it ended and which files could not be read.
 pub(crate) fn search(shared: &Shared, search: &Search, hits: &mpsc::Sender<Hit>) -> (Searched, Damaged) {
     let Some(finder) = search.finder() else {
@@ -79,6 +61,7 @@ pub(crate) fn search(shared: &Shared, search: &Search, hits: &mpsc::Sender<Hit>)
         search,
         folded: search.text.to_lowercase(),
         finder,
+        patterns: words::patterns(&search.text),
         hits,
         page: HitPage::new(search),
         sent: 0,
@@ -118,6 +101,8 @@ struct Seeker<'a> {
     search: &'a Search,
     folded: String,
     finder: Finder<'a>,
+    /// What the words of a row must fulfil.
+    patterns: Vec<Vec<u8>>,
     hits: &'a mpsc::Sender<Hit>,
     page: HitPage,
     sent: usize,
@@ -178,8 +163,13 @@ impl Seeker<'_> {
             columns.sort_unstable();
             columns.dedup();
         }
-        for batch in scan(&shared.segments, file, &columns, BATCH)? {
-            let batch = echo::whole(&batch?).ok_or_else(not_ours)?;
+        for batch in scan_words(&shared.segments, file, &columns, BATCH, &self.patterns)? {
+            let mut batch = batch?;
+            // What attributes refer to stands in the contents, where it is found as well; only a text with quotes or
+            // escapes may begin in one and end in the other.
+            if !self.is_plain() {
+                batch = echo::whole(&batch).ok_or_else(not_ours)?;
+            }
             let times = batch.column_by_name("start").or_else(|| batch.column_by_name("time"));
             let times =
                 times.and_then(|column| column.as_primitive_opt::<TimestampNanosecondType>()).cloned();
@@ -195,7 +185,8 @@ impl Seeker<'_> {
             rows.extend(&orphans);
             for row in rows {
                 if orphans.contains(&row) || wanted(&self.page, row) {
-                    self.row(shared, file, &batch.slice(row, 1), dead)?;
+                    let row = echo::whole(&batch.slice(row, 1)).ok_or_else(not_ours)?;
+                    self.row(shared, file, &row, dead)?;
                 }
             }
             if self.hits.is_closed() {
@@ -213,7 +204,7 @@ impl Seeker<'_> {
             return all.collect();
         };
         let mut rows = vec![false; batch.num_rows()];
-        for name in TEXTS {
+        for name in words::TEXTS {
             let column = batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
             let Some(column) = column else { continue };
             let offsets = column.value_offsets();
@@ -228,12 +219,15 @@ impl Seeker<'_> {
         rows.iter().enumerate().filter(|(_, found)| **found).map(|(row, _)| row).collect()
     }
 
+    /// Whether JSON writes the text without escapes, except as `\uXXXX`.
+    fn is_plain(&self) -> bool {
+        self.folded.is_ascii() && !self.folded.bytes().any(|b| b.is_ascii_control() || b"\"\\/".contains(&b))
+    }
+
     /// Whether cells, one after the other, may hold the text. Certain only where no escape or other
     /// alphabet is in play.
     fn may_hold(&mut self, cells: &[u8]) -> bool {
-        let plain = self.folded.is_ascii()
-            && !self.folded.bytes().any(|b| b.is_ascii_control() || b"\"\\/".contains(&b));
-        if !plain || memchr::memmem::find(cells, b"\\u").is_some() {
+        if !self.is_plain() || memchr::memmem::find(cells, b"\\u").is_some() {
             return true;
         }
         // The Kelvin sign and the dotted I are the only letters whose lower case is in ASCII.

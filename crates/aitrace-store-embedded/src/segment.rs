@@ -24,7 +24,7 @@ use crate::faults;
 pub(crate) use blocks::Verified;
 pub(crate) use dead::Dead;
 pub(crate) use merge::merge;
-pub(crate) use reader::{Scan, not_ours, read_logs, read_spans, scan, scan_coded};
+pub(crate) use reader::{Scan, not_ours, read_logs, read_spans, scan, scan_coded, scan_words};
 pub(crate) use writer::{Written, day_of, sync_folder, write_logs, write_spans};
 
 /// Footers that are kept; one of 50 000 rows takes some 100 KiB.

@@ -49,6 +49,9 @@ pub(crate) fn merge(
     let rows: u64 = inputs.iter().map(|(segment, _)| segment.rows).sum();
     let level = options.compression.max(LEVEL);
     let mut out = FileWriter::create(path, &schema, rows as usize, level, options.watch.clone())?;
+    if rows >= options.words_from {
+        out = out.with_words();
+    }
     while damaged.is_empty() {
         match next_batch(&mut sources) {
             Ok(Some(batch)) => out.write(&batch)?,

@@ -8,14 +8,16 @@ use arrow::datatypes::{DataType, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder, RowFilter,
+    ParquetRecordBatchReaderBuilder, RowFilter, RowSelector,
 };
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
-use super::{Segment, Segments};
+use super::writer::WORDS;
+use super::{Segment, Segments, Verified};
 use crate::rows;
+use crate::words::Index;
 
 /// Which rows of a trace, and which columns of them.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +63,42 @@ pub(crate) fn scan(
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer);
     let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
     builder.with_projection(mask).with_batch_size(rows).build()
+}
+
+/// The same of those blocks alone whose words fulfil the patterns (see `words`), where the file says so.
+pub(crate) fn scan_words(
+    segments: &Segments,
+    segment: &Segment,
+    columns: &[&str],
+    rows: usize,
+    patterns: &[Vec<u8>],
+) -> Result<ParquetRecordBatchReader> {
+    let (file, footer) = segments.open(segment)?;
+    let runs = selected(&file, &footer, patterns)?;
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer);
+    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+    let builder = builder.with_projection(mask).with_batch_size(rows);
+    let Some(runs) = runs else { return builder.build() };
+    let select = |(rows, read)| if read { RowSelector::select(rows) } else { RowSelector::skip(rows) };
+    builder.with_row_selection(runs.into_iter().map(select).collect::<Vec<_>>().into()).build()
+}
+
+type Runs = Vec<(usize, bool)>;
+
+/// Which rows may fulfil the patterns; `None` where the file does not say it.
+fn selected(file: &Verified, footer: &ArrowReaderMetadata, patterns: &[Vec<u8>]) -> Result<Option<Runs>> {
+    let footer = footer.metadata().file_metadata();
+    let noted = footer.key_value_metadata().into_iter().flatten().find(|pair| pair.key == WORDS);
+    let Some(place) = noted.and_then(|pair| pair.value.as_deref()).filter(|_| !patterns.is_empty()) else {
+        return Ok(None);
+    };
+    let (offset, length) = place.split_once(',').ok_or_else(not_ours)?;
+    let (Ok(offset), Ok(length)) = (offset.parse::<u64>(), length.parse::<u64>()) else {
+        return Err(not_ours());
+    };
+    let blob = file.range(offset..offset.saturating_add(length))?;
+    let rows = usize::try_from(footer.num_rows()).map_err(|_| not_ours())?;
+    Index::read(&blob).and_then(|index| index.rows(patterns, rows)).ok_or_else(not_ours)
 }
 
 /// The same with the columns of few texts as dictionaries.

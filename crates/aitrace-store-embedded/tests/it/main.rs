@@ -40,7 +40,7 @@ impl Embedded {
 
     fn options(&self, clock: Arc<dyn Clock>, lost: LostRules) -> Options {
         let hot = HotLimits { rows: self.rows, ..HotLimits::default() };
-        Options { clock, lost, hot, ..Options::default() }
+        Options { clock, lost, hot, words_from: 1, ..Options::default() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Random histories, compared with the model store after each step.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aitrace_model::{Clock, LogRecord, LostRules, Phase, Span, Status};
 use proptest::prelude::*;
@@ -15,9 +16,10 @@ use crate::memory::MemoryStore;
 use crate::query::QueryStore;
 use crate::statistics::{Dimension, StatisticsQuery, StatisticsRow};
 use crate::telemetry::{Batch, TelemetryStore};
-use crate::upkeep::{Deleted, Target, Upkeep};
+use crate::upkeep::{Deleted, Retention, Target, Upkeep};
 
 const PROJECTS: [&str; 2] = ["a", "b"];
+const DAY: i64 = 86_400_000_000_000;
 
 /// One step of a history.
 #[derive(Debug, Clone)]
@@ -38,6 +40,8 @@ enum Step {
     Read {
         limit: usize,
     },
+    /// Days pass, and what was received before them leaves.
+    Retire,
 }
 
 /// What decides a message entirely, except when it is received.
@@ -62,6 +66,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(project, what, number)| Step::Delete { project, what, number }),
         1 => (1..600_i64).prop_map(|seconds| Step::Wait { seconds }),
         1 => (1..9_usize).prop_map(|limit| Step::Read { limit }),
+        1 => Just(Step::Retire),
     ]
 }
 
@@ -152,6 +157,14 @@ async fn run<F: Factory>(factory: &F, history: Vec<Step>) {
             Step::Seal => bench.store().seal().await.expect("seals"),
             Step::Crash => bench.reopen().await,
             Step::Wait { seconds } => bench.clock.advance(seconds * 1_000_000_000),
+            Step::Retire => {
+                bench.clock.advance(3 * DAY);
+                // What is in memory leaves once it is sealed.
+                bench.store().seal().await.expect("seals");
+                let retention = Retention { max_age: Some(Duration::from_nanos(DAY as u64)), max_size: None };
+                bench.store().retain(retention).await.expect("retires");
+                model.retain(retention).await.expect("the model retires");
+            }
             Step::Read { limit } => compare(bench.store(), &model, limit).await,
         }
     }

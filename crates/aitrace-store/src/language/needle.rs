@@ -33,7 +33,8 @@ impl Needle {
         let folded = if text.is_ascii() { text.to_ascii_lowercase() } else { text.to_lowercase() };
         let at = folded.find(&self.folded)?;
         // Lower case can have another length: the place is then only near.
-        let source = if folded.len() == text.len() { text } else { &folded };
+        let aligned = folded.len() == text.len() && text.is_char_boundary(at);
+        let source = if aligned { text } else { &folded };
         Some(excerpt(source, at, self.folded.len()))
     }
 
@@ -144,5 +145,7 @@ mod tests {
         let excerpt = Needle::new("nadel").expect("text").in_text(&text).expect("found");
         assert_eq!(excerpt, format!("{}Nadel {}", "ä".repeat(60), "ö".repeat(59)));
         assert!(Needle::new("i").expect("text").in_text("İ").is_some(), "lower case is longer than the text");
+        // One letter becomes longer, another shorter: as long as before, and the place is within a letter.
+        assert!(Needle::new("i").expect("text").in_text("\u{212a}\u{130}\u{130}").is_some());
     }
 }

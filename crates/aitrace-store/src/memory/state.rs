@@ -147,6 +147,26 @@ impl State {
         StoreStats { spans, open_spans: known - spans, logs: logs as u64, ..StoreStats::default() }
     }
 
+    /// Forgets what was received on days that ended before a moment. Returns how much that was.
+    pub(super) fn retire(&mut self, oldest: Timestamp) -> u64 {
+        const DAY: i64 = 86_400_000_000_000;
+        let old = |time: Timestamp| (time.nanos().div_euclid(DAY) + 1).saturating_mul(DAY) <= oldest.nanos();
+        let size = |state: &Self| {
+            let traces = state.traces.values().map(|trace| trace.spans.len() + trace.logs.len());
+            traces.sum::<usize>() + state.loose.values().map(BTreeMap::len).sum::<usize>()
+        };
+        let before = size(self);
+        for trace in self.traces.values_mut() {
+            trace.spans.retain(|_, state| state.merged().is_none_or(|span| !old(span.received)));
+            trace.logs.retain(|_, log| !old(log.received));
+        }
+        self.traces.retain(|_, trace| !trace.spans.is_empty() || !trace.logs.is_empty());
+        for logs in self.loose.values_mut() {
+            logs.retain(|_, log| !old(log.received));
+        }
+        (before - size(self)) as u64
+    }
+
     pub(super) fn put_session(&mut self, patch: SessionPatch) -> Result<Session> {
         let key = (patch.project.clone(), patch.session_id.clone());
         let session = patch.apply(self.sessions.get(&key).cloned())?;

@@ -48,9 +48,16 @@ impl Upkeep for MemoryStore {
         self.with(|_| ())
     }
 
-    /// Keeps everything: it has no files and no days of receipt.
-    async fn retain(&self, _: Retention) -> Result<Retired> {
-        self.with(|_| Retired::default())
+    /// Lets go what was received on days that are too old. It has no files: sizes mean nothing to it, and it counts
+    /// rows alone. Spans that are only log records as yet stay.
+    async fn retain(&self, retention: Retention) -> Result<Retired> {
+        let now = self.clock.now();
+        self.with(|state| {
+            let Some(age) = retention.max_age else { return Retired::default() };
+            let age = i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
+            let oldest = now.saturating_add(age.saturating_neg());
+            Retired { rows: state.retire(oldest), ..Retired::default() }
+        })
     }
 
     async fn health(&self) -> Result<Health> {

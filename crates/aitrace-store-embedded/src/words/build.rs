@@ -1,0 +1,270 @@
+//! The words of rows that are written.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use arrow::datatypes::DataType;
+
+use super::{LONGEST, MAGIC, ROWS, TEXTS, is_part};
+
+const LEVEL: i32 = 3;
+/// Words of a section at most, so that memory stays bounded; a block may exceed it by its own.
+const WORDS: usize = 1 << 17;
+/// The words of a section take at most this, and one in [`SHARE`] bytes of its texts: else a search gains nothing.
+const LEAST: usize = 256 << 10;
+const MOST: usize = 8 << 20;
+const SHARE: usize = 8;
+
+/// Where a word stands: blocks of the section, ascending.
+type Places = Vec<u16>;
+
+/// Takes in batches and gives the blob. Memory: some 30 MB at most, whatever comes.
+#[derive(Debug, Default)]
+pub(crate) struct Builder {
+    sections: Vec<u8>,
+    directory: Vec<[u32; 3]>,
+    words: HashMap<Box<[u8]>, Places, Seeded>,
+    open: Vec<bool>,
+    /// Rows in the last block.
+    filled: usize,
+    /// Bytes of the words, and of the texts that they are from.
+    kept: usize,
+    texts: usize,
+    folded: Vec<u8>,
+}
+
+impl Builder {
+    /// Adds rows in the order of the file.
+    pub(crate) fn add(&mut self, batch: &RecordBatch) {
+        let mut row = 0;
+        while row < batch.num_rows() {
+            if self.filled == 0 {
+                self.begin_block();
+            }
+            let rows = (ROWS - self.filled).min(batch.num_rows() - row);
+            self.add_rows(&batch.slice(row, rows));
+            self.filled = (self.filled + rows) % ROWS;
+            row += rows;
+        }
+    }
+
+    /// The blob; `None` where it cannot be packed.
+    pub(crate) fn finish(mut self) -> Option<Vec<u8>> {
+        self.end_section()?;
+        let mut blob = MAGIC.to_vec();
+        let numbers = [ROWS as u32, self.directory.len() as u32];
+        for number in numbers.iter().chain(self.directory.iter().flatten()) {
+            blob.extend(number.to_le_bytes());
+        }
+        blob.extend(self.sections);
+        Some(blob)
+    }
+
+    fn begin_block(&mut self) {
+        if self.words.len() >= WORDS || self.kept >= MOST / 2 || self.open.len() >= usize::from(u16::MAX) {
+            // A section that cannot be packed is one whose blocks are all read.
+            if self.end_section().is_none() {
+                self.words.clear();
+                self.open.fill(true);
+            }
+        }
+        self.open.push(false);
+    }
+
+    fn add_rows(&mut self, rows: &RecordBatch) {
+        let orphans = rows.column_by_name("orphans").and_then(|column| column.as_boolean_opt());
+        // What those hold besides is not in a column.
+        let mut unsure = orphans.is_some_and(|flags| flags.iter().any(|flag| flag == Some(true)));
+        for name in TEXTS {
+            let Some(column) = rows.column_by_name(name).filter(|c| c.data_type() == &DataType::Utf8) else {
+                continue;
+            };
+            unsure |= self.add_column(column.as_string::<i32>(), *name == "attributes");
+        }
+        if let Some(open) = self.open.last_mut() {
+            *open |= unsure;
+        }
+    }
+
+    /// Whether words alone do not say what stands there.
+    fn add_column(&mut self, cells: &StringArray, references: bool) -> bool {
+        let mut unsure = false;
+        for row in (0..cells.len()).filter(|row| !cells.is_null(*row)) {
+            let cell = cells.value(row);
+            self.texts += cell.len();
+            self.folded.clear();
+            self.folded.extend(cell.bytes().map(|byte| byte.to_ascii_lowercase()));
+            let folded = std::mem::take(&mut self.folded);
+            unsure |= self.add_text(&folded, references);
+            self.folded = folded;
+        }
+        unsure
+    }
+
+    fn add_text(&mut self, text: &[u8], references: bool) -> bool {
+        let (mut at, mut unsure) = (0, false);
+        while at < text.len() {
+            let byte = text[at];
+            if is_part(byte) {
+                let length = text[at..].iter().position(|byte| !is_part(*byte)).unwrap_or(text.len() - at);
+                let word = &text[at..at + length];
+                unsure |= !self.add_word(word);
+                let escape = at > 0 && text[at - 1] == b'\\' && word[0] == b'u' && length >= 5;
+                if let Some(code) = escape.then(|| &word[1..5]) {
+                    unsure |= is_letter(code);
+                    unsure |= length > 5 && !self.add_word(&word[5..]);
+                }
+                at += length;
+                continue;
+            }
+            // Where attributes repeat contents they only refer to them; see `echo`.
+            if references && byte == 1 {
+                at += text[at..].iter().position(|byte| *byte == 2).unwrap_or(0);
+            }
+            // The Kelvin sign and the dotted I are the only letters whose lower case is in ASCII.
+            unsure |= byte == 0xE2 && text[at..].starts_with("\u{212a}".as_bytes());
+            unsure |= byte == 0xC4 && text[at..].starts_with("\u{130}".as_bytes());
+            at += 1;
+        }
+        unsure
+    }
+
+    /// Whether it could be added.
+    fn add_word(&mut self, word: &[u8]) -> bool {
+        if word.len() <= LONGEST {
+            return self.add_piece(word);
+        }
+        let starts = (0..).step_by(LONGEST / 2).take_while(|start| start + LONGEST / 2 < word.len());
+        let mut added = true;
+        for start in starts {
+            added &= self.add_piece(&word[start..word.len().min(start + LONGEST)]);
+        }
+        added
+    }
+
+    fn add_piece(&mut self, word: &[u8]) -> bool {
+        let block = (self.open.len() - 1) as u16;
+        if let Some(places) = self.words.get_mut(word) {
+            if places.last() != Some(&block) {
+                places.push(block);
+            }
+            return true;
+        }
+        if self.kept >= MOST || self.kept > LEAST + self.texts / SHARE {
+            return false;
+        }
+        self.kept += word.len() + 1;
+        self.words.insert(word.into(), vec![block]);
+        true
+    }
+
+    fn end_section(&mut self) -> Option<()> {
+        let blocks = self.open.len();
+        if blocks == 0 {
+            return Some(());
+        }
+        let mut words: Vec<_> = std::mem::take(&mut self.words).into_iter().collect();
+        words.sort_unstable();
+        let mut body = bits(&self.open);
+        body.extend((words.len() as u32).to_le_bytes());
+        body.extend((self.kept as u32 + 1).to_le_bytes());
+        body.push(b'\n');
+        for (word, _) in &words {
+            body.extend_from_slice(word);
+            body.push(b'\n');
+        }
+        for (_, places) in &words {
+            put_places(places, blocks, &mut body);
+        }
+        let packed = zstd::bulk::compress(&body, LEVEL).ok()?;
+        self.directory.push([blocks as u32, packed.len() as u32, body.len() as u32]);
+        self.sections.extend(packed);
+        self.open.clear();
+        (self.kept, self.texts) = (0, 0);
+        Some(())
+    }
+}
+
+/// Whether the code of an escape is that of a letter or digit, which a word should have had in it.
+fn is_letter(code: &[u8]) -> bool {
+    let number = std::str::from_utf8(code).ok().and_then(|hex| u32::from_str_radix(hex, 16).ok());
+    let letter = number.and_then(char::from_u32);
+    letter.is_some_and(|c| c.to_lowercase().any(|c| c.is_ascii_alphanumeric()))
+}
+
+fn bits(flags: &[bool]) -> Vec<u8> {
+    let byte = |flags: &[bool]| flags.iter().rev().fold(0, |byte, flag| byte << 1 | u8::from(*flag));
+    flags.chunks(8).map(byte).collect()
+}
+
+fn put_places(places: &[u16], blocks: usize, out: &mut Vec<u8>) {
+    if places.len() > blocks / 8 {
+        let mut flags = vec![false; blocks];
+        places.iter().for_each(|block| flags[usize::from(*block)] = true);
+        out.push(1);
+        out.extend(bits(&flags));
+        return;
+    }
+    put(places.len() as u32 * 2, out);
+    let mut last = 0;
+    for block in places {
+        put(u32::from(block - last), out);
+        last = *block;
+    }
+}
+
+fn put(mut number: u32, out: &mut Vec<u8>) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+/// A fast hash of short texts. Its seed differs from process to process: nobody can send words that collide.
+#[derive(Debug)]
+struct Seeded(u64);
+
+impl Default for Seeded {
+    fn default() -> Self {
+        Self(RandomState::new().hash_one(0))
+    }
+}
+
+impl BuildHasher for Seeded {
+    type Hasher = Words;
+
+    fn build_hasher(&self) -> Words {
+        Words(self.0)
+    }
+}
+
+#[derive(Debug)]
+struct Words(u64);
+
+impl Words {
+    fn mix(&mut self, word: u64) {
+        let product = u128::from(self.0 ^ word) * 0x9E37_79B9_7F4A_7C15_u128;
+        self.0 = (product >> 64) as u64 ^ product as u64;
+    }
+}
+
+impl Hasher for Words {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.mix(u64::from_le_bytes(word));
+        }
+        self.mix(bytes.len() as u64);
+    }
+
+    fn write_usize(&mut self, length: usize) {
+        self.mix(length as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

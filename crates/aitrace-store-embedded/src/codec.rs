@@ -101,13 +101,12 @@ fn compress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
         static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
     }
     COMPRESSOR.with_borrow_mut(|known| {
-        let mut compressor = match known.take() {
-            Some(compressor) => compressor,
-            None => {
-                let mut new = zstd::bulk::Compressor::new(LEVEL)?;
-                new.include_checksum(true)?;
-                new
-            }
+        let mut compressor = if let Some(compressor) = known.take() {
+            compressor
+        } else {
+            let mut new = zstd::bulk::Compressor::new(LEVEL)?;
+            new.include_checksum(true)?;
+            new
         };
         let packed = compressor.compress(bytes)?;
         // One that failed is not used again.

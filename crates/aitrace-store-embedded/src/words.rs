@@ -70,12 +70,12 @@ mod tests {
         builder.finish().expect("packs")
     }
 
-    fn rows(blob: &[u8], text: &str, rows: usize) -> Option<Vec<(usize, bool)>> {
+    fn rows(blob: &[u8], text: &str, rows: usize) -> Vec<(usize, bool)> {
         Index::read(blob).expect("is ours").rows(&patterns(text), rows).expect("is ours")
     }
 
     fn read(blob: &[u8], text: &str, row: usize, all: usize) -> bool {
-        let Some(runs) = rows(blob, text, all) else { return true };
+        let runs = rows(blob, text, all);
         let mut end = 0;
         let found = runs.iter().find(|(count, _)| {
             end += count;
@@ -88,24 +88,18 @@ mod tests {
     fn only_blocks_that_may_hold_a_text_are_read() {
         let cells: Vec<_> = (0..5000).map(|row| format!(r#"{{"said":"order {row:05} of many"}}"#)).collect();
         let blob = index(&cells);
-        assert_eq!(
-            rows(&blob, "order 03000 of", 5000),
-            Some(vec![(2048, false), (1024, true), (1928, false)])
-        );
-        assert_eq!(rows(&blob, "nowhere", 5000), Some(vec![(5000, false)]));
-        assert_eq!(rows(&blob, "RDER", 5000), Some(vec![(5000, true)]));
-        assert_eq!(rows(&blob, "rde many", 5000), Some(vec![(5000, false)]), "no word ends so");
-        assert_eq!(rows(&blob, "天気", 5000), None, "no word to look for");
+        assert_eq!(rows(&blob, "order 03000 of", 5000), vec![(2048, false), (1024, true), (1928, false)]);
+        assert_eq!(rows(&blob, "nowhere", 5000), vec![(5000, false)]);
+        assert_eq!(rows(&blob, "RDER", 5000), vec![(5000, true)]);
+        assert_eq!(rows(&blob, "rde many", 5000), vec![(5000, false)], "no word ends so");
+        assert_eq!(rows(&blob, "天気", 5000), vec![(5000, true)], "no word to look for");
         assert!(blob.len() < 30_000, "{} bytes", blob.len());
     }
 
     #[test]
     fn what_has_no_repetition_is_read_not_indexed() {
-        let noise = |row: u64| {
-            (0..100)
-                .map(|at: u64| format!("{:x} ", (row * 401 + at).wrapping_mul(0x9E37_79B9_7F4A_7C15)))
-                .collect::<String>()
-        };
+        let word = |number: u64| format!("{:x}", number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let noise = |row: u64| (0..100).map(|at| word(row * 101 + at)).collect::<Vec<_>>().join(" ");
         let cells: Vec<_> = (0..1100).map(noise).collect();
         let text: usize = cells.iter().map(String::len).sum();
         let blob = index(&cells);

@@ -11,7 +11,8 @@ use parquet::arrow::arrow_reader::{
     ParquetRecordBatchReaderBuilder, RowFilter, RowSelector,
 };
 use parquet::errors::{ParquetError, Result};
-use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::statistics::Statistics;
 
 use super::writer::WORDS;
@@ -98,7 +99,7 @@ fn selected(file: &Verified, footer: &ArrowReaderMetadata, patterns: &[Vec<u8>])
     };
     let blob = file.range(offset..offset.saturating_add(length))?;
     let rows = usize::try_from(footer.num_rows()).map_err(|_| not_ours())?;
-    Index::read(&blob).and_then(|index| index.rows(patterns, rows)).ok_or_else(not_ours)
+    Index::read(&blob).and_then(|index| index.rows(patterns, rows)).ok_or_else(not_ours).map(Some)
 }
 
 /// The same with the columns of few texts as dictionaries.
@@ -145,6 +146,7 @@ fn batches(segments: &Segments, segment: &Segment, scan: &Scan<'_>) -> Result<Ve
     let groups = builder.metadata().row_groups().iter().enumerate();
     let groups = groups.filter(|(_, group)| may_hold(group, trace_column, &hex)).map(|(index, _)| index);
     let groups: Vec<usize> = groups.collect();
+    let pages = pages(builder.metadata(), &groups, trace_column, &hex);
     let mut filters = vec![trace_column, column("project")?];
     if scan.span_id.is_some() {
         filters.push(column("span_id")?);
@@ -169,6 +171,10 @@ fn batches(segments: &Segments, segment: &Segment, scan: &Scan<'_>) -> Result<Ve
         [] => ProjectionMask::all(),
         columns => ProjectionMask::columns(schema, columns.iter().copied()),
     };
+    let builder = match pages {
+        Some(pages) => builder.with_row_selection(pages.into()),
+        None => builder,
+    };
     let reader = builder
         .with_row_groups(groups)
         .with_row_filter(RowFilter::new(vec![Box::new(keep)]))
@@ -176,6 +182,26 @@ fn batches(segments: &Segments, segment: &Segment, scan: &Scan<'_>) -> Result<Ve
         .with_batch_size(8192)
         .build()?;
     reader.map(|batch| Ok(batch?)).collect()
+}
+
+/// Rows of those pages of some groups that may hold a trace: rows are sorted by it. `None` where pages say nothing.
+fn pages(footer: &ParquetMetaData, groups: &[usize], column: usize, hex: &str) -> Option<Vec<RowSelector>> {
+    let (values, places) = (footer.column_index()?, footer.offset_index()?);
+    let mut selected = Vec::new();
+    for group in groups {
+        let ColumnIndexMetaData::BYTE_ARRAY(values) = values.get(*group)?.get(column)? else { return None };
+        let pages = places.get(*group)?.get(column)?.page_locations();
+        let ends = pages.iter().skip(1).map(|page| page.first_row_index);
+        let ends = ends.chain(std::iter::once(footer.row_group(*group).num_rows()));
+        for (number, (page, end)) in pages.iter().zip(ends).enumerate() {
+            let rows = usize::try_from(end - page.first_row_index).ok()?;
+            let above = values.min_value(number).is_some_and(|min| min <= hex.as_bytes());
+            let below = values.max_value(number).is_some_and(|max| max >= hex.as_bytes());
+            let select = if above && below { RowSelector::select } else { RowSelector::skip };
+            selected.push(select(rows));
+        }
+    }
+    Some(selected)
 }
 
 fn may_hold(group: &RowGroupMetaData, column: usize, hex: &str) -> bool {

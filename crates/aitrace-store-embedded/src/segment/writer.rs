@@ -25,8 +25,8 @@ use crate::words;
 
 /// Rows that are turned into columns at a time: they fit into the processor's cache.
 const SLICE: usize = 512;
-/// Rows of a row group: one trace is found in one or two of them.
-const GROUP: usize = 16_384;
+/// Rows of a row group: each costs a reader a decompressor for each column. Within it a trace is found by its pages.
+const GROUP: usize = 65_536;
 /// Rows of a page at most, in columns of small values.
 const PAGE_ROWS: usize = 4096;
 /// Uncompressed bytes of a page. Reading one span decompresses one page of each column.

@@ -201,7 +201,9 @@ fn bits(flags: &[bool]) -> Vec<u8> {
 fn put_places(places: &[u16], blocks: usize, out: &mut Vec<u8>) {
     if places.len() > blocks / 8 {
         let mut flags = vec![false; blocks];
-        places.iter().for_each(|block| flags[usize::from(*block)] = true);
+        for block in places {
+            flags[usize::from(*block)] = true;
+        }
         out.push(1);
         out.extend(bits(&flags));
         return;

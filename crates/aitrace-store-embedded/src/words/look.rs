@@ -58,12 +58,9 @@ impl<'a> Index<'a> {
         rest.is_empty().then_some(Self { rows, sections })
     }
 
-    /// Which of so many rows to read, as runs: their number, and whether they may fulfil the patterns. Inner `None`:
-    /// nothing is asked of words. Outer: it cannot be read.
-    pub(crate) fn rows(&self, patterns: &[Vec<u8>], rows: usize) -> Option<Option<Vec<(usize, bool)>>> {
-        if patterns.is_empty() {
-            return Some(None);
-        }
+    /// Which of so many rows to read, as runs: their number, and whether they may fulfil the patterns (all do
+    /// where there are none). `None` if it cannot be read.
+    pub(crate) fn rows(&self, patterns: &[Vec<u8>], rows: usize) -> Option<Vec<(usize, bool)>> {
         let mut runs: Vec<(usize, bool)> = Vec::new();
         let mut left = rows;
         for (blocks, packed, plain) in &self.sections {
@@ -77,7 +74,7 @@ impl<'a> Index<'a> {
                 }
             }
         }
-        (left == 0).then_some(Some(runs))
+        (left == 0).then_some(runs)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod server;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -118,13 +119,15 @@ fn binary() -> Result<PathBuf> {
     serve::build(Build::Release)
 }
 
+/// An optimised example beside the binary.
+fn example(binary: &Path, name: &str) -> PathBuf {
+    binary.with_file_name("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+}
+
 /// Both wires, one after the other: spans of 2 KB over OTLP, trace records of 1 KB.
 fn ingest(binary: &Path) -> Result<()> {
-    let cargo = ["run", "--release", "--quiet", "--locked", "--package", "aitrace-cli"];
     for wire in ["otlp", "records"] {
-        Program::new("cargo", &workspace::root())
-            .args(cargo)
-            .args(["--example", "ingest_bench", "--"])
+        Program::new(example(binary, "ingest_bench"), &workspace::root())
             .args([binary.as_os_str(), wire.as_ref(), "200000".as_ref()])
             .run()?;
     }
@@ -133,14 +136,13 @@ fn ingest(binary: &Path) -> Result<()> {
 
 /// What agents send, and (unless it is large) the hard case of words that never repeat.
 fn store(large: bool) -> Result<()> {
+    let binary = binary()?;
     let texts = if large { &["agent"][..] } else { &["agent", "words"] };
     for text in texts {
         let data = env::temporary().join(format!("aitrace-bench-{}", std::process::id()));
         say::data(&format!("-- {text}"));
-        let done = Program::new("cargo", &workspace::root())
-            .args(["run", "--release", "--quiet", "--locked", "--package", "aitrace-store-embedded"])
-            .args(["--example", "store_bench", "--", if large { LARGE } else { SPANS }])
-            .args([data.as_os_str(), (*text).as_ref()])
+        let done = Program::new(example(&binary, "store_bench"), &workspace::root())
+            .args([OsStr::new(if large { LARGE } else { SPANS }), data.as_os_str(), (*text).as_ref()])
             .run();
         // The bench removes it, unless it broke off.
         drop(std::fs::remove_dir_all(&data));

@@ -18,7 +18,16 @@ pub(crate) fn build(build: Build) -> Result<PathBuf> {
     let words: &[&str] = match build {
         Build::Alone => &["--package", "aitrace-cli"],
         Build::WithTests => &["--workspace", "--all-targets"],
-        Build::Release => &["--package", "aitrace-cli", "--release"],
+        // Always the same choice: with another one the query engine is built anew, which takes half an hour.
+        Build::Release => &[
+            "--package",
+            "aitrace-cli",
+            "--package",
+            "aitrace-store-embedded",
+            "--examples",
+            "--bins",
+            "--release",
+        ],
     };
     let cargo = Program::new("cargo", &workspace::root()).args(["build", "--locked"]).args(words);
     cargo.run()?;

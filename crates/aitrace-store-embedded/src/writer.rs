@@ -12,6 +12,7 @@ mod recover;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aitrace_store::{
     Appended, Batch, Change, Deleted, Document, DocumentKind, DocumentWrite, Result, Retention, Retired,
@@ -19,7 +20,7 @@ use aitrace_store::{
 };
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use self::keep::Wanted;
 use crate::cache::IdCache;
@@ -35,7 +36,10 @@ use crate::steps::Step;
 /// Bytes of log bodies that one commit takes at most.
 const GROUP_BYTES: usize = 16 << 20;
 /// Memory may hold so many times its limits while a seal is on its way; then appends wait.
-const OVERFULL: usize = 2;
+const OVERFULL: f64 = 2.0;
+/// Beyond this each group of appends waits a little, at most so long, so that none has to wait for a whole seal.
+const CROWDED: f64 = 1.25;
+const PAUSE: Duration = Duration::from_millis(60);
 
 pub(crate) type Answer<T> = oneshot::Sender<Result<T>>;
 
@@ -303,12 +307,19 @@ impl Writer {
 
     /// While memory is overfull the files must catch up first.
     fn wait_for_room(&mut self, runtime: &Runtime) {
-        while self.load() >= OVERFULL as f64 {
+        while self.load() >= OVERFULL {
             self.start_job();
             if !self.keeper.is_busy() {
                 return;
             }
             self.finish_one(runtime);
+        }
+        let crowd = (self.load() - CROWDED) / (OVERFULL - CROWDED);
+        if crowd > 0.0 && self.keeper.is_busy() {
+            let made = runtime.block_on(async { timeout(PAUSE.mul_f64(crowd), self.keeper.wait()).await });
+            if let Ok(Some(made)) = made {
+                self.finish(made);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! User data as JSON text, kept to the letter.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -35,9 +36,7 @@ impl Json {
 
     /// A JSON string.
     pub fn string(text: &str) -> Self {
-        let mut out = String::with_capacity(text.len() + 8);
-        write_string(&mut out, text);
-        Self(out.into())
+        written(|out| write_string(out, text))
     }
 
     /// The text of anything that serialises; an error where it cannot (a map with keys that are no strings).
@@ -50,17 +49,18 @@ impl Json {
 
     /// An object of the given members, in this order. Keys are expected to be distinct.
     pub fn object<'a>(members: impl IntoIterator<Item = (&'a str, &'a Json)>) -> Self {
-        let mut text = String::from("{");
-        for (key, value) in members {
-            if text.len() > 1 {
-                text.push(',');
+        written(|text| {
+            text.push('{');
+            for (key, value) in members {
+                if text.len() > 1 {
+                    text.push(',');
+                }
+                write_string(text, key);
+                text.push(':');
+                text.push_str(value.as_str());
             }
-            write_string(&mut text, key);
-            text.push(':');
-            text.push_str(value.as_str());
-        }
-        text.push('}');
-        Self(text.into())
+            text.push('}');
+        })
     }
 
     /// Takes a text that is known to be one JSON value, because our own code just wrote it.
@@ -118,6 +118,25 @@ impl<'de> Deserialize<'de> for Json {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         Ok(Self(raw.get().into()))
     }
+}
+
+/// The JSON that is written into a text. The text is kept for the next one of this thread: a large allocation costs
+/// as much as writing a span's attributes.
+pub(crate) fn written(write: impl FnOnce(&mut String)) -> Json {
+    /// Bytes of a text that is worth being kept.
+    const KEPT: usize = 64 << 10;
+    thread_local! {
+        static TEXT: Cell<String> = const { Cell::new(String::new()) };
+    }
+    // While a thread ends there is none any more.
+    let mut text = TEXT.try_with(Cell::take).unwrap_or_default();
+    text.clear();
+    write(&mut text);
+    let json = Json::from_trusted(text.as_str());
+    if text.capacity() <= KEPT {
+        drop(TEXT.try_with(|kept| kept.set(text)));
+    }
+    json
 }
 
 struct Members(Vec<(String, Json)>);

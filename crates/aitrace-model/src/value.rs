@@ -1,11 +1,10 @@
 //! Attribute values as OTLP types them (opentelemetry.proto.common.v1.AnyValue).
 
-use std::cell::Cell;
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::json::Json;
+use crate::json::{Json, written};
 use crate::text::write_string;
 
 /// One attribute value.
@@ -111,24 +110,6 @@ fn marked(key: &str, text: &str) -> Option<AnyValue> {
         ("$bytes", text) => read_base64(text).map(AnyValue::Bytes),
         _ => None,
     }
-}
-
-/// The JSON that is written into a text. The text is kept for the next one of this thread: a large allocation costs
-/// as much as writing a span's attributes.
-fn written(write: impl FnOnce(&mut String)) -> Json {
-    /// Bytes of a text that is worth being kept.
-    const KEPT: usize = 64 << 10;
-    thread_local! {
-        static TEXT: Cell<String> = const { Cell::new(String::new()) };
-    }
-    let mut text = TEXT.take();
-    text.clear();
-    write(&mut text);
-    let json = Json::from_trusted(text.as_str());
-    if text.capacity() <= KEPT {
-        TEXT.set(text);
-    }
-    json
 }
 
 impl From<&str> for AnyValue {

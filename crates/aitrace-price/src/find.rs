@@ -1,5 +1,7 @@
 //! Which model of the table a span's model is.
 
+use std::borrow::Cow;
+
 use crate::table::{Model, Table};
 
 /// Who sells models under their bare names, so that a name alone tells the price.
@@ -40,7 +42,8 @@ pub(crate) fn find<'t>(
     provider: Option<&str>,
     model: &str,
 ) -> Option<(&'t str, &'t Model)> {
-    let names = names(model);
+    let lower = lower(model);
+    let mut names = names(&lower);
     let sold = |name: &str, sellers: &[&str]| {
         let (key, found) = table.models.get_key_value(name)?;
         sellers.contains(&found.provider.as_str()).then_some((key.as_str(), found))
@@ -48,32 +51,37 @@ pub(crate) fn find<'t>(
     match provider {
         Some(provider) => {
             let sellers = sellers(provider);
-            names.iter().find_map(|name| {
-                let prefixed = sellers.first().and_then(|seller| {
+            names.find_map(|name| {
+                let prefixed = || {
+                    let seller = sellers.first()?;
                     let (key, found) = table.models.get_key_value(&format!("{seller}/{name}"))?;
                     Some((key.as_str(), found))
-                });
-                sold(name, &sellers).or(prefixed)
+                };
+                sold(&name, &sellers).or_else(prefixed)
             })
         }
-        None => names.iter().find_map(|name| sold(name, FIRST_HAND)),
+        None => names.find_map(|name| sold(&name, FIRST_HAND)),
     }
 }
 
-/// A model's name as sent, and what it is without a folder, a fine-tuning or a date.
-fn names(model: &str) -> Vec<String> {
-    let lower = model.trim().to_ascii_lowercase();
-    let bare = lower.strip_prefix("models/").unwrap_or(&lower);
-    // ft:gpt-4o-mini:org::id is priced as ft:gpt-4o-mini.
-    let tuned =
-        bare.strip_prefix("ft:").and_then(|rest| rest.split(':').next()).map(|base| format!("ft:{base}"));
-    let mut names = vec![bare.to_owned()];
-    names.extend(tuned);
-    if !bare.starts_with("ft:") {
-        names.extend(undated(bare).map(str::to_owned));
-        names.extend(bare.strip_suffix("-latest").map(str::to_owned));
+fn lower(model: &str) -> Cow<'_, str> {
+    let model = model.trim();
+    if model.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(model.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(model)
     }
-    names
+}
+
+/// A model's name as sent, in lower case, and what it is without a folder, a fine-tuning or a date. Most are found by
+/// the first.
+fn names(lower: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let bare = lower.strip_prefix("models/").unwrap_or(lower);
+    let fine = bare.strip_prefix("ft:");
+    // ft:gpt-4o-mini:org::id is priced as ft:gpt-4o-mini.
+    let tuned = fine.and_then(|rest| rest.split(':').next()).map(|base| Cow::Owned(format!("ft:{base}")));
+    let plain = if fine.is_none() { [undated(bare), bare.strip_suffix("-latest")] } else { [None; 2] };
+    std::iter::once(Cow::Borrowed(bare)).chain(tuned).chain(plain.into_iter().flatten().map(Cow::Borrowed))
 }
 
 /// A name without the date at its end: `-2026-01-31`, `-20260131` or `@20260131`.
@@ -95,11 +103,13 @@ mod tests {
 
     #[test]
     fn dates_and_folders_fall_away() {
-        assert_eq!(names("models/Gemini-2.5-flash"), ["gemini-2.5-flash"]);
-        assert_eq!(names("gpt-5-mini-2026-01-01"), ["gpt-5-mini-2026-01-01", "gpt-5-mini"]);
-        assert_eq!(names("claude-sonnet-4-5-20250929"), ["claude-sonnet-4-5-20250929", "claude-sonnet-4-5"]);
-        assert_eq!(names("claude@20250929"), ["claude@20250929", "claude"]);
-        assert_eq!(names("ft:gpt-4o-mini:me::x1"), ["ft:gpt-4o-mini:me::x1", "ft:gpt-4o-mini"]);
-        assert_eq!(names("é-2026-01-1"), ["é-2026-01-1"]);
+        let all = |model: &str| names(&lower(model)).collect::<Vec<_>>().join(" ");
+        assert_eq!(all("models/Gemini-2.5-flash"), "gemini-2.5-flash");
+        assert_eq!(all("gpt-5-mini-2026-01-01"), "gpt-5-mini-2026-01-01 gpt-5-mini");
+        assert_eq!(all("claude-sonnet-4-5-20250929"), "claude-sonnet-4-5-20250929 claude-sonnet-4-5");
+        assert_eq!(all("claude@20250929"), "claude@20250929 claude");
+        assert_eq!(all("gpt-5-latest"), "gpt-5-latest gpt-5");
+        assert_eq!(all("ft:gpt-4o-mini:me::x1"), "ft:gpt-4o-mini:me::x1 ft:gpt-4o-mini");
+        assert_eq!(all("é-2026-01-1"), "é-2026-01-1");
     }
 }

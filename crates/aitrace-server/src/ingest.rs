@@ -278,8 +278,45 @@ mod tests {
     use std::time::Duration;
 
     use futures_util::stream;
+    use proptest::prelude::*;
 
     use super::*;
+    use crate::memory::Memory;
+
+    /// A call of gRPC with this body.
+    fn call(body: Vec<u8>) -> Upload {
+        let reservation = Memory::new(1 << 20).reserve(0).unwrap();
+        Upload { media: Media::Grpc, bytes: body.into(), packing: Packing::None, limit: 1 << 16, reservation }
+    }
+
+    proptest! {
+        #[test]
+        fn one_whole_message_is_taken_out_of_its_frame_and_nothing_else(
+            flag in 0_u8..4,
+            claimed in prop_oneof![0_u32..40, any::<u32>()],
+            message in proptest::collection::vec(any::<u8>(), 0..40),
+            cut in 0_usize..50,
+        ) {
+            let body = [&[flag], &claimed.to_be_bytes()[..], &message].concat();
+            let body = body[..body.len() - cut.min(body.len())].to_vec();
+            let whole = body.len() >= 5 && body.len() - 5 == claimed as usize;
+            for packing in [Packing::None, Packing::Gzip, Packing::Zstd] {
+                let fine = whole && (flag == 0 || flag == 1 && packing != Packing::None);
+                match call(body.clone()).unframed(packing) {
+                    Ok(upload) => {
+                        prop_assert!(fine);
+                        prop_assert_eq!(&upload.bytes[..], &body[5..]);
+                        prop_assert_eq!(upload.packing, if flag == 0 { Packing::None } else { packing });
+                        prop_assert!(flag != 0 || upload.open().is_ok());
+                    }
+                    Err(error) => {
+                        prop_assert!(!fine);
+                        prop_assert_eq!(error.kind(), Kind::BadRequest);
+                    }
+                }
+            }
+        }
+    }
 
     /// A body of so many bytes, one in each interval.
     fn dribble(bytes: usize, interval: Duration) -> Body {

@@ -28,7 +28,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::with_capacity(8);
+        let mut members = Vec::with_capacity(20);
         while let Some((Text(key), value)) = map.next_entry()? {
             members.push((key, value));
         }

@@ -74,6 +74,10 @@ impl TelemetryStore for Stuck {
 
 #[async_trait]
 impl QueryStore for Stuck {
+    async fn sent_trace(&self, _scope: &ProjectScope, _trace_id: TraceId) -> Result<Option<Trace>> {
+        self.work().await
+    }
+
     async fn skeleton(&self, _scope: &ProjectScope, _trace_id: TraceId) -> Result<Option<Skeleton>> {
         self.work().await
     }

@@ -134,7 +134,7 @@ pub(crate) fn written(write: impl FnOnce(&mut String)) -> Json {
     write(&mut text);
     let json = Json::from_trusted(text.as_str());
     if text.capacity() <= KEPT {
-        drop(TEXT.try_with(|kept| kept.set(text)));
+        TEXT.try_with(|kept| kept.set(text)).ok();
     }
     json
 }

@@ -305,7 +305,8 @@ fn time(value: &RawValue) -> Option<Timestamp> {
     // Whole numbers exactly, fractions to the microsecond: that is what an f64 of seconds holds.
     match value.get().parse::<i64>() {
         Ok(whole) => Some(Timestamp::from_nanos(whole.checked_mul(unit as i64)?)),
-        Err(_) => Some(Timestamp::from_nanos((number * unit / 1e3).round() as i64 * 1000)),
+        // What is beyond the range becomes the end of the range, which has no thousandfold.
+        Err(_) => Some(Timestamp::from_nanos(((number * unit / 1e3).round() as i64).checked_mul(1000)?)),
     }
 }
 

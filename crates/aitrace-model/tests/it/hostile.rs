@@ -141,3 +141,18 @@ fn a_bad_element_costs_no_other_and_a_broken_array_not_what_came_before() {
     assert_eq!(found(""), [(0, "not_json")]);
     assert_eq!(found(&format!("[{GOOD},{}", &GOOD[..30])), [(0, "ok"), (1, "not_json")]);
 }
+
+#[test]
+fn times_beyond_any_range_are_refused() {
+    for time in ["99999999999.5", "-99999999999.5", "9.3e9", "99999999999999.5", "1e17", "-8.9e18", "1e400"] {
+        let meta = format!(r#"{{"__tracer_meta__":{{"event":"e","timestamp":{time}}}}}"#);
+        let top = format!(r#"{{"__tracer_meta__":{{"event":"e"}},"ts":{time}}}"#);
+        for text in [meta, top] {
+            if let Ok(record) = read(text.as_bytes(), &Limits::default()) {
+                assert_ne!(record.meta.timestamp.nanos(), 0, "{text}");
+            }
+        }
+    }
+    let late = r#"{"__tracer_meta__":{"event":"e","timestamp":99999999999.5}}"#;
+    assert!(read(late.as_bytes(), &Limits::default()).is_err());
+}

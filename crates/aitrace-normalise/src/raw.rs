@@ -62,10 +62,14 @@ fn elsewhere(received: Timestamp) -> Context {
 /// Whether a span is read back as it is. How far its life has come is told by its end, and what is lost has heartbeats
 /// then.
 fn same(raw: &RawSpan, span: &Span) -> bool {
-    let mut again = normalise_span(raw.clone(), &elsewhere(span.received));
+    // Whoever reads it does so after it was priced anew.
+    let read = span.repriced.map_or(span.received, |at| at.max(span.received));
+    let mut again = normalise_span(raw.clone(), &elsewhere(read));
     if span.end.is_none() && again.end.is_none() {
         again.phase = span.phase;
         again.heartbeats &= span.heartbeats;
+    } else {
+        again.received = span.received;
     }
     again == *span
 }

@@ -222,7 +222,11 @@ pub(crate) fn fill_from_extra(span: &mut Span, key: &str, value: &Json) {
         "otel" if value.as_str().starts_with('{') => span.otel = Some(value.clone()),
         "resource" if value.as_str().starts_with('{') => span.resource = value.clone(),
         "cost_formula" => set(&mut span.cost_formula, word()),
-        "repriced" => set(&mut span.repriced, word().and_then(|time| time.parse().ok())),
+        // Not after now: what is priced anew later must outrank it.
+        "repriced" => {
+            let told = word().and_then(|time| time.parse::<Timestamp>().ok());
+            set(&mut span.repriced, told.map(|at| at.min(span.received)));
+        }
         "heartbeats" => span.heartbeats |= value.as_str() == "true",
         // It is lost at once where it was lost, whether or not its sender had heartbeats.
         "lost" if span.end.is_none() => span.heartbeats |= value.as_str() == "true",

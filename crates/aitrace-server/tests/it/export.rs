@@ -72,7 +72,7 @@ fn import(rig: &Rig, form: &str, lines: &[&str]) {
 }
 
 /// Exports in both forms, imports into empty servers in both directions, and compares.
-fn comes_back(rig: &Rig) {
+pub(crate) fn comes_back(rig: &Rig) {
     let here = everything(rig);
     for form in ["jsonl", "otlp"] {
         let exported = rig.get(&format!("/api/export?format={form}"));

@@ -56,6 +56,9 @@ fn calls_cost_what_the_table_says_and_nothing_else_changes() {
         (json!(3.0), json!("input 1000000 × $1/M + output 1000000 × $2/M = $3 (gpt-4o-mini, 2030-01-01)"))
     );
     assert_eq!([of(&rig, 2), of(&rig, 3), of(&rig, 4)], others);
+    // It goes along with what is exported.
+    rig.clock.advance(1_000_000_000);
+    crate::export::comes_back(&rig);
     // What is sent again is known; the server's own table brings the old price back.
     fill(&rig);
     assert_eq!(of(&rig, 1).0, json!(3.0));

@@ -91,10 +91,6 @@ impl QueryStore for Stuck {
         self.work().await
     }
 
-    async fn sent_trace(&self, _scope: &ProjectScope, _trace_id: TraceId) -> Result<Option<Trace>> {
-        self.work().await
-    }
-
     async fn sessions(&self, _filter: &SessionFilter, _page: &SessionPageRequest) -> Result<SessionPage> {
         self.work().await
     }

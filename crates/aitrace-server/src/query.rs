@@ -98,6 +98,23 @@ pub(crate) fn project(uri: &Uri) -> Result<ProjectScope> {
     Ok(scope(read::<ScopeParams>(uri)?.project))
 }
 
+/// Where to look for a span, and whether its place in the tree is asked for.
+pub(crate) fn span(uri: &Uri) -> Result<(ProjectScope, bool)> {
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Params {
+        project: Option<String>,
+        place: Option<String>,
+    }
+    let params: Params = read(uri)?;
+    let place = match given(params.place).as_deref() {
+        None | Some("true") => true,
+        Some("false") => false,
+        Some(_) => return Err(bad("place is neither true nor false", "Leave it away for true.")),
+    };
+    Ok((scope(params.project), place))
+}
+
 /// Which scores to list.
 #[derive(Debug)]
 pub(crate) struct ScoreParams {

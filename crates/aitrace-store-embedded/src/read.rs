@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use aitrace_model::tree::{self, Node};
 use aitrace_model::{
     LogRecord, Phase, Span, SpanId, SpanState, Timestamp, TraceId, TraceStatus, TraceSummary,
 };
@@ -314,9 +315,34 @@ pub(crate) fn skeleton(
     let moment = shared.moment();
     let Some(line) = line(shared, scope, trace_id, moment)? else { return Ok((None, Vec::new())) };
     let (sealed, damaged) = sealed(&shared.segments, &line.files, &line.project, trace_id, Part::Bones);
-    let spans = shown(line.hot, sealed.spans, moment, line.heard).0;
-    let spans = in_tree_order(spans).iter().map(Bone::from).collect();
+    let spans = bones(&line.hot, sealed.spans, moment, line.heard);
     Ok((Some(Skeleton { summary: line.summary, spans }), damaged))
+}
+
+/// The spans of a trace without contents, in tree order. Those in memory are only looked at: a copy of all their
+/// contents would cost more than all the rest.
+fn bones(
+    hot: &HotPart,
+    sealed: BTreeMap<SpanId, (Span, SpanState)>,
+    moment: Moment,
+    heard: Timestamp,
+) -> Vec<Bone> {
+    let status = |span: &Span, state: Option<&SpanState>| match state.filter(|state| !state.is_ended()) {
+        Some(state) => state.status(moment.now, &moment.lost, heard),
+        None if span.is_error() => TraceStatus::Error,
+        None => TraceStatus::Ok,
+    };
+    let sealed = sealed.into_iter().filter(|(id, _)| !hot.hidden.contains(id));
+    let mut bones: Vec<Option<Bone>> =
+        sealed.map(|(_, (span, state))| Some(Bone::of(&span, status(&span, Some(&state))))).collect();
+    bones.extend(hot.spans.values().map(|(stored, state)| {
+        let open = state.as_ref().filter(|state| !state.is_ended());
+        let status = open.map_or(stored.status, |state| status(&stored.span, Some(state)));
+        Some(Bone::of(&stored.span, status))
+    }));
+    let node = |bone: &Bone| Node { start: bone.start, id: bone.span_id, parent: bone.parent_span_id };
+    let order = tree::order(&bones.iter().flatten().map(node).collect::<Vec<_>>());
+    order.into_iter().filter_map(|entry| bones[entry.index].take()).collect()
 }
 
 /// One span with the files that could not be read.
@@ -330,7 +356,9 @@ pub(crate) fn span(
     let Some(line) = line(shared, scope, trace_id, moment)? else { return Ok((None, Vec::new())) };
     let part = Part::Span(span_id);
     let (sealed, damaged) = sealed(&shared.segments, &line.files, &line.project, trace_id, part);
-    let spans = shown(line.hot, sealed.spans, moment, line.heard).0;
+    let mut hot = line.hot;
+    hot.spans.retain(|id, _| *id == span_id);
+    let spans = shown(hot, sealed.spans, moment, line.heard).0;
     let mut found = spans.into_iter().find(|stored| stored.span.span_id == span_id);
     correct_all(shared, &line.project, found.iter_mut().map(|stored| &mut stored.span))?;
     Ok((found, damaged))

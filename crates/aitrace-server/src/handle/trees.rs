@@ -1,7 +1,7 @@
 //! Very large traces: the tree without contents, and the contents of one span.
 
 use aitrace_model::{SpanId, TraceId};
-use aitrace_store::{ProjectScope, StoredSpan};
+use aitrace_store::{PageRequest, ProjectScope, StoredSpan, TraceFilter};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Uri;
@@ -32,7 +32,8 @@ pub(crate) async fn skeleton(
     Ok(json(text))
 }
 
-/// `GET /api/span/{trace_id}/{span_id}`: `S`.
+/// `GET /api/span/{trace_id}/{span_id}`: `S`. With `place=false` its place in the tree is left at 0 and false: only so
+/// the tree need not be read for it.
 pub(crate) async fn span(
     State(app): State<App>,
     caller: Caller,
@@ -40,18 +41,22 @@ pub(crate) async fn span(
     path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response> {
     let Ok(Path((trace, span))) = path else { return Err(not_utf8()) };
-    let scope = caller.scope(query::project(&uri)?)?;
+    let (scope, placed) = query::span(&uri)?;
+    let scope = caller.scope(scope)?;
     let (trace_id, span_id) = (query::trace_id(&trace)?, query::span_id(&span)?);
     let gone =
         || ApiError::new(Kind::NotFound, format!("there is no span {span_id} in trace {trace_id}"), "");
-    let skeleton = app.answer(app.stores.query.skeleton(&scope, trace_id)).await?.ok_or_else(gone)?;
-    let index = skeleton.spans.iter().position(|bone| bone.span_id == span_id).ok_or_else(gone)?;
-    let place = view::bone_places(&skeleton).get(index).copied().unwrap_or_default();
-    // Of equal ids in several projects the tree and the span are of one.
-    let scope = ProjectScope::One(skeleton.summary.project.clone());
     let found = app.answer(app.stores.query.span(&scope, trace_id, span_id)).await?.ok_or_else(gone)?;
+    // Of equal ids in several projects the tree and the span are of one.
+    let scope = ProjectScope::One(found.span.project.clone());
+    let mut place = view::Place::default();
+    if placed {
+        let skeleton = app.answer(app.stores.query.skeleton(&scope, trace_id)).await?.ok_or_else(gone)?;
+        let index = skeleton.spans.iter().position(|bone| bone.span_id == span_id).ok_or_else(gone)?;
+        place = view::bone_places(&skeleton).get(index).copied().unwrap_or_default();
+    }
     let whole = found.span.inputs.is_some() && found.span.outputs.is_some();
-    let stored = if whole || skeleton.summary.events == 0 {
+    let stored = if whole || !has_logs(&app, &scope, trace_id).await? {
         found
     } else {
         joined(&app, &scope, trace_id, span_id).await?.unwrap_or(found)
@@ -59,6 +64,18 @@ pub(crate) async fn span(
     let mut out = String::new();
     view::span(&mut out, &stored, place);
     Ok(json(out))
+}
+
+/// Whether a trace has log records at all, by its line.
+async fn has_logs(app: &App, scope: &ProjectScope, trace_id: TraceId) -> Result<bool> {
+    let filter = TraceFilter {
+        scope: scope.clone(),
+        filter: query::filter(&format!("trace={trace_id}"))?,
+        ..TraceFilter::default()
+    };
+    let page = PageRequest { limit: 1, cursor: None };
+    let lines = app.answer(app.stores.telemetry.list_traces(&filter, &page)).await?.traces;
+    Ok(lines.first().is_none_or(|line| line.events > 0))
 }
 
 /// The span with the contents that its log records tell: they are read with the trace.

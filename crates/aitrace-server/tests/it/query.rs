@@ -68,6 +68,12 @@ fn a_skeleton_is_the_trace_without_contents() {
             let own = span["span_id"].as_str().unwrap();
             let alone = rig.get(&format!("/api/span/{}/{own}", trace_id(number))).json();
             assert_eq!(&alone, span);
+            let mut unplaced = rig.get(&format!("/api/span/{}/{own}?place=false", trace_id(number))).json();
+            assert_eq!((&unplaced["depth"], &unplaced["has_children"]), (&json!(0), &json!(false)));
+            for key in ["depth", "has_children"] {
+                unplaced[key] = span[key].clone();
+            }
+            assert_eq!(&unplaced, span);
         }
     }
     for missing in [
@@ -78,7 +84,8 @@ fn a_skeleton_is_the_trace_without_contents() {
     ] {
         assert_eq!(rig.get(&missing).status, 404, "{missing}");
     }
-    for wrong in ["/api/trace/x/skeleton", "/api/span/x/y", "/api/span/%ff/1"] {
+    let odd = format!("/api/span/{}/{}?place=x", trace_id(1), span_id(1));
+    for wrong in ["/api/trace/x/skeleton", "/api/span/x/y", "/api/span/%ff/1", &odd] {
         assert_eq!(rig.get(wrong).status, 400, "{wrong}");
     }
 }

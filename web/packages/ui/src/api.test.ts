@@ -86,5 +86,5 @@ test("contents of one span are asked of its own project", async () => {
   ).spans;
   if (bone === undefined) throw new Error("no span");
   await expect(getSpan(host, bone, signal)).resolves.toMatchObject({ bare: false, inputs: { q: 1 } });
-  expect(host.asked).toEqual(["/api/span/t/s0?project=p"]);
+  expect(host.asked).toEqual(["/api/span/t/s0?project=p&place=false"]);
 });

@@ -12,6 +12,7 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use aitrace_store::{ErrorKind, Result, StoreError};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::faults;
@@ -59,6 +60,8 @@ impl Catalog {
                  PRAGMA temp_store = MEMORY;",
             )
             .map_err(&fail)?;
+        // Else statements are prepared anew whenever what is bound to them changes, to choose another index by it.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(&fail)?;
         schema::migrate(&connection, || watch.at(Step::Migrate, path))?;
         Ok(Self { connection, watch: watch.clone(), path: path.to_owned(), damaged: Cell::new(false) })
     }

@@ -103,7 +103,7 @@ mod tests {
         let cells: Vec<_> = (0..1100).map(noise).collect();
         let text: usize = cells.iter().map(String::len).sum();
         let blob = index(&cells);
-        assert!(blob.len() < text / 8, "{} of {text}", blob.len());
+        assert!(blob.len() < text / 4, "{} of {text}", blob.len());
         assert!(read(&blob, &cells[1050][..30], 1050, cells.len()));
     }
 

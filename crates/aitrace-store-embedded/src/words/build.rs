@@ -16,6 +16,11 @@ const LEAST: usize = 256 << 10;
 const MOST: usize = 8 << 20;
 const SHARE: usize = 8;
 
+/// Rows that are looked back to for what a cell repeats.
+const LOOK_BACK: usize = 3;
+/// Bytes that are compared at a time.
+const PIECE: usize = 32;
+
 /// Where a word stands: blocks of the section, ascending.
 type Places = Vec<u16>;
 
@@ -93,8 +98,9 @@ impl Builder {
         for row in (0..cells.len()).filter(|row| !cells.is_null(*row)) {
             let cell = cells.value(row);
             self.texts += cell.len();
+            let rest = &cell.as_bytes()[repeated(cells, row)..];
             self.folded.clear();
-            self.folded.extend(cell.bytes().map(|byte| byte.to_ascii_lowercase()));
+            self.folded.extend(rest.iter().map(u8::to_ascii_lowercase));
             let folded = std::mem::take(&mut self.folded);
             unsure |= self.add_text(&folded, references);
             self.folded = folded;
@@ -184,6 +190,19 @@ impl Builder {
         (self.kept, self.texts) = (0, 0);
         Some(())
     }
+}
+
+/// Bytes at the beginning of a cell that stand in one of the last rows, too: conversations grow by their ends. All of
+/// these rows are of one block, which has those words already. It ends before a space, where no word or escape is cut.
+fn repeated(cells: &StringArray, row: usize) -> usize {
+    let cell = cells.value(row).as_bytes();
+    let before = (row.saturating_sub(LOOK_BACK)..row).filter(|row| !cells.is_null(*row));
+    let common = |row| {
+        let pieces = cells.value(row).as_bytes().chunks_exact(PIECE).zip(cell.chunks_exact(PIECE));
+        pieces.take_while(|(one, other)| one == other).count() * PIECE
+    };
+    let longest = before.map(common).max().unwrap_or(0);
+    memchr::memrchr(b' ', &cell[..longest]).unwrap_or(0)
 }
 
 /// Whether the code of an escape is that of a letter or digit, which a word should have had in it.

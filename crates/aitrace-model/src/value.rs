@@ -71,7 +71,13 @@ impl AnyValue {
 
     /// An object of attributes; of keys that repeat the last one counts.
     pub fn object_to_json(members: &[(String, AnyValue)]) -> Json {
-        written(|out| write_members(out, members))
+        let strings = members.iter().map(|(key, value)| key.len() + value.as_str().map_or(16, str::len) + 8);
+        let expected = strings.sum::<usize>() + 64;
+        written(|out| {
+            // A large text grows once.
+            out.reserve(expected);
+            write_members(out, members);
+        })
     }
 }
 

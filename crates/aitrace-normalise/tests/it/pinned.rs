@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use aitrace_model::record::{Limits as RecordLimits, exact_record, read, records_of_span};
 use aitrace_model::{Json, RawSpan, Span};
-use aitrace_normalise::{Message, normalise_log, normalise_record, normalise_span};
+use aitrace_normalise::{Message, Normaliser, normalise_log, normalise_record, normalise_span};
 use aitrace_otlp::{Encoding, Limits, decode_logs, decode_traces, encode_traces};
 use siphasher::sip128::SipHasher13;
 
@@ -93,4 +93,25 @@ fn what_comes_out_is_the_same_to_the_letter() {
         assert_eq!(found, expected, "what comes out has changed");
     }
     assert_eq!(found.lines().count(), expected.lines().count(), "fixtures without a digest");
+}
+
+#[test]
+fn spans_of_many_resources_are_what_each_is_by_itself() {
+    let traces = files().into_iter().filter(|(name, _)| !name.ends_with(".logs.json"));
+    let read = |(_, path): (String, PathBuf)| {
+        let text = fs::read(path).expect("a fixture");
+        decode_traces(&text, Encoding::Json, &Limits::default()).expect("OTLP JSON").spans
+    };
+    let by_file: Vec<Vec<RawSpan>> = traces.map(read).collect();
+    let context = context();
+    let mut normaliser = Normaliser::new(&context);
+    // One of each file after the other, and round again: the resource changes with every span.
+    for round in 0..3 {
+        for raw in by_file.iter().filter_map(|spans| spans.get(round)) {
+            assert_eq!(normaliser.span(raw.clone()), normalise_span(raw.clone(), &context));
+        }
+    }
+    for raw in by_file.into_iter().flatten() {
+        assert_eq!(normaliser.span(raw.clone()), normalise_span(raw, &context));
+    }
 }

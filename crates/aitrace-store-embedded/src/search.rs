@@ -63,7 +63,7 @@ pub(crate) fn search(shared: &Shared, search: &Search, hits: &mpsc::Sender<Hit>)
         finder,
         patterns: words::patterns(&search.text),
         hits,
-        page: HitPage::new(search),
+        page: HitPage::new(search.after.clone(), search.limit),
         sent: 0,
         buffer: Vec::new(),
     };

@@ -11,7 +11,27 @@ use std::str::FromStr;
 use aitrace_model::{SpanId, Timestamp, TraceId};
 
 use crate::error::{ErrorKind, StoreError};
-use crate::search::{Hit, Search};
+
+/// A span or log record that holds the text; each at most once, with the first field that does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// Project.
+    pub project: String,
+    /// Its trace; a log outside any span has none.
+    pub trace_id: Option<TraceId>,
+    /// Its span, or the one the record belongs to.
+    pub span_id: Option<SpanId>,
+    /// Its id, if it is a log record.
+    pub log_id: Option<String>,
+    /// When it started or happened.
+    pub time: Timestamp,
+    /// Name of the span, or event.
+    pub name: String,
+    /// The field: `name`, `inputs`, `outputs`, …, `attributes`, `events`, `event`, `attrs`.
+    pub field: &'static str,
+    /// What was found with its surroundings, on one line.
+    pub excerpt: String,
+}
 
 /// A place in the order of hits. Smaller is earlier: newer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,15 +124,9 @@ pub struct HitPage {
 }
 
 impl HitPage {
-    /// An empty page of a search.
-    pub fn new(search: &Search) -> Self {
-        Self {
-            after: search.after.clone(),
-            found: BTreeMap::new(),
-            left: search.limit,
-            sending: None,
-            reached: search.after.clone(),
-        }
+    /// An empty page of at most `limit` hits, behind a place.
+    pub fn new(after: Option<HitCursor>, limit: usize) -> Self {
+        Self { reached: after.clone(), after, found: BTreeMap::new(), left: limit, sending: None }
     }
 
     /// Whether a hit of this time may be on the page.

@@ -38,7 +38,7 @@ pub use document::{DocumentStore, Session, SessionPatch};
 pub use error::{ErrorKind, Result, StoreError};
 pub use export::{ExportFormat, ExportWriter};
 pub use filter::{Cursor, PageRequest, ProjectScope, TraceFilter, newest_first};
-pub use hits::{HitCursor, HitPage};
+pub use hits::{Hit, HitCursor, HitPage};
 pub use language::{
     Field, FieldKind, Filter, FilterError, Has, Needle, Op, Operand, Pattern, Term, duration,
 };
@@ -49,7 +49,7 @@ pub use record::{
 };
 pub use reprice::{Repriced, Repricing, Verdict, reprice};
 pub use rollup::{Head, Rollup};
-pub use search::{Finder, Hit, Search, Searched, standing};
+pub use search::{Finder, Search, Searched, standing};
 pub use session::{
     SessionCursor, SessionFilter, SessionPage, SessionPageRequest, SessionSummary, session_page,
 };

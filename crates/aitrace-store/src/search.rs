@@ -1,9 +1,9 @@
 //! Search in contents: a substring, ignoring case, in any language.
 
-use aitrace_model::{LogRecord, Span, SpanId, Timestamp, TraceId, TraceStatus};
+use aitrace_model::{LogRecord, Span, Timestamp, TraceStatus};
 
 use crate::filter::ProjectScope;
-use crate::hits::HitCursor;
+use crate::hits::{Hit, HitCursor};
 use crate::language::{Filter, Needle, excerpt};
 
 /// What to search for.
@@ -62,27 +62,6 @@ impl Search {
             && self.since.is_none_or(|since| time >= since)
             && self.until.is_none_or(|until| time < until)
     }
-}
-
-/// A span or log record that holds the text; each at most once, with the first field that does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hit {
-    /// Project.
-    pub project: String,
-    /// Its trace; a log outside any span has none.
-    pub trace_id: Option<TraceId>,
-    /// Its span, or the one the record belongs to.
-    pub span_id: Option<SpanId>,
-    /// Its id, if it is a log record.
-    pub log_id: Option<String>,
-    /// When it started or happened.
-    pub time: Timestamp,
-    /// Name of the span, or event.
-    pub name: String,
-    /// The field: `name`, `inputs`, `outputs`, …, `attributes`, `events`, `event`, `attrs`.
-    pub field: &'static str,
-    /// What was found with its surroundings, on one line.
-    pub excerpt: String,
 }
 
 /// How a search ended.

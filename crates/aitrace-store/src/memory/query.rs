@@ -10,9 +10,10 @@ use super::MemoryStore;
 use crate::change::LostSpan;
 use crate::error::Result;
 use crate::filter::ProjectScope;
+use crate::hits::Hit;
 use crate::hits::HitPage;
 use crate::query::QueryStore;
-use crate::search::{Hit, Search, Searched};
+use crate::search::{Search, Searched};
 use crate::session::{SessionFilter, SessionPage, SessionPageRequest, SessionSummary, session_page};
 use crate::skeleton::{Bone, Skeleton};
 use crate::statistics::{Counter, Facts, Statistics, StatisticsQuery};
@@ -80,7 +81,7 @@ impl QueryStore for MemoryStore {
         let Some(finder) = search.finder() else {
             return Ok(Searched { complete: true, ..Searched::default() });
         };
-        let mut page = HitPage::new(search);
+        let mut page = HitPage::new(search.after.clone(), search.limit);
         self.with(|state| {
             for trace in state.traces.values() {
                 let (spans, logs) = trace.contents();

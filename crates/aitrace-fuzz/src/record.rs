@@ -36,7 +36,7 @@ pub(crate) const ARRAY: Target = Target {
 
 pub(crate) const FORMAT_1: Target = Target {
     name: "record of format 1",
-    seeds: || vec![OLD.as_bytes().to_vec()],
+    seeds: || vec![OLD.as_bytes().to_vec(), TWICE.as_bytes().to_vec()],
     law: |bytes| {
         if let Ok(record) = convert(bytes, &Limits::default()) {
             same(&record);
@@ -53,6 +53,9 @@ const SEEDS: &[&str] = &[
 ];
 
 const OLD: &str = r#"{"timestamp":"2026-01-31T12:00:00.000001Z","event":"work.start","trace_id":"be97f2fa26196196d1c776cef223b871","span_id":"c33604c286773277","parent_span_id":"c33604c286773278","level":"info","file":"a.py","line":3,"function":"f","provisional":true,"extra":{"a":1}}"#;
+
+/// An id that stands twice, the last time empty.
+const TWICE: &str = r#"{"timestamp":"2026-01-31T12:00:00.000001Z","event":"work.start","trace_id":"be97f2fa26196196d1c776cef223b871","parent_span_id":"c;3604c286773278","trace_id":"","provisional":true}"#;
 
 fn context() -> Context {
     let received = Timestamp::from_nanos(1_800_000_000_000_000_000);

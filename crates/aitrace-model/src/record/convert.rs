@@ -33,10 +33,11 @@ pub fn convert(text: &[u8], limits: &Limits) -> Result<Record, RecordError> {
     finish(&mut meta, &seen, text)?;
     meta.version = Some(VERSION.to_owned());
     set_lifecycle(&mut meta);
-    let data =
-        members.into_iter().filter(|(key, value)| !seen.taken.contains(&&**key) && !is_empty_id(key, value));
-    let data = data.map(|(key, value)| (key.into_owned(), own_json(value)));
-    Ok(Record { meta, data: distinct(data.collect()) })
+    let data = members.into_iter().filter(|(key, _)| !seen.taken.contains(&&**key));
+    // Of a key that stands twice the last one counts, also where it is empty.
+    let mut data = distinct(data.map(|(key, value)| (key.into_owned(), own_json(value))).collect());
+    data.retain(|(key, value)| !is_empty_id(key, value.as_str()));
+    Ok(Record { meta, data })
 }
 
 fn set_lifecycle(meta: &mut Meta) {
@@ -53,9 +54,8 @@ fn set_lifecycle(meta: &mut Meta) {
     meta.lifecycle = Some(Lifecycle::Log);
 }
 
-fn is_empty_id(key: &str, value: &RawValue) -> bool {
-    matches!(key, "trace_id" | "span_id" | "parent_span_id" | "parent_id")
-        && matches!(value.get(), "null" | "\"\"")
+fn is_empty_id(key: &str, value: &str) -> bool {
+    matches!(key, "trace_id" | "span_id" | "parent_span_id" | "parent_id") && matches!(value, "null" | "\"\"")
 }
 
 /// A UUID with dashes is the same id without them; of anything else the id is a digest.

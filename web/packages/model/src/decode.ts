@@ -204,6 +204,7 @@ function decodeBone(json: Json, trace: TraceSummary): Span | undefined {
     inputTokens: number(value, "input_tokens"),
     outputTokens: number(value, "output_tokens"),
     cost: number(value, "cost"),
+    costFormula: null,
     inputs: null,
     outputs: null,
     metadata: null,

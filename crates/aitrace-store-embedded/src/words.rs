@@ -2,7 +2,7 @@
 //!
 //! A word is a run of ASCII letters and digits, in lower case. What a needle asks of the words of a row follows from
 //! its own runs: one within it must be a whole word there, one at its edge the end or beginning of one. A block whose
-//! words do not say enough (see [`Blocks::open`]) is always read. Runs of other alphabets ask nothing.
+//! words do not say enough (it is open, see `build`) is always read. Runs of other alphabets ask nothing.
 //!
 //! ```text
 //! blob     "AWI1", rows of a block, sections; of each section blocks, packed bytes, bytes; then the sections, zstd

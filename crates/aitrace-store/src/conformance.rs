@@ -1,7 +1,7 @@
 //! The suite that every store must pass: the laws of [`TelemetryStore`] and [`DocumentStore`].
 //!
 //! A store's crate implements [`Factory`] and calls [`crate::conformance!`] in its integration
-//! tests; [`mod@model`] compares it with [`crate::memory::MemoryStore`] over random histories.
+//! tests; [`model()`] compares it with [`crate::memory::MemoryStore`] over random histories.
 
 mod build;
 mod check;

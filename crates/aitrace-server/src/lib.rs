@@ -18,6 +18,7 @@
 //! - Nothing that users sent is written to the server's own log.
 
 mod admission;
+mod allocator;
 mod app;
 mod append;
 mod auth;

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use aitrace_store::StoreError;
 use tokio::net::TcpListener;
 
+use crate::allocator;
 use crate::app::App;
 use crate::auth::{Keys, Ring};
 use crate::closing::{self, Close};
@@ -94,6 +95,7 @@ impl ServerBuilder {
             self.options.clock.clone(),
             self.options.random.clone(),
         );
+        allocator::give_large_blocks_back();
         let ring = Ring::new(keys, self.options.demand_keys);
         let wide = |addr: &&SocketAddr| !addr.ip().to_canonical().is_loopback();
         let all = std::iter::once(&addr).chain(self.ingest.iter().map(|(addr, _)| addr));

@@ -10,8 +10,8 @@ use crate::http::{Call, connect, read};
 use crate::pb::{self, Message};
 use crate::samples::{NDJSON, PROTOBUF, gzip, log, zstd};
 
-/// The budget of 128 MiB, about as much that the allocator keeps, and the process itself.
-pub(crate) const MOST: u64 = 352 << 20;
+/// The budget of 128 MiB, what the allocator keeps, and the process itself.
+pub(crate) const MOST: u64 = 256 << 20;
 
 /// The server of the tests below. It ends with its stdin.
 #[test]

@@ -1,6 +1,6 @@
 """What a traced call costs, beside OpenTelemetry's SDK, in one run.
 
-    maturin develop --release && python benches/bench_span.py [--json] [--calls 20000] [--rounds 15]
+    maturin develop --profile wheel && python benches/bench_span.py [--json] [--calls 20000] [--rounds 15]
 
 Each round times ``calls`` calls on one thread by its CPU clock, then flushes untimed; the best round
 counts. Both sides have their worker running: ours sends OTLP to a local sink in another process,

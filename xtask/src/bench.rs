@@ -95,7 +95,7 @@ fn measure(bench: &Bench, large: bool) -> Result<()> {
                 .run()
         }
         Bench::Python(file) => {
-            let environment = python::Environment::for_bench()?;
+            let environment = python::Environment::as_shipped()?;
             environment.program(&python::folder()).args([Path::new("benches").join(file)]).run()
         }
         Bench::Ingest => ingest(&binary()?),

@@ -96,10 +96,10 @@ impl Environment {
         System::find()?.environment(&pinned("docs")?)
     }
 
-    /// The same as [`Self::for_tests`] with the native module built for speed.
-    pub(crate) fn for_bench() -> Result<Self> {
+    /// The same as [`Self::for_tests`] with the native module built as it ships.
+    pub(crate) fn as_shipped() -> Result<Self> {
         let environment = System::find()?.environment(&development_requirements()?)?;
-        environment.develop(&["--release"])?;
+        environment.develop(&["--profile", "wheel"])?;
         Ok(environment)
     }
 
@@ -110,7 +110,7 @@ impl Environment {
     }
 
     fn with_package(self) -> Result<Self> {
-        self.develop(&[])?;
+        self.develop(&["--profile", "dev"])?;
         Ok(self)
     }
 
@@ -138,10 +138,10 @@ impl Environment {
         self.program(&folder()).args(["-m", name]).args(arguments).run()
     }
 
-    /// Runs the tests, those of the real server with its `binary`; here, where everything is installed, none may be
-    /// skipped for want of something.
-    pub(crate) fn pytest(&self, binary: &Path) -> Result<()> {
-        let pytest = self.program(&folder()).args(["-m", "pytest"]);
+    /// Runs tests, those of the real server with its `binary`; here, where everything is installed, none may be
+    /// skipped for want of something. Without `tests` that are named, all.
+    pub(crate) fn pytest(&self, binary: &Path, tests: &[&str]) -> Result<()> {
+        let pytest = self.program(&folder()).args(["-m", "pytest"]).args(tests);
         pytest.env("AITRACE_TESTS_WHOLE", "1").env("AITRACE_BIN", binary).run()
     }
 }

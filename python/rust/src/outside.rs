@@ -20,6 +20,13 @@ unsafe extern "C-unwind" {
     ) -> *mut ffi::PyObject;
 }
 
+// SAFETY: the type of the function above.
+type Call = unsafe extern "C-unwind" fn(
+    *mut ffi::PyObject,
+    *mut ffi::PyObject,
+    *mut ffi::PyObject,
+) -> *mut ffi::PyObject;
+
 /// Stops whoever unwinds through it.
 struct Park;
 
@@ -42,10 +49,13 @@ pub(crate) fn call<'py>(
     let py = function.py();
     let kwargs = kwargs.map_or(std::ptr::null_mut(), Bound::as_ptr);
     let park = Park;
+    // By a pointer that the optimiser cannot see through: where all is compiled as one, this function and pyo3's
+    // declaration of it are one as well, with that declaration's promise.
+    let call: Call = std::hint::black_box(PyObject_Call);
     // SAFETY: the interpreter's lock is held (`py`); the three pointers are borrowed for the call. What comes
     // back is a new reference, or null with an exception set.
     unsafe {
-        let result = PyObject_Call(function.as_ptr(), args.as_ptr(), kwargs);
+        let result = call(function.as_ptr(), args.as_ptr(), kwargs);
         std::mem::forget(park);
         Bound::from_owned_ptr_or_err(py, result)
     }

@@ -32,6 +32,11 @@ pub(super) const ALL: &[Step] = &[
     Step { name: "docs", about: "the documentation site of the Python package, no warning", run: docs::run },
     Step { name: "browser", about: "the viewer in Chromium against the real server", run: browser::run },
     Step { name: "demo", about: "one traced agent, complete in the server", run: demo_once },
+    Step {
+        name: "wheel",
+        about: "the Python package as it ships: faults of its hosts",
+        run: python_as_shipped,
+    },
 ];
 
 fn cargo(words: &[&str]) -> Program {
@@ -104,7 +109,17 @@ fn python_tests() -> Result<Outcome> {
     let stubs = ["aitrace", "--mypy-config-file", "pyproject.toml", "--allowlist", "stubtest-allow.txt"];
     environment.module("mypy.stubtest", &stubs)?;
     // Named, so that no test against the real server is skipped.
-    environment.pytest(&serve::build(Build::WithTests)?)?;
+    environment.pytest(&serve::build(Build::WithTests)?, &[])?;
+    Ok(Outcome::Passed)
+}
+
+/// What ships is optimised as one, which has turned calls that may be unwound into ones that may not: seen here only.
+fn python_as_shipped() -> Result<Outcome> {
+    if let Err(error) = python::System::find() {
+        return Ok(Outcome::Skipped(format!("{error:#}")));
+    }
+    let binary = serve::build(Build::WithTests)?;
+    python::Environment::as_shipped()?.pytest(&binary, &["tests/faults"])?;
     Ok(Outcome::Passed)
 }
 

@@ -6,4 +6,3 @@ mod laws;
 mod logs;
 mod pinned;
 mod record;
-mod speed;

@@ -13,7 +13,7 @@ use aitrace::{
 
 use crate::stub::Stub;
 
-const WAIT: Duration = Duration::from_secs(10);
+const WAIT: Duration = Duration::from_secs(40);
 
 fn rules(text: &str) -> Rules {
     Rules::parse(text, RulesFormat::Toml, "rules").expect("valid")

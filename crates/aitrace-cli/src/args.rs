@@ -256,9 +256,12 @@ pub(crate) struct CreateKey {
     /// A name for people
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// When it becomes void of itself: in so long, like 12h or 90d, or at a time, like 2027-01-31 [default: never]
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) expires: Option<String>,
     #[command(flatten)]
     pub(crate) data: DataDir,
-    /// Print {id, key, project, scopes}
+    /// Print {id, key, project, scopes}, and expires where it is set
     #[arg(long)]
     pub(crate) json: bool,
 }

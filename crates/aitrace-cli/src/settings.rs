@@ -120,11 +120,26 @@ pub(crate) fn compat_of(flag: &args::Compat, file: Option<&Path>) -> Result<bool
 /// A point in time: as RFC 3339, or as a duration before now.
 pub(crate) fn moment(flag: &str, text: &str, clock: &dyn Clock) -> Result<Timestamp> {
     if let Some(ago) = duration(text) {
-        let nanos = i64::try_from(ago.as_nanos()).unwrap_or(i64::MAX);
-        return Ok(clock.now().saturating_add(-nanos));
+        return Ok(clock.now().saturating_add(-nanos(ago)));
     }
+    time(flag, text, "a duration before now like 30m, 2h or 7d")
+}
+
+/// A point in time to come: as RFC 3339, or as a duration from now on.
+pub(crate) fn moment_to_come(flag: &str, text: &str, clock: &dyn Clock) -> Result<Timestamp> {
+    if let Some(until) = duration(text) {
+        return Ok(clock.now().saturating_add(nanos(until)));
+    }
+    time(flag, text, "a duration from now on like 12h or 90d")
+}
+
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn time(flag: &str, text: &str, or: &str) -> Result<Timestamp> {
     let wrong = || {
-        let hint = "write a time like 2026-01-31T12:00:00Z, or a duration before now like 30m, 2h or 7d";
+        let hint = format!("write a time like 2026-01-31T12:00:00Z, or {or}");
         Failure::new(format!("{flag}: {text:?} is no time"), hint)
     };
     let day = text.len() == "2026-01-31".len();

@@ -61,7 +61,7 @@ settings! {
     max_age "max_age" "max-age" "AITRACE_MAX_AGE" "for ever" "how long data is kept, like 30d"
     max_size "max_size" "max-size" "AITRACE_MAX_SIZE" "without bound" "how much data is kept, like 50GB"
     log_format "log_format" "log-format" "AITRACE_LOG_FORMAT" "text" "text or json"
-    log "log" "log" "AITRACE_LOG" "warn" "what is logged, like info or aitrace_server=debug"
+    log "log" "log" "AITRACE_LOG" "warn,aitrace_audit=info" "what is logged, like info or aitrace_server=debug"
 }
 
 /// Where a value was said.

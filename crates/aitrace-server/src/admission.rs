@@ -8,8 +8,9 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::app::App;
-use crate::auth::{Holder, Scopes, Who};
-use crate::caller::Caller;
+use crate::audit;
+use crate::auth::{Holder, Scopes, Who, key_id};
+use crate::caller::{By, Caller, Peer};
 use crate::error::{ApiError, Kind, Result};
 use crate::policy::{Access, Effect, Policy};
 
@@ -18,13 +19,18 @@ const API_KEY: &str = "x-api-key";
 
 /// Who asks. While there are no keys, whoever reaches the server may do everything; the server listens on
 /// loopback only then.
-pub(crate) async fn caller(app: &App, policy: &Policy, headers: &HeaderMap) -> Result<Caller> {
+pub(crate) async fn caller(
+    app: &App,
+    policy: &Policy,
+    headers: &HeaderMap,
+    peer: Option<Peer>,
+) -> Result<Caller> {
     if !demands_key(app).await? {
-        return Ok(Caller::anyone());
+        return Ok(Caller::anyone().at(peer));
     }
     let holder = if let Some(token) = token(headers)? {
-        let holder = app.ring.holder(token).await.map_err(|error| ApiError::reading(&error))?;
-        holder.ok_or_else(|| unauthorized("the key is unknown or revoked"))?
+        let holder = shown(app, token, peer).await?;
+        holder.ok_or_else(|| unauthorized("the key is unknown, revoked or expired"))?
     } else {
         let holder = browser(app, headers).await?.ok_or_else(|| unauthorized("a key is needed"))?;
         if policy.effect == Effect::Write && !is_from_our_page(headers) {
@@ -32,7 +38,34 @@ pub(crate) async fn caller(app: &App, policy: &Policy, headers: &HeaderMap) -> R
         }
         holder
     };
-    allow(caller_of(holder), policy.access)
+    allow(caller_of(holder).at(peer), policy.access)
+}
+
+/// Whose key was shown; `None` for nobody's. An address that showed too many wrong ones is refused unseen.
+pub(crate) async fn shown(app: &App, token: &str, peer: Option<Peer>) -> Result<Option<Holder>> {
+    let (now, id) = (app.options.clock.now(), key_id(token));
+    let address = peer.map(|peer| peer.0);
+    if !app.tries.may(address, id, now) {
+        return Err(ApiError::new(
+            Kind::TooManyTries,
+            "too many wrong keys came from this address",
+            "Wait a minute, and use a key that `aitrace keys list` shows as live.",
+        ));
+    }
+    let holder = app.ring.holder(token).await.map_err(|error| ApiError::reading(&error))?;
+    match &holder {
+        Some(Holder::Key { id, .. }) => app.tries.succeeded(address, id),
+        Some(Holder::Operator) => {}
+        None => wrong(app, peer, id),
+    }
+    Ok(holder)
+}
+
+/// Notes that something was shown that opens nothing.
+pub(crate) fn wrong(app: &App, peer: Option<Peer>, id: Option<&str>) {
+    if app.tries.failed(peer.map(|peer| peer.0), id, app.options.clock.now()) {
+        audit::line(&By::Nobody, peer, "wrong keys", "", "", "refused for the rest of a minute");
+    }
 }
 
 /// Whom the browser's cookie stands for.
@@ -95,8 +128,8 @@ fn allow(caller: Caller, access: Access) -> Result<Caller> {
 
 fn caller_of(holder: Holder) -> Caller {
     match holder {
-        Holder::Operator => Caller::new(ProjectScope::All, Scopes::all()),
-        Holder::Key { project, scopes, .. } => Caller::new(ProjectScope::One(project), scopes),
+        Holder::Operator => Caller::new(ProjectScope::All, Scopes::all(), By::Operator),
+        Holder::Key { id, project, scopes } => Caller::new(ProjectScope::One(project), scopes, By::Key(id)),
     }
 }
 

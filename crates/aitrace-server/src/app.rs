@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aitrace_store::StoreError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::auth::{Browsers, Ring};
+use crate::auth::{Browsers, Ring, Tries};
 use crate::closing::Closing;
 use crate::error::{ApiError, Kind, Result};
 use crate::guard::Hosts;
@@ -26,6 +26,8 @@ pub(crate) struct Inner {
     pub(crate) ring: Ring,
     /// Cookies that were given out.
     pub(crate) browsers: Browsers,
+    /// Wrong keys, by address.
+    pub(crate) tries: Tries,
     /// Other machines can reach the server: a key is demanded in any case.
     pub(crate) wide: bool,
     pub(crate) options: ServerOptions,
@@ -66,6 +68,7 @@ impl App {
             stores,
             ring,
             browsers: Browsers::new(options.pepper.clone(), options.clock.clone(), options.random.clone()),
+            tries: Tries::new(options.limits.wrong_keys),
             wide: hosts.wide(),
             hosts,
             metrics: Metrics::new(),

@@ -1,6 +1,8 @@
 //! Who asks, and for which projects. The guard of each route puts a [`Caller`] on the request; handlers take
 //! their scope from it and from nowhere else.
 
+use std::net::IpAddr;
+
 use aitrace_store::ProjectScope;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -8,22 +10,57 @@ use axum::http::request::Parts;
 use crate::auth::{Scope, Scopes};
 use crate::error::{ApiError, Kind, Result};
 
+/// The address that a request came from; behind a proxy, the proxy's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// As whom somebody asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum By {
+    /// As nobody who is known.
+    Nobody,
+    /// As whoever reaches a server without keys.
+    Anyone,
+    /// As the operator.
+    Operator,
+    /// As the holder of the key of this id.
+    Key(String),
+}
+
 /// The caller of a request, as far as it was admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
     /// The one project that the caller may touch; `All` for whoever may touch all.
     scope: ProjectScope,
     scopes: Scopes,
+    by: By,
+    peer: Option<Peer>,
 }
 
 impl Caller {
     /// Whoever reaches a server that has no keys: everything is allowed.
     pub(crate) fn anyone() -> Self {
-        Self::new(ProjectScope::All, Scopes::all())
+        Self::new(ProjectScope::All, Scopes::all(), By::Anyone)
     }
 
-    pub(crate) fn new(scope: ProjectScope, scopes: Scopes) -> Self {
-        Self { scope, scopes }
+    pub(crate) fn new(scope: ProjectScope, scopes: Scopes, by: By) -> Self {
+        Self { scope, scopes, by, peer: None }
+    }
+
+    /// The same at an address.
+    pub(crate) fn at(mut self, peer: Option<Peer>) -> Self {
+        self.peer = peer;
+        self
+    }
+
+    /// As whom they ask.
+    pub(crate) fn by(&self) -> &By {
+        &self.by
+    }
+
+    /// From where.
+    pub(crate) fn peer(&self) -> Option<Peer> {
+        self.peer
     }
 
     /// Whether the caller may do this within its project.
@@ -84,7 +121,7 @@ mod tests {
         assert_eq!(anyone.scope(ProjectScope::All), Ok(ProjectScope::All));
         assert_eq!(anyone.scope(one("a")), Ok(one("a")));
         assert_eq!(anyone.project(), None);
-        let caller = Caller::new(one("a"), [Scope::Read].into_iter().collect());
+        let caller = Caller::new(one("a"), [Scope::Read].into_iter().collect(), By::Anyone);
         assert!(caller.allows(Scope::Read) && !caller.allows(Scope::Ingest));
         assert_eq!(caller.scope(ProjectScope::All), Ok(one("a")));
         assert_eq!(caller.scope(one("a")), Ok(one("a")));

@@ -28,6 +28,7 @@ pub(crate) enum Kind {
     TooLarge,
     UnsupportedMediaType,
     WrongHost,
+    TooManyTries,
     Overloaded,
     Unavailable,
     Corrupt,
@@ -39,7 +40,7 @@ type RpcCode = i32;
 
 impl Kind {
     #[cfg(test)]
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::BadRequest,
         Self::Unauthorized,
         Self::Forbidden,
@@ -51,6 +52,7 @@ impl Kind {
         Self::TooLarge,
         Self::UnsupportedMediaType,
         Self::WrongHost,
+        Self::TooManyTries,
         Self::Overloaded,
         Self::Unavailable,
         Self::Corrupt,
@@ -70,6 +72,7 @@ impl Kind {
             Self::TooLarge => ("too_large", StatusCode::PAYLOAD_TOO_LARGE, 3),
             Self::UnsupportedMediaType => ("unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE, 3),
             Self::WrongHost => ("wrong_host", StatusCode::MISDIRECTED_REQUEST, 7),
+            Self::TooManyTries => ("too_many_tries", StatusCode::TOO_MANY_REQUESTS, 8),
             Self::Overloaded => ("overloaded", StatusCode::TOO_MANY_REQUESTS, 8),
             Self::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE, 14),
             Self::Corrupt => ("corrupt", StatusCode::INTERNAL_SERVER_ERROR, 15),
@@ -80,6 +83,7 @@ impl Kind {
     /// Seconds after which a passing fault is worth another try.
     const fn retry_after(self) -> Option<&'static str> {
         match self {
+            Self::TooManyTries => Some("60"),
             Self::Overloaded => Some("1"),
             Self::Unavailable => Some("2"),
             _ => None,

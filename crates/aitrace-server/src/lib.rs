@@ -15,12 +15,13 @@
 //! - Memory is reserved before it is used, before and after decompression; what does not fit is answered 429.
 //! - What was acknowledged is durable. Bad input is answered 4xx and never costs the good input beside it;
 //!   a passing fault is answered 429 or 503 with `Retry-After`, so that no sender drops data for it.
-//! - Nothing that users sent is written to the server's own log.
+//! - Nothing that users sent is written to the server's own log, names of projects in the lines of `audit` excepted.
 
 mod admission;
 mod allocator;
 mod app;
 mod append;
+mod audit;
 mod auth;
 mod caller;
 mod closing;
@@ -56,7 +57,7 @@ mod stores;
 mod unpack;
 mod view;
 
-pub use auth::{Keys, ListedKey, NewKey, Pepper, Random, Scope, SystemRandom};
+pub use auth::{Keys, ListedKey, NewKey, Pepper, Random, Scope, SystemRandom, WantedKey};
 pub use disk::Disk;
 pub use limits::Limits;
 pub use options::ServerOptions;

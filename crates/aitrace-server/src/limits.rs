@@ -44,6 +44,8 @@ pub struct Limits {
     pub body_rate: u64,
     /// Time for a whole request body, JSON lines excepted, of which the rate alone counts. Default 300 s.
     pub body_timeout: Duration,
+    /// Wrong keys that one address may show in a minute; then it is answered 429 for the rest of that minute. Default 30.
+    pub wrong_keys: u32,
     /// Longest time that a client may leave an answer unread. Default 60 s.
     pub write_idle_timeout: Duration,
     /// Silence after which a live reader is sent a comment, so that both ends notice a dead connection. Default 15 s.
@@ -73,6 +75,7 @@ impl Default for Limits {
             body_idle_timeout: Duration::from_secs(30),
             body_rate: 1024,
             body_timeout: Duration::from_mins(5),
+            wrong_keys: 30,
             write_idle_timeout: Duration::from_mins(1),
             ping_interval: Duration::from_secs(15),
             drain_timeout: Duration::from_secs(10),

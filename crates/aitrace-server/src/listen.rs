@@ -5,7 +5,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
+use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -13,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::caller::Peer;
 use crate::closing::Closing;
 use crate::greeting::{Protocol, greet};
 use crate::limits::Limits;
@@ -82,6 +86,23 @@ fn log_panic(ended: &Result<(), tokio::task::JoinError>) {
     }
 }
 
+/// A router that is told where its requests come from.
+struct From {
+    router: TowerToHyperService<Router>,
+    peer: SocketAddr,
+}
+
+impl Service<Request<Incoming>> for From {
+    type Response = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Response;
+    type Error = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Error;
+    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(Peer(self.peer.ip()));
+        self.router.call(request)
+    }
+}
+
 async fn serve(socket: TcpStream, peer: SocketAddr, router: Router, limits: Limits, mut closing: Closing) {
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
@@ -95,7 +116,7 @@ async fn serve(socket: TcpStream, peer: SocketAddr, router: Router, limits: Limi
         Ok(greeted) => greeted,
         Err(error) => return tracing::debug!(%peer, %error, "no request came"),
     };
-    let (io, service) = (TokioIo::new(socket), TowerToHyperService::new(router));
+    let (io, service) = (TokioIo::new(socket), From { router: TowerToHyperService::new(router), peer });
     // The two connections have nothing in common but the names of their methods.
     macro_rules! drive {
         ($connection:expr) => {{

@@ -347,7 +347,8 @@ async fn check(app: &App, route: &Route, request: &mut Request) -> Result<Option
     let policy = &route.policy;
     app.hosts.check_site(request.headers(), policy.page)?;
     if policy.access != Access::Open {
-        let caller = admission::caller(app, policy, request.headers()).await?;
+        let peer = request.extensions().get().copied();
+        let caller = admission::caller(app, policy, request.headers(), peer).await?;
         request.extensions_mut().insert(caller);
     } else if policy.page && route.path != LOGIN_PATH {
         return admission::way_in(app, request.uri(), request.headers()).await;

@@ -15,11 +15,11 @@ use aitrace_store::{ErrorKind, Result, StoreError};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::faults;
 use crate::steps::{Step, Watch};
+use crate::{faults, pages};
 
 pub(crate) use dead::Tombstone;
-pub(crate) use schema::SCHEMA;
+pub(crate) use schema::{SCHEMA, SUMMED};
 pub(crate) use segment::SegmentRow;
 pub(crate) use trace::{Page, Superseded, TraceRow};
 
@@ -46,7 +46,8 @@ impl Catalog {
             ));
         }
         let fail = faults::sqlite("opening");
-        let connection = Connection::open(path).map_err(&fail)?;
+        let connection = pages::open(path, OpenFlags::default()).map_err(&fail)?;
+        pages::make_room(&connection).map_err(&fail)?;
         // The order matters: auto_vacuum is fixed by the first page, before WAL is switched on.
         connection
             .execute_batch(
@@ -62,7 +63,10 @@ impl Catalog {
             .map_err(&fail)?;
         // Else statements are prepared anew whenever what is bound to them changes, to choose another index by it.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(&fail)?;
-        schema::migrate(&connection, || watch.at(Step::Migrate, path))?;
+        schema::migrate(&connection, path, || watch.at(Step::Migrate, path))?;
+        if !pages::have_sums(path).map_err(faults::io("reading", path))? {
+            return Err(StoreError::new(ErrorKind::Corrupt, "the database says that its pages have no sums"));
+        }
         Ok(Self { connection, watch: watch.clone(), path: path.to_owned(), damaged: Cell::new(false) })
     }
 
@@ -70,7 +74,7 @@ impl Catalog {
     pub(crate) fn reader(path: &Path) -> Result<Self> {
         let fail = faults::sqlite("opening for reading");
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(&fail)?;
+        let connection = pages::open(path, flags).map_err(&fail)?;
         connection.execute_batch("PRAGMA cache_size = -8192; PRAGMA query_only = ON;").map_err(&fail)?;
         Ok(Self { connection, watch: Watch::default(), path: path.to_owned(), damaged: Cell::new(false) })
     }

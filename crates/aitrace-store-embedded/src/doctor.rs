@@ -6,11 +6,11 @@ use aitrace_store::{Problem, Result};
 use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 
-use crate::catalog::{Catalog, SCHEMA};
+use crate::catalog::{Catalog, SCHEMA, SUMMED};
 use crate::lock::DirectoryLock;
 use crate::segment::Segment;
 use crate::steps::Watch;
-use crate::{faults, rescue, stamp};
+use crate::{faults, pages, rescue, stamp};
 
 /// What a data directory is like.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -71,7 +71,7 @@ pub const CONTRACT: &[Promise] = &[
     },
     Promise {
         promise: "damage is seen and costs no more than what it hit",
-        how: "CRC-32 of each 64 KiB of a file, checked at each read; bad files are set aside as *.corrupt-*",
+        how: "CRC-32 of each 64 KiB of a file and of each page of the database, compared at each read; what is bad is set aside",
     },
     Promise {
         promise: "a failed write is not acknowledged",
@@ -85,13 +85,13 @@ pub fn examine(dir: &Path) -> Result<Report> {
     let fail = faults::sqlite("opening for examination");
     // Reading a log needs its index, which this may have to make.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(&database, flags).map_err(&fail)?;
+    let connection = pages::open(&database, flags).map_err(&fail)?;
     let schema = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).ok();
     let mut report = Report {
         schema,
         newest_schema: SCHEMA as i64,
         sqlite: rusqlite::version().to_owned(),
-        database: integrity(&connection),
+        database: integrity(&connection, schema, &database),
         good_files: 0,
         bad_files: Vec::new(),
         log_rows: 0,
@@ -119,11 +119,13 @@ pub fn examine(dir: &Path) -> Result<Report> {
 pub fn repair(dir: &Path, now: aitrace_model::Timestamp) -> Result<bool> {
     let _lock = DirectoryLock::take(dir)?;
     let database = dir.join("aitrace.db");
-    let bad = rescue::is_needed(dir, &database) || !rescue::is_sound(&database);
+    let first = rescue::mend(&database, false)?;
+    let bad = rescue::is_needed(dir, &database, u64::MAX) || !rescue::is_sound(&database);
     if bad {
         rescue::rescue(dir, &database, &stamp::now(now), &Watch::default())?;
     }
-    Ok(bad)
+    let rest = rescue::mend(&database, true)?;
+    Ok(bad || first.is_some() || rest.is_some())
 }
 
 /// Copies a store to an empty or new directory, also while a server uses it: the copy is the store at one
@@ -136,7 +138,9 @@ pub fn backup(dir: &Path, target: &Path) -> Result<()> {
     // A file may be merged away between the copies: then the database is copied anew.
     for attempt in 0.. {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let source = Connection::open_with_flags(dir.join("aitrace.db"), flags).map_err(&fail)?;
+        let source = pages::open(&dir.join("aitrace.db"), flags).map_err(&fail)?;
+        // Also where the source has no sums yet the copy gets them.
+        pages::make_room(&source).map_err(&fail)?;
         source.busy_timeout(std::time::Duration::from_secs(30)).map_err(&fail)?;
         drop(std::fs::remove_file(&copy));
         source.execute("VACUUM INTO ?1", [copy.to_string_lossy()]).map_err(&fail)?;
@@ -156,14 +160,21 @@ pub fn backup(dir: &Path, target: &Path) -> Result<()> {
     Ok(())
 }
 
-fn integrity(connection: &Connection) -> Vec<String> {
+fn integrity(connection: &Connection, schema: Option<i64>, database: &Path) -> Vec<String> {
     let check = || -> rusqlite::Result<Vec<String>> {
         let mut check = connection.prepare("PRAGMA integrity_check(20)")?;
         let lines = check.query_map([], |row| row.get(0))?;
         lines.collect()
     };
     let lines = check().unwrap_or_else(|error| vec![error.to_string()]);
-    lines.into_iter().filter(|line| line != "ok").collect()
+    let lines = lines.into_iter().filter(|line| line != "ok");
+    let unsummed = schema.is_some_and(|version| version >= SUMMED as i64)
+        && !pages::have_sums(database).unwrap_or(false);
+    let lines = lines.chain(unsummed.then(|| "its pages are to have sums and have none".to_owned()));
+    let flipped = pages::flipped(database).into_iter();
+    let flipped =
+        flipped.map(|at| format!("a bit is flipped in the page at byte {at}; it is read as it was"));
+    lines.chain(flipped).collect()
 }
 
 fn set_aside(dir: &Path) -> Vec<String> {

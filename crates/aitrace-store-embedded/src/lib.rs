@@ -26,6 +26,7 @@ mod keeper;
 mod lock;
 mod loose;
 mod options;
+mod pages;
 mod parts;
 mod query;
 mod read;

@@ -28,6 +28,9 @@ pub struct Options {
     /// Rows from which on a merged file says which words it holds, so that searches pass over what cannot hold their
     /// text. Default 4096: smaller ones are read as fast.
     pub words_from: u64,
+    /// Size of a database, in bytes, up to which each start looks at all of it; pages of a larger one are checked as
+    /// they are read, and by `doctor`. Default 64 MiB.
+    pub checked: u64,
     /// Is told of each step on disk: for tests. Default: nobody.
     pub watch: Watch,
 }
@@ -58,6 +61,7 @@ impl Default for Options {
             purge: Duration::from_mins(5),
             compression: 1,
             words_from: 4096,
+            checked: 64 << 20,
             watch: Watch::default(),
         }
     }

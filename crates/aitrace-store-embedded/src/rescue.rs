@@ -1,40 +1,56 @@
 //! A database that cannot be read is set aside; what can be read of it and the files make a new one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use aitrace_model::{SpanState, TraceId};
 use aitrace_store::{Problem, ProblemKind, Result, Rollup, UsageTree};
 use arrow::array::AsArray as _;
 use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, OpenFlags, params_from_iter};
 
-use crate::catalog::{Catalog, SegmentRow, TraceRow};
+use crate::catalog::{Catalog, SUMMED, SegmentRow, TraceRow};
+use crate::codec::{self, Entry};
 use crate::hot::add_state;
-use crate::segment::{self, Segment, Segments, scan};
+use crate::segment::{self, Segment, Segments, Summing, scan};
 use crate::shared::SUSPECT;
 use crate::steps::Watch;
-use crate::{faults, read, rows, wal};
+use crate::{document, faults, pages, read, rows, wal};
 
-/// Databases up to this size are checked at every start.
-const SMALL: u64 = 64 << 20;
+/// A table that is taken over.
+struct Table {
+    name: &'static str,
+    /// How its rows are told apart.
+    key: &'static str,
+    /// Which rows of damaged pages are taken as well; they may not be what was written. Empty: none.
+    doubtful: &'static str,
+}
 
-/// Tables that are taken over as they are, and how their rows are told apart.
-const TABLES: [(&str, &str); 10] = [
-    ("log", "seq"),
-    ("segment", "id"),
-    ("superseded", "segment, project, trace_id, span_id"),
-    ("tombstone", "segment, project, trace_id"),
-    ("loose_log", "project, id"),
-    ("project", "name"),
-    ("session", "project, session_id"),
-    ("document", "kind, project, id"),
-    ("document_reference", "kind, reference, project, id"),
-    ("problem", "number"),
+/// What a damaged page says of files could hide them: they are looked at themselves. A key could be brought back to
+/// life. Rows of the log have a sum of their own.
+const TABLES: [Table; 10] = [
+    Table { name: "log", key: "seq", doubtful: "1" },
+    Table { name: "segment", key: "id", doubtful: "" },
+    Table {
+        name: "superseded",
+        key: "segment, project, trace_id, span_id",
+        doubtful: "length(trace_id) = 16 AND length(span_id) = 8",
+    },
+    Table { name: "tombstone", key: "segment, project, trace_id", doubtful: "length(trace_id) = 16" },
+    Table { name: "loose_log", key: "project, id", doubtful: "" },
+    Table { name: "project", key: "name", doubtful: "" },
+    Table { name: "session", key: "project, session_id", doubtful: "json_valid(data)" },
+    Table { name: "document", key: "kind, project, id", doubtful: "kind <> 'key' AND json_valid(data)" },
+    Table {
+        name: "document_reference",
+        key: "kind, reference, project, id",
+        doubtful: "(kind, project, id) IN (SELECT kind, project, id FROM document)",
+    },
+    Table { name: "problem", key: "number", doubtful: "1" },
 ];
 
-/// Whether the database must be made anew before it is used.
-pub(crate) fn is_needed(dir: &Path, database: &Path) -> bool {
+/// Whether the database must be made anew before it is used; `checked` is the size up to which all of it is looked at.
+pub(crate) fn is_needed(dir: &Path, database: &Path, checked: u64) -> bool {
     if dir.join(SUSPECT).is_file() {
         return true;
     }
@@ -42,7 +58,31 @@ pub(crate) fn is_needed(dir: &Path, database: &Path) -> bool {
     if size == 0 && has_files(dir) {
         return true;
     }
-    (1..=SMALL).contains(&size) && !is_sound(database)
+    (1..=checked).contains(&size) && !is_sound(database)
+}
+
+/// Sets flipped bits of the database right, of its first page before it is opened. What is to be noted, if it did.
+pub(crate) fn mend(database: &Path, all: bool) -> Result<Option<Problem>> {
+    if all && pages::flipped(database).is_empty() || !database.is_file() {
+        return Ok(None);
+    }
+    let mended = match pages::mend(database, all) {
+        Ok(0) => return Ok(None),
+        // Shorter than a page: others find out what that means.
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+        mended => mended.map_err(faults::io("mending", database))?,
+    };
+    tracing::error!(pages = mended, database = %database.display(), "flipped bits of the database are set right");
+    Ok(Some(Problem {
+        kind: ProblemKind::DatabaseRebuilt,
+        text: format!(
+            "in {mended} pages of the database a bit was flipped; it is set right, nothing was lost"
+        ),
+        file: String::new(),
+        rows: None,
+        since: None,
+        until: None,
+    }))
 }
 
 /// Keeps a copy of SQLite's log if it is damaged; what lies behind the damage is lost.
@@ -74,7 +114,11 @@ fn has_files(dir: &Path) -> bool {
 /// Whether SQLite finds nothing wrong with a database.
 pub(crate) fn is_sound(database: &Path) -> bool {
     let check = || -> rusqlite::Result<bool> {
-        let connection = Connection::open(database)?;
+        let connection = pages::open(database, OpenFlags::default())?;
+        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if version >= SUMMED as i64 && !pages::have_sums(database).unwrap_or(false) {
+            return Ok(false);
+        }
         let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         Ok(found == "ok")
     };
@@ -100,14 +144,22 @@ pub(crate) fn rescue(dir: &Path, database: &Path, stamp: &str, watch: &Watch) ->
     let mut catalog = Catalog::writer(database, watch)?;
     let folder = dir.join("segments");
     let taken = catalog.transaction(|catalog| {
-        let taken = aside.as_deref().map_or(0, |aside| take_over(aside, catalog.connection()));
+        let (taken, doubtful) =
+            aside.as_deref().map_or((0, 0), |aside| take_over(aside, catalog.connection()));
         register_files(catalog, &folder)?;
         recount(catalog, &folder, stamp)?;
+        name_projects(catalog)?;
+        let more = if doubtful > 0 {
+            format!("; {doubtful} further rows stand on damaged pages and may not be what was written")
+        } else {
+            String::new()
+        };
+        let text = format!(
+            "the database could not be read; {taken} of its rows and all files were taken over{more}"
+        );
         catalog.add_problem(&Problem {
             kind: ProblemKind::DatabaseRebuilt,
-            text: format!(
-                "the database could not be read; {taken} of its rows and all files were taken over"
-            ),
+            text,
             file: aside.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
             rows: None,
             since: None,
@@ -120,18 +172,25 @@ pub(crate) fn rescue(dir: &Path, database: &Path, stamp: &str, watch: &Watch) ->
     Ok(())
 }
 
-/// Copies what can be read, from both ends of each table: what is lost is what lies around the damage.
-fn take_over(aside: &Path, new: &Connection) -> u64 {
-    let Ok(old) = Connection::open(aside) else { return 0 };
-    let mut taken = 0;
-    for (table, key) in TABLES {
-        for order in ["ASC", "DESC"] {
-            let key: Vec<String> = key.split(", ").map(|column| format!("{column} {order}")).collect();
-            let sql = format!("SELECT * FROM {table} ORDER BY {}", key.join(", "));
-            taken += copy(&old, new, table, &sql).unwrap_or(0);
+/// Copies what can be read, from both ends of each table: first what stands on good pages, then what may be taken of
+/// damaged ones. What is lost is what lies around the damage. How many rows were good, and how many were not.
+fn take_over(aside: &Path, new: &Connection) -> (u64, u64) {
+    let copy_all = |old: &Connection, good: bool| {
+        let mut taken = 0;
+        for Table { name, key, doubtful } in &TABLES {
+            let which = if good { "1" } else { doubtful };
+            for order in ["ASC", "DESC"] {
+                let key: Vec<String> = key.split(", ").map(|column| format!("{column} {order}")).collect();
+                let sql = format!("SELECT * FROM {name} WHERE {which} ORDER BY {}", key.join(", "));
+                taken += if which.is_empty() { 0 } else { copy(old, new, name, &sql).unwrap_or(0) };
+            }
         }
-    }
-    taken
+        taken
+    };
+    let good = pages::open(aside, OpenFlags::default()).map_or(0, |old| copy_all(&old, true));
+    // SQLite alone compares no sums.
+    let doubtful = Connection::open(aside).map_or(0, |old| copy_all(&old, false));
+    (good, doubtful)
 }
 
 fn copy(old: &Connection, new: &Connection, table: &str, sql: &str) -> rusqlite::Result<u64> {
@@ -147,6 +206,27 @@ fn copy(old: &Connection, new: &Connection, table: &str, sql: &str) -> rusqlite:
         taken += values.and_then(|values| insert.execute(params_from_iter(values))).unwrap_or(0) as u64;
     }
     Ok(taken)
+}
+
+/// Remembers the projects of all that was taken over: their own rows may be lost.
+fn name_projects(catalog: &Catalog) -> Result<()> {
+    let fail = faults::sqlite("naming projects");
+    let sql = "INSERT OR IGNORE INTO project SELECT project FROM trace UNION SELECT project FROM session
+        UNION SELECT project FROM loose_log UNION SELECT project FROM document WHERE kind <> 'key'";
+    catalog.connection().execute(sql, []).map_err(&fail)?;
+    let mut seq = 0;
+    while let Some((next, body)) = catalog.log_next(seq)? {
+        // What cannot be read is set aside when the log is read.
+        if let Ok(Entry::Batch(batch)) = codec::decode(&body) {
+            for project in
+                batch.spans.iter().map(|span| &span.project).chain(batch.logs.iter().map(|log| &log.project))
+            {
+                document::add_project(catalog, project)?;
+            }
+        }
+        seq = next;
+    }
+    Ok(())
 }
 
 /// Registers files that no row speaks of.
@@ -182,8 +262,9 @@ fn register_files(catalog: &Catalog, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Number of rows and day of receipt, from the file itself. One that cannot be read is found out later.
+/// Number of rows, day of receipt and sums, from the file itself. One that cannot be read is found out later.
 fn describe(row: &mut SegmentRow, folder: &Path) {
+    row.sums = sums(&folder.join(&row.file)).ok();
     let (segments, segment) = (Segments::default(), Segment::new(folder, row));
     let Ok(reader) = scan(&segments, &segment, &["received", "project", "trace_id", "span_id", "id"], 8192)
     else {
@@ -198,6 +279,13 @@ fn describe(row: &mut SegmentRow, folder: &Path) {
         let last = received.and_then(arrow::compute::max).map(aitrace_model::Timestamp::from_nanos);
         row.day = row.day.max(last.map_or(0, segment::day_of));
     }
+}
+
+/// The sums of a file's blocks as they are now.
+fn sums(path: &Path) -> std::io::Result<Vec<u32>> {
+    let mut summing = Summing::new(std::io::sink());
+    std::io::copy(&mut std::fs::File::open(path)?, &mut summing)?;
+    Ok(summing.finish().1)
 }
 
 #[derive(Default)]
@@ -216,10 +304,10 @@ fn recount(catalog: &Catalog, folder: &Path, stamp: &str) -> Result<()> {
     for tomb in catalog.tombstones()? {
         segments.bury(tomb);
     }
-    let mut lines: BTreeMap<(String, TraceId), Line> = BTreeMap::new();
+    let (mut lines, mut loose) = (BTreeMap::<(String, TraceId), Line>::new(), BTreeSet::new());
     for row in catalog.segments()? {
         let segment = Segment::new(folder, &row);
-        let count = || count_file(&segments, &segment, &mut lines);
+        let count = || count_file(&segments, &segment, &mut lines, &mut loose);
         // The reader panics on some footers that do not add up.
         let counted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(count));
         let why = match counted {
@@ -243,6 +331,7 @@ fn recount(catalog: &Catalog, folder: &Path, stamp: &str) -> Result<()> {
         let row = TraceRow { project, trace_id, rollup: line.rollup, segments: line.segments };
         catalog.put_trace(&row, [0; 3])?;
     }
+    loose.iter().try_for_each(|(project, id)| catalog.add_loose_log(project, id))?;
     let fail = faults::sqlite("counting log records");
     let loose: i64 = catalog
         .connection()
@@ -260,6 +349,7 @@ fn count_file(
     segments: &Segments,
     file: &Segment,
     lines: &mut BTreeMap<(String, TraceId), Line>,
+    loose: &mut BTreeSet<(String, String)>,
 ) -> parquet::errors::Result<()> {
     let dead = segments.dead(file.id);
     let mut usage: BTreeMap<(String, TraceId), UsageTree> = BTreeMap::new();
@@ -284,8 +374,11 @@ fn count_file(
             }
         } else {
             for log in rows::logs(&batch).unwrap_or_default() {
-                let Some(trace_id) = log.trace_id.filter(|id| !dead.has(&log.project, Some(*id), None))
-                else {
+                if dead.has(&log.project, log.trace_id, None) {
+                    continue;
+                }
+                let Some(trace_id) = log.trace_id else {
+                    loose.insert((log.project, log.id));
                     continue;
                 };
                 let line = lines.entry((log.project.clone(), trace_id)).or_default();

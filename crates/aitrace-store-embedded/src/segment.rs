@@ -21,7 +21,7 @@ use parquet::file::statistics::Statistics;
 use crate::catalog::{SegmentRow, Superseded, Tombstone};
 use crate::faults;
 
-pub(crate) use blocks::Verified;
+pub(crate) use blocks::{Summing, Verified};
 pub(crate) use dead::Dead;
 pub(crate) use merge::merge;
 pub(crate) use reader::{Scan, not_ours, read_logs, read_spans, scan, scan_coded, scan_words};

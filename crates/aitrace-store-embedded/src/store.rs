@@ -28,7 +28,9 @@ use crate::shared::Shared;
 use crate::steps::Step;
 use crate::stop::{self, Stop};
 use crate::writer::{Command, Writer};
-use crate::{codec, document, faults, figures, loose, query, read, rescue, search, sessions, stamp, views};
+use crate::{
+    codec, document, faults, figures, loose, pages, query, read, rescue, search, sessions, stamp, views,
+};
 
 /// Telemetry and documents in one directory.
 ///
@@ -55,9 +57,12 @@ impl EmbeddedStore {
         watch.at(Step::Open, dir)?;
         // Before SQLite looks at it: it would end the log at the first bad place.
         let damage = rescue::keep_damaged_log(&database, &stamp)?;
-        if rescue::is_needed(dir, &database) || damage.is_some() && !rescue::is_sound(&database) {
+        let mut problems: Vec<Problem> = damage.into_iter().chain(rescue::mend(&database, false)?).collect();
+        let checked = if problems.is_empty() { options.checked } else { u64::MAX };
+        if rescue::is_needed(dir, &database, checked) {
             rescue::rescue(dir, &database, &stamp, watch)?;
         }
+        problems.extend(rescue::mend(&database, true)?);
         let opened = Catalog::writer(&database, watch).and_then(|catalog| Ok((catalog.segments()?, catalog)));
         let (rows, catalog) = match opened {
             Err(error) if error.kind() == ErrorKind::Corrupt => {
@@ -80,7 +85,7 @@ impl EmbeddedStore {
             changes,
         });
         let mut writer = Writer::new(Arc::clone(&shared), catalog, lock)?;
-        damage.map_or(Ok(()), |problem| writer.note(&problem))?;
+        problems.iter().try_for_each(|problem| writer.note(problem))?;
         writer.check_files(&rows)?;
         writer.replay()?;
         let (sender, receiver) = mpsc::channel(queue);
@@ -330,6 +335,18 @@ impl Upkeep for EmbeddedStore {
                 kind: ProblemKind::WritesFail,
                 text,
                 file: String::new(),
+                rows: None,
+                since: None,
+                until: None,
+            }));
+            let flipped = pages::flipped(&shared.database).len();
+            problems.extend((flipped > 0).then(|| Problem {
+                kind: ProblemKind::DatabaseRebuilt,
+                text: format!(
+                    "in {flipped} pages of the database a bit is flipped; they are read as they were, and the next \
+                     start sets them right"
+                ),
+                file: shared.database.display().to_string(),
                 rows: None,
                 since: None,
                 until: None,

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aitrace_store::{
-    Appended, Batch, Change, Deleted, Document, DocumentKind, DocumentWrite, Result, Retention, Retired,
-    Session, SessionPatch, StoreError, Target,
+    Appended, Batch, Change, Deleted, Document, DocumentKind, DocumentWrite, ErrorKind, Result, Retention,
+    Retired, Session, SessionPatch, StoreError, Target,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
@@ -250,6 +250,9 @@ impl Writer {
             Err(error) => {
                 let text = error.to_string();
                 tracing::error!(error = %text, "a group of batches cannot be stored");
+                if error.kind() == ErrorKind::Corrupt {
+                    self.shared.suspect();
+                }
                 for (_, answer) in group {
                     drop(answer.send(Err(StoreError::new(error.kind(), text.clone()))));
                 }

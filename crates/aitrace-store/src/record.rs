@@ -315,6 +315,10 @@ record! {
         scopes: Vec<String>,
         /// A name for people.
         name: Option<String>,
+        /// From when on it is void of itself; `None` for never.
+        expires: Option<Timestamp>,
+        /// When it was last used, to the minute.
+        last_used: Option<Timestamp>,
         /// Since when it is void.
         revoked: Option<Timestamp>,
     }

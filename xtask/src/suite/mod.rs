@@ -2,6 +2,7 @@
 
 mod browser;
 mod docs;
+mod packaging;
 mod report;
 mod steps;
 

@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 
 use super::browser;
 use super::docs;
+use super::packaging;
 use super::{Outcome, Step};
 use crate::demo;
 use crate::options::{Build, DemoOptions};
@@ -29,6 +30,7 @@ pub(super) const ALL: &[Step] = &[
     },
     Step { name: "rust", about: "Rust tests, doc tests included", run: rust_tests },
     Step { name: "python", about: "Python: format, lint, types, stubs, tests", run: python_tests },
+    Step { name: "packaging", about: "the Dockerfile, no warning of its linter", run: packaging::run },
     Step { name: "docs", about: "the documentation site of the Python package, no warning", run: docs::run },
     Step { name: "browser", about: "the viewer in Chromium against the real server", run: browser::run },
     Step { name: "demo", about: "one traced agent, complete in the server", run: demo_once },

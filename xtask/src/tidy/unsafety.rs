@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("crates/aitrace/src/registry.rs", "a lock that is held over a fork has no guard"),
     ("crates/aitrace/src/ticks/counter.rs", "reads the processor's time stamp counter"),
     ("crates/aitrace/tests/it/fork.rs", "forks as the host program would"),
+    ("crates/aitrace-store-embedded/src/pages.rs", "stands between SQLite and its files: sums of pages"),
     ("python/rust/src/slot.rs", "Python's C functions of context variables"),
     ("python/rust/src/outside.rs", "calls the user's code so that the end of the interpreter may stop it"),
 ];

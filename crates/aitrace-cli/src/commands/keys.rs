@@ -6,8 +6,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use aitrace_model::SystemClock;
-use aitrace_server::{Keys, ListedKey, Scope, SystemRandom};
+use aitrace_model::{Clock as _, SystemClock, Timestamp};
+use aitrace_server::{Keys, ListedKey, Scope, SystemRandom, WantedKey};
 use aitrace_store::{ErrorKind, ProjectScope, TelemetryStore as _};
 use aitrace_store_embedded::{EmbeddedStore, Options};
 use anyhow::{Context as _, Result};
@@ -18,7 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::args::{self, KeysCommand};
 use crate::client::Client;
 use crate::failure::Failure;
-use crate::settings::ServerUrl;
+use crate::settings::{ServerUrl, moment_to_come};
 use crate::{beacon, local, output, secret, serving, text};
 use std::process::ExitCode;
 
@@ -29,6 +29,8 @@ struct Made {
     key: String,
     project: String,
     scopes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires: Option<String>,
 }
 
 /// A key in a list.
@@ -39,6 +41,8 @@ struct Line {
     scopes: Vec<String>,
     name: Option<String>,
     created: String,
+    expires: Option<String>,
+    last_used: Option<String>,
     revoked: Option<String>,
 }
 
@@ -58,7 +62,11 @@ pub(super) fn run(args: &args::Keys) -> Result<ExitCode> {
 }
 
 fn create(args: &args::CreateKey) -> Result<()> {
-    let made = Ring::of(&args.data)?.create(&args.project, &args.scope, args.name.as_deref())?;
+    let expires = args.expires.as_deref().map(|text| moment_to_come("--expires", text, &SystemClock));
+    let scopes = args.scope.iter().filter_map(|word| Scope::from_word(word)).collect();
+    let (project, name) = (args.project.clone(), args.name.clone());
+    let made =
+        Ring::of(&args.data)?.create(WantedKey { project, scopes, name, expires: expires.transpose()? })?;
     secret::guard(&serving::data_dir(&args.data)?)?;
     if args.json {
         return output::answer(&serde_json::to_string(&made)?);
@@ -66,6 +74,7 @@ fn create(args: &args::CreateKey) -> Result<()> {
     output::answer(&made.key)?;
     let scopes = made.scopes.join(", ");
     output::note(&format!("key {} of project {} ({scopes}); it is shown this once", made.id, made.project));
+    made.expires.iter().for_each(|end| output::note(&format!("it expires at {end}")));
     output::note("programs read it from AITRACE_API_KEY");
     Ok(())
 }
@@ -75,15 +84,27 @@ fn list(args: &args::ListKeys) -> Result<()> {
     if args.json {
         return output::answer(&serde_json::to_string(&list)?);
     }
-    let mut out = output::Output::stdout();
+    let (mut out, now) = (output::Output::stdout(), SystemClock.now());
     for key in &list.keys {
-        let state = key.revoked.as_ref().map_or("live".to_owned(), |at| format!("revoked {at}"));
         let name = key.name.as_deref().unwrap_or_default();
-        let scopes = key.scopes.join(",");
-        let line = format!("{}  {}  {scopes}  {}  {state}  {name}", key.id, key.project, key.created);
+        let (scopes, state) = (key.scopes.join(","), state(key, now));
+        let used = key.last_used.as_deref().unwrap_or("never");
+        let line =
+            format!("{}  {}  {scopes}  {}  {state}  used {used}  {name}", key.id, key.project, key.created);
         out.line(text::clean(&line).trim_end())?;
     }
     out.flush()
+}
+
+/// What a key is worth, in words.
+fn state(key: &Line, now: Timestamp) -> String {
+    let end = key.expires.as_ref().and_then(|end| Some((end, end.parse::<Timestamp>().ok()?)));
+    match (&key.revoked, end) {
+        (Some(at), _) => format!("revoked {at}"),
+        (None, Some((text, end))) if end <= now => format!("expired {text}"),
+        (None, Some((text, _))) => format!("live until {text}"),
+        (None, None) => "live".to_owned(),
+    }
 }
 
 fn revoke(args: &args::RevokeKey) -> Result<()> {
@@ -148,15 +169,20 @@ impl Ring {
         Ok(Self::Here { runtime: Box::new(runtime), store, keys: Box::new(keys) })
     }
 
-    fn create(&self, project: &str, scopes: &[String], name: Option<&str>) -> Result<Made> {
+    fn create(&self, wanted: WantedKey) -> Result<Made> {
         match self {
             Self::Here { runtime, keys, .. } => {
-                let scopes: Vec<Scope> = scopes.iter().filter_map(|word| Scope::from_word(word)).collect();
-                let made = runtime.block_on(keys.create(project, &scopes, name)).map_err(told)?;
-                Ok(Made { id: made.id, key: made.key, project: made.project, scopes: made.scopes })
+                let made = runtime.block_on(keys.create(wanted)).map_err(told)?;
+                let expires = made.expires.map(|end| end.to_string());
+                Ok(Made { id: made.id, key: made.key, project: made.project, scopes: made.scopes, expires })
             }
             Self::There(client) => {
-                client.post_json("/api/keys", &json!({"project": project, "scopes": scopes, "name": name}))
+                let scopes: Vec<_> = wanted.scopes.iter().map(|scope| scope.as_str()).collect();
+                let body = json!({
+                    "project": wanted.project, "scopes": scopes, "name": wanted.name,
+                    "expires": wanted.expires.map(|end| end.to_string()),
+                });
+                client.post_json("/api/keys", &body)
             }
         }
     }
@@ -204,6 +230,8 @@ fn line(ListedKey { key, created }: ListedKey) -> Line {
         scopes: key.scopes,
         name: key.name,
         created: created.to_string(),
+        expires: key.expires.map(|at| at.to_string()),
+        last_used: key.last_used.map(|at| at.to_string()),
         revoked: key.revoked.map(|at| at.to_string()),
     }
 }

@@ -98,6 +98,31 @@ fn keys_of_a_running_server_are_made_listed_and_revoked() {
 }
 
 #[test]
+fn a_key_may_expire_and_tells_when_it_was_used() {
+    let home = Home::new();
+    let create = ["keys", "create", "--project", "p", "--json", "--expires"];
+    let make = |when: &str| home.aitrace(&[&create[..], &[when]].concat());
+    let beside = make("90d").expect(0).json();
+    assert!(beside["expires"].is_string(), "{beside}");
+    let done = make("2020-01-31").expect(2);
+    assert!(done.stderr.contains("is over"), "{}", done.stderr);
+    let done = make("soon").expect(2);
+    assert!(done.stderr.contains("90d"), "{}", done.stderr);
+    let server = home.serve();
+    let made = make("2199-01-31").expect(0).json();
+    assert!(made["expires"].as_str().unwrap().starts_with("2199-01-31T00:00:00"), "{made}");
+    with_key(&home, made["key"].as_str().unwrap(), &["traces", "--server", &server.url]).expect(0);
+    let list = home.aitrace(&["keys", "list", "--json"]).expect(0).json();
+    let line = |key: &serde_json::Value| {
+        let mut lines = list["keys"].as_array().unwrap().iter();
+        lines.find(|line| line["id"] == key["id"]).unwrap().clone()
+    };
+    assert!(line(&made)["last_used"].is_string() && line(&beside)["last_used"].is_null(), "{list}");
+    let text = home.aitrace(&["keys", "list"]).expect(0).stdout;
+    assert!(text.contains("live until 2199-01-31") && text.contains("used never"), "{text}");
+}
+
+#[test]
 fn wrong_words_are_told() {
     let home = Home::new();
     home.aitrace(&["keys", "create"]).expect(2);

@@ -11,4 +11,5 @@ mod cli_read;
 mod cli_serve;
 mod cli_spool;
 mod ledger;
+mod packaging;
 mod support;

@@ -33,6 +33,19 @@ pub struct ListedKey {
     pub created: Timestamp,
 }
 
+/// What a new key is to be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WantedKey {
+    /// Project whose data it reaches; it need not exist yet.
+    pub project: String,
+    /// What it allows; where it is empty, adding and reading.
+    pub scopes: Vec<Scope>,
+    /// A name for people.
+    pub name: Option<String>,
+    /// From when on it is void; `None` for never.
+    pub expires: Option<Timestamp>,
+}
+
 /// A key that was just made. Its text is nowhere else.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NewKey {
@@ -44,6 +57,8 @@ pub struct NewKey {
     pub project: String,
     /// What it allows.
     pub scopes: Vec<String>,
+    /// From when on it is void.
+    pub expires: Option<Timestamp>,
 }
 
 impl fmt::Debug for NewKey {
@@ -63,19 +78,23 @@ impl Keys {
         Self { documents, pepper, clock, random }
     }
 
-    /// Makes a key of a project, which need not exist yet. Without scopes it may add and read.
+    /// Makes a key.
     ///
-    /// Fails with [`ErrorKind::Invalid`] for a project without a name.
-    pub async fn create(&self, project: &str, scopes: &[Scope], name: Option<&str>) -> Result<NewKey> {
+    /// Fails with [`ErrorKind::Invalid`] for a project without a name, and for a time that is over.
+    pub async fn create(&self, wanted: WantedKey) -> Result<NewKey> {
         let invalid = |text: &str| StoreError::new(ErrorKind::Invalid, text);
+        let WantedKey { project, scopes, name, expires } = wanted;
         if project.is_empty() || project.len() > NAME_BYTES {
             return Err(invalid("the project's name must have 1 to 256 bytes"));
         }
-        if name.is_some_and(|name| name.len() > NAME_BYTES) {
+        if name.as_ref().is_some_and(|name| name.len() > NAME_BYTES) {
             return Err(invalid("the key's name must have at most 256 bytes"));
         }
+        if expires.is_some_and(|end| end <= self.clock.now()) {
+            return Err(invalid("the time at which the key is to expire is over"));
+        }
         let usual = [Scope::Ingest, Scope::Read];
-        let scopes: Scopes = if scopes.is_empty() { &usual } else { scopes }.iter().copied().collect();
+        let scopes: Scopes = if scopes.is_empty() { &usual } else { &scopes[..] }.iter().copied().collect();
         let scopes: Vec<String> = scopes.words().into_iter().map(str::to_owned).collect();
         let random = |bytes| {
             hex(&*self.random, bytes).map_err(|error| {
@@ -85,17 +104,19 @@ impl Keys {
         let id = random(8)?;
         let text = write_key(&id, &random(32)?);
         let key = Key {
-            project: project.to_owned(),
+            project: project.clone(),
             id: id.clone(),
             hash: self.pepper.hash(&text),
             scopes: scopes.clone(),
-            name: name.map(str::to_owned),
+            name,
+            expires,
+            last_used: None,
             revoked: None,
         };
         let mut write = key.write(self.clock.now())?;
         write.expect = Some(0);
         self.documents.put_documents(vec![write]).await?;
-        Ok(NewKey { id, key: text, project: project.to_owned(), scopes })
+        Ok(NewKey { id, key: text, project, scopes, expires })
     }
 
     /// All keys in scope, revoked ones too, newest first.
@@ -125,5 +146,24 @@ impl Keys {
             self.documents.put_documents(vec![key.write(self.clock.now())?]).await?;
         }
         Ok(Some(listed))
+    }
+
+    /// Remembers when a key was last used, unless it is changed at the same time: then the next use will do.
+    pub(super) async fn used(&self, project: &str, id: &str, at: Timestamp) -> Result<()> {
+        let Some(document) = self.documents.document(DocumentKind::Key, project, id).await? else {
+            return Ok(());
+        };
+        let mut key = Key::read(&document)?;
+        if key.last_used.is_some_and(|known| known >= at) {
+            return Ok(());
+        }
+        key.last_used = Some(at);
+        let mut write = key.write(self.clock.now())?;
+        // It must not bring back what was revoked meanwhile.
+        write.expect = Some(document.version);
+        match self.documents.put_documents(vec![write]).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
+            done => done.map(drop),
+        }
     }
 }

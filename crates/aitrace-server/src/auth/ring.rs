@@ -30,6 +30,17 @@ pub(crate) enum Holder {
     },
 }
 
+/// Time between two notes of one key's use in the store.
+const NOTED_NS: i64 = 60_000_000_000;
+
+/// The last use of a key.
+#[derive(Debug, Clone, Copy)]
+struct Used {
+    last: Timestamp,
+    /// When it was last noted in the store.
+    noted: Option<Timestamp>,
+}
+
 /// All keys.
 #[derive(Debug)]
 pub(crate) struct Ring {
@@ -37,6 +48,8 @@ pub(crate) struct Ring {
     /// Keys are demanded whether there are any or not.
     demanded: bool,
     known: Mutex<Option<Known>>,
+    /// By id.
+    used: Mutex<HashMap<String, Used>>,
     /// One reads the keys at a time; the others wait for what it finds.
     turn: Turn<()>,
 }
@@ -49,7 +62,7 @@ struct Known {
 
 impl Ring {
     pub(crate) fn new(keys: Keys, demanded: bool) -> Self {
-        Self { keys, demanded, known: Mutex::default(), turn: Turn::new(()) }
+        Self { keys, demanded, known: Mutex::default(), used: Mutex::default(), turn: Turn::new(()) }
     }
 
     /// The keys to change.
@@ -64,7 +77,8 @@ impl Ring {
 
     /// Whether there is a key that somebody could show.
     pub(crate) async fn has_live(&self) -> Result<bool> {
-        Ok(self.current().await?.values().any(|key| key.revoked.is_none()))
+        let now = self.keys.clock.now();
+        Ok(self.current().await?.values().any(|key| is_live(key, now)))
     }
 
     /// Whose token it is; `None` for nobody's.
@@ -74,12 +88,49 @@ impl Ring {
         };
         let keys = self.current().await?;
         let fitting = keys.get(id).filter(|key| self.keys.pepper.verify(token, &key.hash));
-        Ok(fitting.and_then(live))
+        Ok(fitting.and_then(|key| self.use_of(key)))
     }
 
-    /// The holder of a key that was shown before; `None` once it is revoked.
+    /// The holder of a key that was shown before; `None` once it is revoked or expired.
     pub(crate) async fn holder_of(&self, id: &str) -> Result<Option<Holder>> {
-        Ok(self.current().await?.get(id).and_then(live))
+        Ok(self.current().await?.get(id).and_then(|key| self.use_of(key)))
+    }
+
+    /// When a key was last used, as far as this server knows.
+    pub(crate) fn last_used(&self, key: &Key) -> Option<Timestamp> {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        key.last_used.max(used.get(&key.id).map(|used| used.last))
+    }
+
+    /// The holder of a key that is live, whose use is noted: in memory at once, in the store now and then and beside
+    /// the request.
+    fn use_of(&self, key: &Key) -> Option<Holder> {
+        let now = self.keys.clock.now();
+        if !is_live(key, now) {
+            return None;
+        }
+        let due = {
+            let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(used) = used.get_mut(&key.id) {
+                used.at(now)
+            } else {
+                let new = Used { last: now, noted: key.last_used };
+                used.entry(key.id.clone()).or_insert(new).at(now)
+            }
+        };
+        if due {
+            let (keys, id, project) = (self.keys.clone(), key.id.clone(), key.project.clone());
+            tokio::spawn(async move {
+                if let Err(error) = keys.used(&project, &id, now).await {
+                    tracing::debug!(%error, key = id, "the use of a key is not noted");
+                }
+            });
+        }
+        Some(Holder::Key {
+            id: key.id.clone(),
+            project: key.project.clone(),
+            scopes: key.scopes.iter().filter_map(|word| Scope::from_word(word)).collect(),
+        })
     }
 
     /// Reads the keys again before they are needed next.
@@ -111,10 +162,20 @@ impl Ring {
     }
 }
 
-fn live(key: &Key) -> Option<Holder> {
-    key.revoked.is_none().then(|| Holder::Key {
-        id: key.id.clone(),
-        project: key.project.clone(),
-        scopes: key.scopes.iter().filter_map(|word| Scope::from_word(word)).collect(),
-    })
+impl Used {
+    /// Takes note of a use. Whether the store is to be told.
+    fn at(&mut self, now: Timestamp) -> bool {
+        self.last = self.last.max(now);
+        let since = |noted: Timestamp| now.nanos().saturating_sub(noted.nanos());
+        // Clocks are set back, too.
+        let due = self.noted.is_none_or(|noted| !(0..NOTED_NS).contains(&since(noted)));
+        if due {
+            self.noted = Some(now);
+        }
+        due
+    }
+}
+
+fn is_live(key: &Key, now: Timestamp) -> bool {
+    key.revoked.is_none() && key.expires.is_none_or(|end| now < end)
 }

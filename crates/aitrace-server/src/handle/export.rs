@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::app::App;
+use crate::audit;
 use crate::caller::Caller;
 use crate::documents;
 use crate::error::{ApiError, Kind, Result};
@@ -47,6 +48,8 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller, uri: Uri) -> Res
     };
     let place = app.heavy()?;
     let (media, writer) = (format.media_type(), format.writer());
+    let project = if let ProjectScope::One(project) = &filter.scope { project } else { "" };
+    audit::did(&caller, "export", project, media);
     let whole = TraceFilter { scope: filter.scope.clone(), ..TraceFilter::default() } == filter;
     let stages = if whole {
         VecDeque::from([

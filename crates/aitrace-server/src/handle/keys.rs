@@ -1,5 +1,6 @@
 //! `/api/keys`: who may use the server.
 
+use aitrace_model::Timestamp;
 use aitrace_store::ProjectScope;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -10,7 +11,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::auth::{ListedKey, Scope};
+use crate::audit;
+use crate::auth::{ListedKey, Scope, WantedKey};
 use crate::caller::Caller;
 use crate::error::{ApiError, Kind, Result};
 use crate::ingest::receive_json;
@@ -23,6 +25,7 @@ struct Wanted {
     #[serde(default)]
     scopes: Vec<String>,
     name: Option<String>,
+    expires: Option<String>,
 }
 
 /// `GET /api/me`: what the caller may do.
@@ -34,10 +37,10 @@ pub(crate) async fn me(caller: Caller) -> Response {
 pub(crate) async fn list(State(app): State<App>, caller: Caller, uri: Uri) -> Result<Response> {
     let scope = caller.scope(query::project(&uri)?)?;
     let keys = app.ring.keys().list(&scope).await.map_err(|error| ApiError::reading(&error))?;
-    Ok(answer(&json!({"keys": keys.iter().map(line).collect::<Vec<_>>()})))
+    Ok(answer(&json!({"keys": keys.iter().map(|key| line(&app, key)).collect::<Vec<_>>()})))
 }
 
-/// `POST /api/keys {project, scopes?, name?}`. The answer is the only place where the key's text ever stands.
+/// `POST /api/keys {project, scopes?, name?, expires?}`. The answer is the only place where the key's text ever stands.
 pub(crate) async fn create(State(app): State<App>, caller: Caller, request: Request) -> Result<Response> {
     let wanted: Wanted = receive_json(&app, request).await?;
     let named = wanted.project.map_or(ProjectScope::All, ProjectScope::One);
@@ -54,11 +57,24 @@ pub(crate) async fn create(State(app): State<App>, caller: Caller, request: Requ
         })
     };
     let scopes = wanted.scopes.iter().map(word).collect::<Result<Vec<_>>>()?;
-    let made = app.ring.keys().create(&project, &scopes, wanted.name.as_deref()).await;
+    let expires = wanted.expires.map(|text| text.parse().map_err(|_| bad_time())).transpose()?;
+    let made = app.ring.keys().create(WantedKey { project, scopes, name: wanted.name, expires }).await;
     let made = made.map_err(|error| ApiError::writing(&error))?;
     app.ring.forget();
-    tracing::info!(key = made.id, "a key was made");
-    Ok(answer(&json!({"id": made.id, "key": made.key, "project": made.project, "scopes": made.scopes})))
+    audit::did(&caller, "key created", &made.project, &made.id);
+    let mut told = json!({"id": made.id, "key": made.key, "project": made.project, "scopes": made.scopes});
+    if let Some(end) = made.expires {
+        told["expires"] = end.to_string().into();
+    }
+    Ok(answer(&told))
+}
+
+fn bad_time() -> ApiError {
+    ApiError::new(
+        Kind::BadRequest,
+        "the time at which the key is to expire cannot be read",
+        "Send RFC 3339, like 2027-01-31T00:00:00Z.",
+    )
 }
 
 /// `DELETE /api/key/{id}`.
@@ -79,14 +95,16 @@ pub(crate) async fn revoke(
             "`aitrace keys list` shows all.",
         ));
     };
-    tracing::info!(key = revoked.key.id, "a key was revoked");
-    Ok(answer(&line(&revoked)))
+    audit::did(&caller, "key revoked", &revoked.key.project, &revoked.key.id);
+    Ok(answer(&line(&app, &revoked)))
 }
 
-fn line(ListedKey { key, created }: &ListedKey) -> Value {
+fn line(app: &App, ListedKey { key, created }: &ListedKey) -> Value {
+    let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
     json!({
         "id": key.id, "project": key.project, "scopes": key.scopes, "name": key.name,
-        "created": created.to_string(), "revoked": key.revoked.map(|at| at.to_string()),
+        "created": created.to_string(), "expires": text(key.expires),
+        "last_used": text(app.ring.last_used(key)), "revoked": text(key.revoked),
     })
 }
 

@@ -6,10 +6,11 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::admission::{cookie, cookie_name};
+use crate::admission::{cookie, cookie_name, shown, wrong};
 use crate::app::App;
-use crate::auth::{Browsers, Holder, Scope, Who};
-use crate::caller::Caller;
+use crate::audit;
+use crate::auth::{Browsers, Holder, Scope, Who, key_id};
+use crate::caller::{By, Caller, Peer};
 use crate::error::{ApiError, Kind, Result};
 use crate::ingest::receive_json;
 
@@ -41,26 +42,45 @@ fn text(media: &'static str, body: &'static str) -> Response {
 
 /// `POST /login {"key": …}` or `{"code": …}`.
 pub(crate) async fn enter(State(app): State<App>, request: Request) -> Result<Response> {
-    let secure = is_secure(request.headers());
-    let who = match receive_json(&app, request).await? {
-        Shown::Code(code) if app.browsers.redeem(&code) => Who::Operator,
-        Shown::Code(_) => {
-            return Err(no("the link is used or too old", "`aitrace keys login` prints a new one."));
+    let (secure, peer) = (is_secure(request.headers()), request.extensions().get().copied());
+    let shown = receive_json(&app, request).await?;
+    // Of what is no key of ours nothing is repeated.
+    let id = if let Shown::Key(key) = &shown { key_id(key).map(str::to_owned) } else { None };
+    let who = match who(&app, shown, peer).await {
+        Ok(who) => who,
+        Err(error) => {
+            let what = id.unwrap_or_default();
+            audit::line(&By::Nobody, peer, "login", "", &what, "refused");
+            return Err(error);
         }
-        Shown::Key(key) => match app.ring.holder(&key).await.map_err(|error| ApiError::reading(&error))? {
-            Some(Holder::Operator) => Who::Operator,
-            Some(Holder::Key { id, scopes, .. }) if scopes.allow(Scope::Read) => Who::Key(id),
-            Some(Holder::Key { .. }) => {
-                return Err(no("the key does not allow reading", "Use one that does."));
-            }
-            None => return Err(no("the key is unknown or revoked", "")),
-        },
     };
+    let by = match &who {
+        Who::Operator => By::Operator,
+        Who::Key(id) => By::Key(id.clone()),
+    };
+    audit::line(&by, peer, "login", "", "", "done");
     let secret = app
         .browsers
         .open(who)
         .map_err(|_| ApiError::new(Kind::Unavailable, "the system has no randomness", ""))?;
     Ok(with_cookie(&app, &secret, Browsers::seconds(), secure))
+}
+
+/// Who shows this; an error where nobody does who may read.
+async fn who(app: &App, what: Shown, peer: Option<Peer>) -> Result<Who> {
+    match what {
+        Shown::Code(code) if app.browsers.redeem(&code) => Ok(Who::Operator),
+        Shown::Code(_) => {
+            wrong(app, peer, None);
+            Err(no("the link is used or too old", "`aitrace keys login` prints a new one."))
+        }
+        Shown::Key(key) => match shown(app, &key, peer).await? {
+            Some(Holder::Operator) => Ok(Who::Operator),
+            Some(Holder::Key { id, scopes, .. }) if scopes.allow(Scope::Read) => Ok(Who::Key(id)),
+            Some(Holder::Key { .. }) => Err(no("the key does not allow reading", "Use one that does.")),
+            None => Err(no("the key is unknown, revoked or expired", "")),
+        },
+    }
 }
 
 /// `POST /logout`.
@@ -84,6 +104,7 @@ pub(crate) async fn link(State(app): State<App>, caller: Caller) -> Result<Respo
         .browsers
         .code()
         .map_err(|_| ApiError::new(Kind::Unavailable, "the system has no randomness", ""))?;
+    audit::did(&caller, "login link made", "", "");
     let body = json!({"path": format!("/login#code={code}")}).to_string();
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }

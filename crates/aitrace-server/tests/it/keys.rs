@@ -1,12 +1,11 @@
 //! Keys: from the first one on nobody gets around them, and each opens its own project only.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::Write as _;
 
 use aitrace_server::{Pepper, Scope, routes};
 use serde_json::json;
-use tracing_subscriber::fmt::MakeWriter;
 
+use crate::listening::Listening;
 use crate::matrix::{requests, target};
 use crate::rig::Rig;
 use crate::samples::{log, span, trace_id};
@@ -192,38 +191,9 @@ fn what_another_project_has_looks_like_what_nobody_has() {
     }
 }
 
-/// Everything that is logged, at the lowest level.
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Captured {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 #[test]
 fn no_key_is_ever_logged_or_told_again() {
-    let captured = Captured::default();
-    // The server runs on threads of its own, so the whole process is listened to; other tests only add to it.
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(captured.clone())
-        .finish();
-    tracing::subscriber::set_global_default(subscriber).expect("nobody else listens");
+    let listening = Listening::begin();
     let rig = Rig::start();
     let good = rig.key("p", &[Scope::Ingest]).key;
     let bad = good.replace("aitrace_", "aitrace_z");
@@ -243,8 +213,7 @@ fn no_key_is_ever_logged_or_told_again() {
     }
     let answer = rig.call("GET", "/api/traces").bearer(&bad).send();
     assert!(!answer.text().contains(&secret), "{}", answer.text());
-    let logged = captured.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let logged = String::from_utf8_lossy(&logged);
+    let logged = listening.text();
     assert!(logged.contains("answered"), "it was listened to");
     assert!(!logged.contains(&secret), "a key was logged");
 }

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use aitrace_model::{LostRules, ManualClock, Timestamp};
-use aitrace_server::{Keys, Limits, NewKey, Pepper, Scope, Server, ServerOptions, Stores, SystemRandom};
+use aitrace_server::{
+    Keys, Limits, NewKey, Pepper, Scope, Server, ServerOptions, Stores, SystemRandom, WantedKey,
+};
 use aitrace_store::TelemetryStore;
 use aitrace_store::memory::MemoryStore;
 use tokio::runtime::{Builder, Runtime};
@@ -71,7 +73,13 @@ impl Rig {
 
     /// A new key, known to the server at once.
     pub(crate) fn key(&self, project: &str, scopes: &[Scope]) -> NewKey {
-        let made = self.runtime.block_on(self.keys().create(project, scopes, None)).expect("makes a key");
+        let wanted =
+            WantedKey { project: project.to_owned(), scopes: scopes.to_vec(), ..WantedKey::default() };
+        self.key_like(wanted)
+    }
+
+    pub(crate) fn key_like(&self, wanted: WantedKey) -> NewKey {
+        let made = self.runtime.block_on(self.keys().create(wanted)).expect("makes a key");
         // The server may hold what it read for half a second.
         self.clock.advance(500_000_000);
         made

@@ -1,9 +1,11 @@
 //! Versions of the database. A released step is never changed; a new one is added below.
 
+use std::path::Path;
+
 use aitrace_store::{ErrorKind, Result, StoreError};
 use rusqlite::Connection;
 
-use crate::faults;
+use crate::{faults, pages};
 
 const STEPS: &[&str] = &[
     "
@@ -101,13 +103,19 @@ const STEPS: &[&str] = &[
     "
     -- Files of spans: attributes refer to inputs and outputs where they repeat them; see `echo`.
 ",
+    "
+    -- All pages of the database have sums; see `pages`. What knows nothing of them must not write here.
+",
 ];
+
+/// From this version on all pages have sums.
+pub(crate) const SUMMED: usize = 4;
 
 /// The version that this program writes.
 pub(crate) const SCHEMA: usize = STEPS.len();
 
 /// Brings the database to the newest version. One that is newer is refused, never touched.
-pub(super) fn migrate(connection: &Connection, before: impl Fn() -> Result<()>) -> Result<()> {
+pub(super) fn migrate(connection: &Connection, path: &Path, before: impl Fn() -> Result<()>) -> Result<()> {
     let fail = faults::sqlite("migrating");
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(&fail)?;
     let version = usize::try_from(version).unwrap_or(usize::MAX);
@@ -119,8 +127,29 @@ pub(super) fn migrate(connection: &Connection, before: impl Fn() -> Result<()>) 
     }
     for (index, step) in STEPS.iter().enumerate().skip(version) {
         before()?;
+        if index + 1 == SUMMED {
+            add_sums(connection, path)?;
+        }
         let step = format!("BEGIN IMMEDIATE; {step} PRAGMA user_version = {}; COMMIT;", index + 1);
         connection.execute_batch(&step).map_err(&fail)?;
+    }
+    Ok(())
+}
+
+/// Writes all pages anew, with sums, where they have none. What is killed meanwhile begins again.
+fn add_sums(connection: &Connection, path: &Path) -> Result<()> {
+    if pages::have_sums(path).map_err(faults::io("reading", path))? {
+        return Ok(());
+    }
+    let fail = faults::sqlite("giving the database's pages sums");
+    // The copy that this makes first may be larger than memory.
+    let rewrite = "PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY;";
+    connection.execute_batch(rewrite).map_err(&fail)?;
+    let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+    let busy: bool = connection.query_row(checkpoint, [], |row| row.get(0)).map_err(&fail)?;
+    if busy {
+        let text = "the database cannot be brought to the newest version while something else reads it";
+        return Err(StoreError::new(ErrorKind::Unavailable, text));
     }
     Ok(())
 }

@@ -85,10 +85,13 @@ impl Writer {
 
     /// Notes that a write failed: what the log holds is not certain until it was opened anew.
     pub(super) fn note_failure(&mut self, error: Option<&StoreError>) {
-        let failed = error.is_some_and(|error| error.kind() == ErrorKind::Unavailable);
-        if failed {
-            self.suspect = true;
-            *self.shared.writes_fail.lock() = error.map(ToString::to_string);
+        match error.map(StoreError::kind) {
+            Some(ErrorKind::Unavailable) => {
+                self.suspect = true;
+                *self.shared.writes_fail.lock() = error.map(ToString::to_string);
+            }
+            Some(ErrorKind::Corrupt) => self.shared.suspect(),
+            _ => {}
         }
     }
 

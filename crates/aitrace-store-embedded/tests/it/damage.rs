@@ -91,7 +91,7 @@ async fn flipped_bytes_never_stop_the_store() {
             std::fs::remove_file(corrupt).expect("removes");
         }
         std::fs::write(&first, &good).expect("mends");
-        let database = rusqlite::Connection::open(dir.path().join("aitrace.db")).expect("opens");
+        let database = crate::database(dir.path());
         database.execute("UPDATE segment SET state = 'live'", []).expect("mends");
     }
     assert!(aside > 5, "only {aside} damages were noticed");
@@ -118,7 +118,7 @@ async fn a_damaged_row_of_the_log_is_set_aside() {
         store.append(batch(trace)).await.expect("appends");
     }
     drop(store);
-    let database = rusqlite::Connection::open(dir.path().join("aitrace.db")).expect("opens");
+    let database = crate::database(dir.path());
     database.execute("UPDATE log SET body = x'00' WHERE seq = 1", []).expect("damages");
     drop(database);
     let store = open(dir.path());

@@ -27,6 +27,12 @@ fn place() -> TempDir {
     fast.unwrap_or_else(|| tempfile::tempdir().expect("a directory"))
 }
 
+/// The database of a directory as a store opens it, with sums of its pages. A store must have been opened before.
+fn database(dir: &std::path::Path) -> rusqlite::Connection {
+    let (path, flags) = (dir.join("aitrace.db"), rusqlite::OpenFlags::default());
+    rusqlite::Connection::open_with_flags_and_vfs(path, flags, "aitrace").expect("opens")
+}
+
 /// Stores in a temporary directory. Few rows fit into memory, so that sealing happens by itself too.
 struct Embedded {
     dir: TempDir,

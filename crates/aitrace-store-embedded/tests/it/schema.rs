@@ -13,7 +13,10 @@ use aitrace_store::{
     Batch, PageRequest, ProjectScope, QueryStore, Search, SessionPatch, SqlLimits, SqlStore, StatisticsQuery,
     Target, TelemetryStore, TraceFilter, Upkeep,
 };
-use aitrace_store_embedded::{EmbeddedStore, HotLimits, Options, doctor};
+use aitrace_store_embedded::{EmbeddedStore, HotLimits, Options, Watch, doctor};
+
+/// Versions of which a directory is kept.
+pub(crate) const OLDER: [i64; 2] = [2, 3];
 
 fn fixture(schema: i64) -> PathBuf {
     Path::new("tests/fixtures").join(format!("schema-{schema}"))
@@ -23,9 +26,13 @@ fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::new(time(0)))
 }
 
-fn open(dir: &Path) -> EmbeddedStore {
+pub(crate) fn open(dir: &Path) -> EmbeddedStore {
+    open_watched(dir, Watch::default())
+}
+
+pub(crate) fn open_watched(dir: &Path, watch: Watch) -> EmbeddedStore {
     let hot = HotLimits { open: 2, ..HotLimits::default() };
-    EmbeddedStore::open(dir, Options { clock: clock(), hot, ..Options::default() }).expect("opens")
+    EmbeddedStore::open(dir, Options { clock: clock(), hot, watch, ..Options::default() }).expect("opens")
 }
 
 /// A history with everything in it: merged and single files, marks of deletion, spans stored anew, open spans in
@@ -81,28 +88,38 @@ async fn keep() {
 /// A copy that may be changed.
 fn copy(schema: i64) -> tempfile::TempDir {
     let dir = crate::place();
-    std::fs::create_dir(dir.path().join("segments")).expect("creates");
+    copy_to(schema, dir.path());
+    dir
+}
+
+pub(crate) fn copy_to(schema: i64, dir: &Path) {
+    std::fs::create_dir_all(dir.join("segments")).expect("creates");
     for part in ["", "segments"] {
         for entry in std::fs::read_dir(fixture(schema).join(part)).expect("is in the repository") {
             let path = entry.expect("reads").path();
             if path.is_file() {
                 let name = path.file_name().expect("a name");
-                std::fs::copy(&path, dir.path().join(part).join(name)).expect("copies");
+                std::fs::copy(&path, dir.join(part).join(name)).expect("copies");
             }
         }
     }
-    dir
+}
+
+/// What every directory that is kept holds.
+pub(crate) async fn model() -> MemoryStore {
+    let model = MemoryStore::new(clock(), LostRules::default());
+    write(&model).await;
+    model
 }
 
 #[tokio::test]
 async fn what_earlier_versions_wrote_is_read_the_same() {
-    let model = MemoryStore::new(clock(), LostRules::default());
-    write(&model).await;
+    let model = model().await;
     let fresh = crate::place();
     let newest = open(fresh.path());
     write(&newest).await;
     same(&newest, &model).await;
-    for schema in [2] {
+    for schema in OLDER {
         let dir = copy(schema);
         assert_eq!(doctor::examine(dir.path()).expect("looks").schema, Some(schema));
         for step in 0..3 {
@@ -121,7 +138,7 @@ async fn what_earlier_versions_wrote_is_read_the_same() {
     }
 }
 
-async fn same(store: &EmbeddedStore, model: &MemoryStore) {
+pub(crate) async fn same(store: &EmbeddedStore, model: &MemoryStore) {
     let page = PageRequest { limit: 100, cursor: None };
     let lines = model.list_traces(&TraceFilter::default(), &page).await.expect("lists");
     assert_eq!(store.list_traces(&TraceFilter::default(), &page).await.expect("lists"), lines);

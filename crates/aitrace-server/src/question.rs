@@ -106,13 +106,13 @@ fn no_cursor() -> ApiError {
     bad("cursor is not one that this server gave out", "Begin without a cursor.")
 }
 
-/// What to sum up: by default the day before `now`, in at most 60 buckets.
+/// What to sum up: by default the day before `now` from a whole bucket on, in at most 60 buckets.
 pub(crate) fn statistics(uri: &Uri, now: Timestamp) -> Result<StatisticsQuery> {
     let params: StatsParams = read(uri)?;
     let until = given(params.until).map(|until| time("until", &until)).transpose()?;
     let until = until.unwrap_or_else(|| now.saturating_add(1));
-    let since = given(params.since).map(|since| time("since", &since)).transpose()?;
-    let since = since.unwrap_or_else(|| until.saturating_add(-DAY));
+    let asked = given(params.since).map(|since| time("since", &since)).transpose()?;
+    let since = asked.unwrap_or_else(|| until.saturating_add(-DAY));
     let mut query = StatisticsQuery::new(since, until);
     query.scope = scope(params.project);
     query.filter = given(params.q).map_or_else(|| Ok(Filter::default()), |q| filter(&q))?;
@@ -122,6 +122,10 @@ pub(crate) fn statistics(uri: &Uri, now: Timestamp) -> Result<StatisticsQuery> {
         Some("none") => None,
         Some(text) => Some(duration(text)?),
     };
+    // Nobody said when it begins: with a whole bucket, so that the store need not cut its sums.
+    if let (None, Some(length)) = (asked, query.bucket_ns) {
+        query.since = since.saturating_add(-since.nanos().rem_euclid(length));
+    }
     query.roots = match given(params.of).as_deref() {
         None | Some("spans") => false,
         Some("traces") => true,
@@ -167,8 +171,11 @@ mod tests {
         let now = Timestamp::from_nanos(10 * DAY);
         let ask = |query: &str| statistics(&format!("/api/stats?{query}").parse().unwrap(), now);
         let query = ask("").unwrap();
-        assert_eq!(query.until.since(query.since), DAY);
+        assert_eq!((query.since.nanos(), query.until.nanos()), (9 * DAY, 10 * DAY + 1));
         assert_eq!(query.bucket_ns, Some(3_600_000_000_000));
+        let noon = statistics(&"/api/stats".parse().unwrap(), Timestamp::from_nanos(10 * DAY + DAY / 2 + 7))
+            .unwrap();
+        assert_eq!(noon.since.nanos(), 9 * DAY + DAY / 2, "a whole hour");
         let query = ask("since=1970-01-10T23:00:00Z&by=model&bucket=90s&of=traces&q=kind:llm").unwrap();
         assert_eq!((query.bucket_ns, query.roots), (Some(90_000_000_000), true));
         assert_eq!((query.by, query.filter.to_string().as_str()), (Some(Dimension::Model), "kind:llm"));

@@ -142,12 +142,21 @@ pub(crate) fn get(
     rows.next().map_err(&fail)?.map(|row| read(catalog, row)).transpose()
 }
 
-/// Whether a project has any document of a kind.
-pub(crate) fn any(catalog: &Catalog, kind: DocumentKind, project: &str) -> Result<bool> {
-    let fail = faults::sqlite("reading documents");
-    let sql = "SELECT 1 FROM document WHERE kind = ?1 AND project = ?2";
-    let mut select = catalog.connection().prepare_cached(sql).map_err(&fail)?;
-    select.exists(params![kind.as_str(), project]).map_err(&fail)
+/// The corrections that were put last, as many as take so many bytes, and whether there are more.
+pub(crate) fn corrections(catalog: &Catalog, bytes: usize) -> Result<(Vec<Document>, bool)> {
+    let fail = faults::sqlite("reading corrections");
+    let sql = format!("SELECT {COLUMNS} FROM document WHERE kind = ?1 ORDER BY updated DESC");
+    let mut select = catalog.connection().prepare_cached(&sql).map_err(&fail)?;
+    let mut rows = select.query([DocumentKind::Correction.as_str()]).map_err(&fail)?;
+    let (mut found, mut left) = (Vec::new(), bytes);
+    while let Some(row) = rows.next().map_err(&fail)? {
+        let document = read(catalog, row)?;
+        let size = size_of::<Document>() + document.data.as_str().len() + 256;
+        let Some(rest) = left.checked_sub(size) else { return Ok((found, true)) };
+        left = rest;
+        found.push(document);
+    }
+    Ok((found, false))
 }
 
 /// A page of documents.

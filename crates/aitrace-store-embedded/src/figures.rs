@@ -1,28 +1,29 @@
-//! Statistics: spans in memory and the few columns of files that figures need.
+//! Statistics: spans in memory, the sums of files, and the columns of files whose sums do not tell.
+//!
+//! Sums tell of a file unless single rows of it do not count (spans that a later file holds anew, deleted traces), the
+//! filter or the grouping asks for what they are not kept apart by, or a slot of theirs is cut by the bounds of the
+//! time or of a bucket: then the columns are read, in the last case for the rows in those slots alone.
+
+mod columns;
+mod summed;
 
 use std::sync::Arc;
 
-use aitrace_model::{SpanKind, Timestamp};
-use aitrace_store::{Counter, Dimension, Facts, ProjectScope, Result, Statistics, StatisticsQuery, Usage};
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, RecordBatch, StringArray,
-    TimestampNanosecondArray, UInt64Array,
-};
-use arrow::datatypes::{Float64Type, TimestampNanosecondType, UInt64Type};
+use aitrace_store::{Counter, Facts, Result, Statistics, StatisticsQuery};
 
+use self::summed::Told;
 use crate::filtering;
 use crate::read::Damaged;
-use crate::segment::{Dead, Segment, not_ours, scan_coded};
+use crate::segment::{self, Dead, Segment, Segments};
 use crate::shared::Shared;
 use crate::snapshot::Everything;
 use crate::stop::{self, Stop};
 
-const BATCH: usize = 8192;
-
 /// Counts; blocks. Says which files could not be read.
 pub(crate) fn statistics(shared: &Shared, query: &StatisticsQuery) -> Result<(Statistics, Damaged)> {
     let mut counter = Counter::new(query.clone())?;
-    let (all, mut damaged) = (Everything::take(shared, &query.scope), Vec::new());
+    let (all, mut damaged) =
+        (Everything::take(shared, &query.scope, filtering::need(&query.filter)), Vec::new());
     for row in &all.spans {
         let facts = Facts::of(&row.stored.span, row.wraps);
         if let Some(facts) = facts.filter(|_| query.admits(&row.stored.span)) {
@@ -68,7 +69,7 @@ fn count(shared: &Shared, files: &Files<'_>, empty: &Counter) -> (Counter, Damag
             if damaged.iter().any(|(id, _)| *id == file.id) {
                 continue;
             }
-            if let Err(error) = count_file(shared, file, dead, &mut counter) {
+            if let Err(error) = count_file(&shared.segments, file, dead, &mut counter) {
                 if stop::is_given() {
                     return (counter, damaged);
                 }
@@ -80,166 +81,210 @@ fn count(shared: &Shared, files: &Files<'_>, empty: &Counter) -> (Counter, Damag
     }
 }
 
-/// The columns that a query needs.
-fn columns(query: &StatisticsQuery, dead: &Dead) -> Vec<&'static str> {
-    let mut columns =
-        vec!["kind", "failed", "start", "duration_ns", "input_tokens", "output_tokens", "cost", "wraps"];
-    columns.extend(query.by.and_then(column_of));
-    columns.extend(query.roots.then_some("parent_span_id"));
-    if query.scope != ProjectScope::All || !dead.is_empty() {
-        columns.push("project");
-    }
-    if !dead.is_empty() {
-        columns.extend(["trace_id", "span_id"]);
-    }
-    columns.sort_unstable();
-    columns.dedup();
-    columns
-}
-
-/// The column of texts that groups; how a span ended is no text.
-fn column_of(by: Dimension) -> Option<&'static str> {
-    match by {
-        Dimension::Session => Some("session_id"),
-        Dimension::User => Some("user_id"),
-        Dimension::Status => None,
-        other => Some(other.as_str()),
-    }
-}
-
+/// Counts a file, by its sums as far as they tell.
 fn count_file(
-    shared: &Shared,
+    segments: &Segments,
     file: &Segment,
     dead: &Dead,
     counter: &mut Counter,
 ) -> parquet::errors::Result<()> {
-    let query = counter.query().clone();
-    let passes = filtering::rows(shared, file, &query.filter)?;
-    let mut first = 0;
-    for batch in scan_coded(&shared.segments, file, &columns(&query, dead), BATCH)? {
-        let batch = batch?;
-        let cells = Cells::of(&batch).ok_or_else(not_ours)?;
-        let text = |name| batch.column_by_name(name).map(|column| Words::of(column).ok_or_else(not_ours));
-        let (projects, kinds) = (text("project").transpose()?, text("kind").ok_or_else(not_ours)??);
-        let asked = kinds.map(|kind| query.kind.is_none_or(|wanted| kind == Some(wanted.as_str())));
-        let calls = [SpanKind::Llm.as_str(), SpanKind::Embedding.as_str()];
-        let calls = kinds.map(|kind| kind.is_some_and(|kind| calls.contains(&kind)));
-        let within =
-            projects.as_ref().map(|words| words.map(|of| of.is_some_and(|of| query.scope.contains(of))));
-        let names = query
-            .by
-            .and_then(column_of)
-            .map(|name| text(name).ok_or_else(not_ours))
-            .transpose()?
-            .transpose()?;
-        let by_status = query.by == Some(Dimension::Status);
-        let groups = match &names {
-            Some(names) => names.map(|name| counter.group(name)),
-            None if by_status => vec![counter.group(Some("ok")), counter.group(Some("error"))],
-            None => vec![counter.group(None)],
+    let sums = if summed::may_tell(counter.query(), dead) { segment::sums(segments, file)? } else { None };
+    let told = sums.as_ref().map_or(Told::Nothing, |sums| summed::count(sums, file, dead, counter));
+    match (told, &sums) {
+        (Told::All, _) => Ok(()),
+        (Told::AllBut(slots), Some(sums)) => {
+            let cut = |start| slots.contains(&sums.slot(start));
+            columns::count(segments, file, dead, counter, &cut)
+        }
+        _ => columns::count(segments, file, dead, counter, &|_| true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aitrace_model::{Span, SpanId, SpanKind, Status, Timestamp, TraceId, TraceStatus};
+    use aitrace_store::{Dimension, ProjectScope, StoredSpan};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::catalog::SegmentRow;
+    use crate::options::Options;
+    use crate::rows::SpanRow;
+    use crate::segment::write_spans;
+
+    const SECOND: i64 = 1_000_000_000;
+
+    /// What decides a row.
+    type Seed = (i64, Option<i64>, [usize; 4], u8, Option<u64>);
+
+    fn row(number: usize, (start, duration, texts, flags, tokens): &Seed) -> SpanRow {
+        let trace = TraceId::from_bytes((number as u128 % 7 + 1).to_be_bytes()).expect("not zero");
+        let id = |number: usize| SpanId::from_bytes((number as u64 + 1).to_be_bytes()).expect("not zero");
+        let start = Timestamp::from_nanos(*start);
+        let mut span = Span::new(["p", "q"][texts[0] % 2], trace, id(number), "", start);
+        span.name = format!("name {}", texts[1]);
+        span.kind = [SpanKind::Llm, SpanKind::Tool, SpanKind::Embedding][texts[2] % 3];
+        span.model = (texts[2] > 0).then(|| format!("m{}", texts[2]));
+        span.user_id = (texts[3] > 0).then(|| format!("u{}", texts[3]));
+        span.session_id = span.user_id.clone();
+        span.end = duration.map(|length| start.saturating_add(length));
+        span.status = (flags & 1 > 0).then_some(Status::Error);
+        span.parent_span_id = (flags & 2 > 0).then(|| id(number + 1000));
+        (span.input_tokens, span.cost) = (*tokens, tokens.map(|tokens| tokens as f64 / 1e6));
+        let stored = Arc::new(StoredSpan { span, status: TraceStatus::Ok });
+        SpanRow { stored, parts: None, wraps: flags & 4 > 0, orphans: false }
+    }
+
+    /// A file of rows.
+    fn file(dir: &std::path::Path, mut rows: Vec<SpanRow>) -> Segment {
+        let path = dir.join("1.spans.parquet");
+        let written = write_spans(&path, &mut rows, &Options::default()).expect("writes");
+        let row = SegmentRow {
+            id: 1,
+            kind: "spans".into(),
+            file: "1.spans.parquet".into(),
+            bytes: written.bytes,
+            rows: written.rows,
+            day: 0,
+            starts: written.starts,
+            sums: Some(written.sums),
         };
-        let roots = query.roots.then(|| batch.column_by_name("parent_span_id")).flatten();
-        for row in 0..batch.num_rows() {
-            let kind = kinds.key(row);
-            let inside =
-                projects.as_ref().zip(within.as_ref()).is_none_or(|(words, within)| within[words.key(row)]);
-            let passed = passes.as_ref().is_none_or(|passes| passes.get(first + row) == Some(&true));
-            if !passed || !asked[kind] || !inside || roots.is_some_and(|parents| !parents.is_null(row)) {
-                continue;
+        Segment::new(dir, &row)
+    }
+
+    fn told(segments: &Segments, file: &Segment, query: &StatisticsQuery) -> Told {
+        let sums = segment::sums(segments, file).expect("reads").expect("has sums");
+        summed::count(&sums, file, &Dead::default(), &mut Counter::new(query.clone()).expect("valid"))
+    }
+
+    fn both(segments: &Segments, file: &Segment, dead: &Dead, query: &StatisticsQuery) -> [Statistics; 2] {
+        let mut counters = [(); 2].map(|()| Counter::new(query.clone()).expect("valid"));
+        count_file(segments, file, dead, &mut counters[0]).expect("counts");
+        columns::count(segments, file, dead, &mut counters[1], &|_| true).expect("counts");
+        counters.map(|counter| counter.finish().expect("fits"))
+    }
+
+    fn seeds() -> impl Strategy<Value = Vec<Seed>> {
+        // Starts near the edges of slots of each length, some far away.
+        let start = prop_oneof![
+            8 => (0..90_i64, -2..3_i64).prop_map(|(second, nanos)| second * SECOND + nanos),
+            1 => (-3..3_i64, -2..3_i64).prop_map(|(day, nanos)| day * 86_400 * SECOND + nanos),
+            1 => any::<i64>(),
+        ];
+        let texts = [0..2_usize, 0..3, 0..4, 0..4];
+        let seed = (
+            start,
+            proptest::option::weighted(0.9, 0..50_i64),
+            texts,
+            0..8_u8,
+            proptest::option::of(0..9_u64),
+        );
+        proptest::collection::vec(seed, 1..60)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
+        /// Sums and columns give the same answer, whatever is asked.
+        #[test]
+        fn sums_say_what_columns_say(
+            seeds in seeds(),
+            since in (-2..60_i64, -1..2_i64), length in 0..120_i64, bucket in proptest::option::of(1..40_i64),
+            odd in any::<bool>(), by in proptest::option::of(proptest::sample::select(Dimension::ALL)),
+            filter in proptest::sample::select(vec![
+                "", "kind:llm", "status:error", "-user:*", "name=\"name 1\" OR model:m2*", "session:u1", "type:tool",
+                "project:q -status:ok", "u1",
+            ]),
+            roots in any::<bool>(), one in any::<bool>(), deleted in 0..3_u8,
+        ) {
+            let dir = tempfile::tempdir().expect("a directory");
+            let file = file(dir.path(), seeds.iter().enumerate().map(|(number, seed)| row(number, seed)).collect());
+            let since = Timestamp::from_nanos(since.0 * SECOND + if odd { since.1 } else { 0 });
+            let mut query = StatisticsQuery::new(since, since.saturating_add(length * SECOND));
+            query.bucket_ns = bucket.map(|length| length * SECOND + i64::from(odd));
+            (query.by, query.roots) = (by, roots);
+            query.filter = filter.parse().expect("a filter");
+            if one {
+                query.scope = ProjectScope::One("p".into());
             }
-            let Some(duration) = number(cells.duration, row) else { continue };
-            if !dead.is_empty() && is_gone(&batch, row, projects.as_ref(), dead) {
-                continue;
+            let mut dead = Dead::default();
+            match deleted {
+                1 => dead.add_trace("q".into(), None),
+                2 => dead.add_trace("q".into(), TraceId::from_bytes(3_u128.to_be_bytes())),
+                _ => {}
             }
-            let failed = cells.failed.value(row);
-            let group = names.as_ref().map_or(usize::from(by_status && failed), |names| names.key(row));
-            let group = groups[group];
-            let start = Timestamp::from_nanos(cells.start.value(row));
-            let usage = (calls[kind] && !cells.wraps(row)).then(|| cells.usage(row));
-            counter.count(group, start, duration, failed, usage);
-        }
-        first += batch.num_rows();
-        if counter.is_full() {
-            // The answer is an error already.
-            break;
+            let [summed, counted] = both(&Segments::default(), &file, &dead, &query);
+            prop_assert_eq!(summed, counted);
         }
     }
-    Ok(())
-}
 
-fn is_gone(batch: &RecordBatch, row: usize, projects: Option<&Words<'_>>, dead: &Dead) -> bool {
-    let id = |name: &str| Some(batch.column_by_name(name)?.as_string_opt::<i32>()?.value(row));
-    let (trace, span) = (id("trace_id"), id("span_id"));
-    let project = projects.and_then(|words| words.value(words.key(row)));
-    project.is_some_and(|project| {
-        dead.has(project, trace.and_then(|id| id.parse().ok()), span.and_then(|id| id.parse().ok()))
-    })
-}
-
-fn number(column: &UInt64Array, row: usize) -> Option<u64> {
-    (!column.is_null(row)).then(|| column.value(row))
-}
-
-/// A column of texts by their numbers: what depends on a text is looked up once for each, not for each row.
-struct Words<'a> {
-    keys: &'a Int32Array,
-    values: &'a StringArray,
-}
-
-impl<'a> Words<'a> {
-    fn of(column: &'a ArrayRef) -> Option<Self> {
-        let column = column.as_any_dictionary_opt()?;
-        Some(Self {
-            keys: column.keys().as_primitive_opt()?,
-            values: column.values().as_string_opt::<i32>()?,
-        })
+    #[test]
+    fn only_what_sums_cannot_tell_is_read_by_columns() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let seed = |number: usize| {
+            (number as i64 * SECOND / 10, Some(5), [0, number % 3, number % 4, 0], 0, Some(1))
+        };
+        let file = file(dir.path(), (0..600).map(|number| row(number, &seed(number))).collect());
+        let segments = Segments::default();
+        let ask = |since, until, bucket: Option<i64>| StatisticsQuery {
+            bucket_ns: bucket,
+            ..StatisticsQuery::new(Timestamp::from_nanos(since), Timestamp::from_nanos(until))
+        };
+        let hour = 3_600 * SECOND;
+        assert_eq!(told(&segments, &file, &ask(-hour, hour, Some(hour))), Told::All);
+        assert_eq!(told(&segments, &file, &ask(0, 60 * SECOND, Some(10 * SECOND))), Told::All);
+        assert_eq!(told(&segments, &file, &ask(0, 59 * SECOND + 1, None)), Told::AllBut([59].into()));
+        assert_eq!(told(&segments, &file, &ask(SECOND / 2, 60 * SECOND, None)), Told::AllBut([0].into()));
+        assert_eq!(told(&segments, &file, &ask(0, hour, Some(SECOND / 2))), Told::Nothing);
+        let session = StatisticsQuery { by: Some(Dimension::Session), ..ask(0, hour, None) };
+        assert_eq!(told(&segments, &file, &session), Told::Nothing);
+        let one = |trace| {
+            let mut dead = Dead::default();
+            dead.add_trace("p".into(), trace);
+            dead
+        };
+        assert!(summed::may_tell(&session, &one(None)), "a project is passed over as a whole");
+        assert!(!summed::may_tell(&session, &one(TraceId::from_bytes([1; 16]))));
     }
 
-    /// The number of a row's text; of none the one after the last.
-    fn key(&self, row: usize) -> usize {
-        if self.keys.is_null(row) { self.values.len() } else { self.keys.value(row) as usize }
-    }
-
-    fn value(&self, key: usize) -> Option<&'a str> {
-        (key < self.values.len() && !self.values.is_null(key)).then(|| self.values.value(key))
-    }
-
-    fn map<T>(&self, of: impl FnMut(Option<&'a str>) -> T) -> Vec<T> {
-        (0..=self.values.len()).map(|key| self.value(key)).map(of).collect()
-    }
-}
-
-struct Cells<'a> {
-    failed: &'a BooleanArray,
-    start: &'a TimestampNanosecondArray,
-    duration: &'a UInt64Array,
-    input: &'a UInt64Array,
-    output: &'a UInt64Array,
-    cost: &'a Float64Array,
-    // Files of version 1 do not have it.
-    wraps: Option<&'a BooleanArray>,
-}
-
-impl<'a> Cells<'a> {
-    fn of(batch: &'a RecordBatch) -> Option<Self> {
-        let number = |name: &str| batch.column_by_name(name)?.as_primitive_opt::<UInt64Type>();
-        Some(Self {
-            failed: batch.column_by_name("failed")?.as_boolean_opt()?,
-            start: batch.column_by_name("start")?.as_primitive_opt::<TimestampNanosecondType>()?,
-            duration: number("duration_ns")?,
-            input: number("input_tokens")?,
-            output: number("output_tokens")?,
-            cost: batch.column_by_name("cost")?.as_primitive_opt::<Float64Type>()?,
-            wraps: batch.column_by_name("wraps").and_then(|column| column.as_boolean_opt()),
-        })
-    }
-
-    fn wraps(&self, row: usize) -> bool {
-        self.wraps.is_some_and(|wraps| !wraps.is_null(row) && wraps.value(row))
-    }
-
-    fn usage(&self, row: usize) -> Usage {
-        let cost = (!self.cost.is_null(row)).then(|| self.cost.value(row));
-        Usage::new(number(self.input, row), number(self.output, row), cost)
+    /// More values, slots and durations than are kept apart: what is left says the same, the rest is read by columns.
+    #[test]
+    fn coarse_sums_say_what_columns_say() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let segments = Segments::default();
+        let rows = (0..6000_usize).map(|number| {
+            let start = number as i64 * 41 * SECOND;
+            let seed =
+                (start, Some(number as i64 * 7919), [number % 2, number % 3, number % 4, 0], 0, Some(2));
+            let mut row = row(number, &seed);
+            let span = &mut Arc::make_mut(&mut row.stored).span;
+            (span.user_id, span.service) = (Some(format!("u{}", number % 1100)), Some("s".repeat(300)));
+            span.source = Some(format!("e{}", number % 900));
+            row
+        });
+        let file = file(dir.path(), rows.collect());
+        let sums = segment::sums(&segments, &file).expect("reads").expect("has sums");
+        let kept = |name| sums.has(crate::sums::TEXTS.iter().position(|text| *text == name).expect("known"));
+        assert!(!kept("user_id") && !kept("service") && !kept("source") && kept("model") && kept("name"));
+        assert_eq!(sums.slot_times(1).0, Timestamp::from_nanos(6 * 3_600 * SECOND), "of 68 hours");
+        assert_eq!(sums.cells().iter().map(|cell| cell.counted.count).sum::<u64>(), 6000);
+        let day = 86_400 * SECOND;
+        let all = StatisticsQuery::new(Timestamp::from_nanos(0), Timestamp::from_nanos(4 * day));
+        assert_eq!(told(&segments, &file, &all), Told::All);
+        let queries = [
+            StatisticsQuery { by: Some(Dimension::User), groups: 2000, ..all.clone() },
+            StatisticsQuery { by: Some(Dimension::Model), bucket_ns: Some(day), ..all.clone() },
+            StatisticsQuery {
+                by: Some(Dimension::Name),
+                until: Timestamp::from_nanos(2 * day + 5),
+                ..all.clone()
+            },
+            StatisticsQuery { filter: "user:u7 OR kind:tool".parse().expect("a filter"), ..all },
+        ];
+        for query in queries {
+            let [summed, counted] = both(&segments, &file, &Dead::default(), &query);
+            assert_eq!(summed, counted, "{query:?}");
+            assert!(!summed.rows.is_empty());
+        }
     }
 }

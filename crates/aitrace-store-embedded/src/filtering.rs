@@ -6,10 +6,11 @@ use aitrace_model::{Span, TraceId};
 use aitrace_store::{Field, Filter, Operand, ProjectScope, standing};
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 
+use crate::corrections::Need;
 use crate::echo;
 use crate::read::Damaged;
 use crate::rows::{identity, spans as read_spans};
-use crate::segment::{Dead, Segment, not_ours, scan};
+use crate::segment::{Dead, Segment, Segments, not_ours, scan};
 use crate::shared::Shared;
 use crate::snapshot::Everything;
 use crate::stop;
@@ -80,6 +81,15 @@ fn of_field(field: Field) -> &'static [&'static str] {
         Field::Attributes => &["attributes", "inputs", "outputs"],
         _ => &[],
     }
+}
+
+/// Which corrections may change what a filter says.
+pub(crate) fn need(filter: &Filter) -> Need {
+    let plain = |leaf: &&Filter| match leaf {
+        Filter::Term(term) => !of_field(term.field).iter().any(|column| CONTENTS.contains(column)),
+        _ => false,
+    };
+    if filter.leaves().iter().all(plain) { Need::Failures } else { Need::All }
 }
 
 /// The one text column that decides about a condition.
@@ -162,7 +172,7 @@ pub(crate) fn mask(batch: &RecordBatch, filter: &Filter) -> Option<Vec<bool>> {
 
 /// For each row of a file whether it fulfils a filter; `None` where nothing is asked.
 pub(crate) fn rows(
-    shared: &Shared,
+    segments: &Segments,
     file: &Segment,
     filter: &Filter,
 ) -> parquet::errors::Result<Option<Vec<bool>>> {
@@ -170,7 +180,7 @@ pub(crate) fn rows(
         return Ok(None);
     }
     let mut passes = Vec::new();
-    for batch in scan(&shared.segments, file, &columns(filter), BATCH)? {
+    for batch in scan(segments, file, &columns(filter), BATCH)? {
         passes.extend(mask(&batch?, filter).ok_or_else(not_ours)?);
     }
     Ok(Some(passes))
@@ -192,7 +202,7 @@ impl Marks {
         if leaves.is_empty() {
             return (marks, damaged);
         }
-        let all = Everything::take(shared, scope);
+        let all = Everything::take(shared, scope, need(filter));
         for row in &all.spans {
             let span = &row.stored.span;
             let says = |leaf: &Filter| leaf.span_says(span, standing(span));

@@ -5,6 +5,7 @@ use aitrace_store::ProjectScope;
 use arrow::array::{Array as _, AsArray as _};
 use tokio::sync::mpsc;
 
+use crate::corrections::Need;
 use crate::read::Damaged;
 use crate::rows;
 use crate::segment::{Dead, Segment, scan};
@@ -33,7 +34,7 @@ const COLUMNS: &[&str] = &[
 
 /// Sends all of them; blocks. Says which files could not be read.
 pub(crate) fn send(shared: &Shared, scope: &ProjectScope, logs: &mpsc::Sender<LogRecord>) -> Damaged {
-    let (all, mut damaged) = (Everything::take(shared, scope), Vec::new());
+    let (all, mut damaged) = (Everything::take(shared, scope, Need::Nothing), Vec::new());
     for log in all.logs.iter().filter(|log| log.trace_id.is_none()) {
         if logs.blocking_send(LogRecord::clone(log)).is_err() {
             return damaged;

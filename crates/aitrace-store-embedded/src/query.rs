@@ -41,6 +41,7 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::reader::Length as _;
 
 use crate::columns::{self, Column};
+use crate::corrections::Need;
 use crate::rows::{LOGS, SPANS, SpanRow};
 use crate::segment::{Dead, Segment, Verified};
 use crate::shared::Shared;
@@ -104,7 +105,13 @@ async fn register(
     scope: &ProjectScope,
     sql: &str,
 ) -> Result<()> {
-    let (spans, logs) = tables(shared, scope)?;
+    let made = {
+        // Spans that were corrected may have to be looked up in files.
+        let (shared, scope) = (Arc::clone(shared), scope.clone());
+        tokio::task::spawn_blocking(move || tables(&shared, &scope)).await
+    };
+    let broken = |error| StoreError::new(ErrorKind::Internal, "a view cannot be made").with_source(error);
+    let (spans, logs) = made.map_err(broken)??;
     for (name, table, columns) in
         [("spans", spans, views::span_columns()), ("logs", logs, views::log_columns())]
     {
@@ -119,9 +126,7 @@ async fn register(
     for name in views::MADE.iter().filter(|name| sql.contains(**name)) {
         let (shared, scope) = (Arc::clone(shared), scope.clone());
         let made = tokio::task::spawn_blocking(move || views::make(&shared, &scope, name)).await;
-        let batch = made.map_err(|error| {
-            StoreError::new(ErrorKind::Internal, "a view cannot be made").with_source(error)
-        })??;
+        let batch = made.map_err(broken)??;
         context.register_batch(*name, batch).map_err(faults::query)?;
     }
     Ok(())
@@ -129,7 +134,7 @@ async fn register(
 
 /// What is in memory and which files there are, at one moment.
 fn tables(shared: &Shared, scope: &ProjectScope) -> Result<(Table, Table)> {
-    let all = Everything::take(shared, scope);
+    let all = Everything::take(shared, scope, Need::All);
     let mut spans = Vec::with_capacity(all.spans.len());
     for row in all.spans {
         let orphans = row.state.as_ref().is_some_and(|state| state.orphan_logs().next().is_some());

@@ -9,13 +9,13 @@ use aitrace_model::{
     LogRecord, Phase, Span, SpanId, SpanState, Timestamp, TraceId, TraceStatus, TraceSummary,
 };
 use aitrace_store::{
-    Bone, Cursor, DocumentKind, PageRequest, ProjectScope, Result, Rollup, Skeleton, StoreStats, StoredSpan,
-    Trace, TraceFilter, TracePage, UsageTree, correct, in_tree_order, newest_first,
+    Bone, ProjectScope, Result, Rollup, Skeleton, StoreStats, StoredSpan, Trace, UsageTree, in_tree_order,
 };
 
-use crate::catalog::{Page, TraceRow};
-use crate::document;
+use crate::catalog::TraceRow;
+use crate::corrections::Need;
 use crate::hot::{HotTrace, Moment, Prior};
+use crate::overlay;
 use crate::parts;
 use crate::segment::{Scan, Segment, Segments, read_logs, read_spans};
 use crate::shared::Shared;
@@ -149,71 +149,6 @@ fn restore(mut span: Span, packed: Option<&[u8]>, part: Part) -> Option<(Span, S
     Some((span, state))
 }
 
-/// A page of traces.
-pub(crate) fn list(
-    shared: &Shared,
-    filter: &TraceFilter,
-    page: &PageRequest,
-    marks: &dyn Fn(&TraceSummary) -> u64,
-) -> Result<TracePage> {
-    let (limit, after, moment) = (page.bounded_limit(), page.cursor.as_ref(), shared.moment());
-    let _still = shared.moving.read();
-    let (mut traces, straddling) = hot_page(shared, filter, after, limit + 1, moment, marks);
-    let known: BTreeSet<(TraceId, String)> =
-        traces.iter().map(|line| (line.trace_id, line.project.clone())).collect();
-    let skip = |project: &str, trace_id: TraceId| {
-        let key = (trace_id, project.to_owned());
-        straddling.contains(&key) || known.contains(&key)
-    };
-    let asked = Page { now: moment.now, lost: moment.lost, filter, marks, after, limit: limit + 1 };
-    traces.extend(shared.reader.lock().list(&asked, skip)?);
-    traces.sort_by(newest_first);
-    let more = traces.len() > limit;
-    traces.truncate(limit);
-    let next = traces.last().filter(|_| more).map(Cursor::of);
-    Ok(TracePage { traces, next })
-}
-
-/// Hot traces of a page, and all hot traces that have a (stale) line in the catalog.
-fn hot_page(
-    shared: &Shared,
-    filter: &TraceFilter,
-    after: Option<&Cursor>,
-    limit: usize,
-    moment: Moment,
-    marks: &dyn Fn(&TraceSummary) -> u64,
-) -> (Vec<TraceSummary>, BTreeSet<(TraceId, String)>) {
-    let hot = shared.hot.read();
-    let (mut lines, mut straddling) = (Vec::new(), BTreeSet::new());
-    for trace in hot.newest_first() {
-        if !trace.sealed.rollup.is_empty() || !trace.sealed.segments.is_empty() {
-            straddling.insert((trace.trace_id, trace.project.to_string()));
-        }
-        if lines.len() < limit && filter.scope.contains(&trace.project) {
-            let line = trace.summary(moment);
-            if filter.matches(&line, marks(&line)) && after.is_none_or(|after| after.precedes(&line)) {
-                lines.push(TraceSummary::clone(&line));
-            }
-        }
-    }
-    (lines, straddling)
-}
-
-/// The lines of all traces in scope.
-pub(crate) fn lines(shared: &Shared, scope: &ProjectScope) -> Result<Vec<TraceSummary>> {
-    let moment = shared.moment();
-    let _still = shared.moving.read();
-    let hot = shared.hot.read();
-    let in_memory = hot.newest_first().filter(|trace| scope.contains(&trace.project));
-    let mut lines: Vec<_> = in_memory.map(|trace| TraceSummary::clone(&trace.summary(moment))).collect();
-    shared.reader.lock().each_trace(|row| {
-        if scope.contains(&row.project) && hot.get(&row.project, row.trace_id).is_none() {
-            lines.push(row.summary(moment.now, &moment.lost));
-        }
-    })?;
-    Ok(lines)
-}
-
 /// What memory has of a trace.
 #[derive(Default)]
 struct HotPart {
@@ -249,24 +184,29 @@ struct Line {
     heard: Timestamp,
     files: Vec<Arc<Segment>>,
     hot: HotPart,
+    /// Spans that failed only by what was said of them afterwards.
+    failed: BTreeSet<SpanId>,
 }
 
 /// The line of a trace; of several projects in scope the one that started last.
 fn line(shared: &Shared, scope: &ProjectScope, trace_id: TraceId, moment: Moment) -> Result<Option<Line>> {
-    let _still = shared.moving.read();
+    let _still = overlay::hold(shared, Need::Failures);
     let mut lines: BTreeMap<String, (TraceSummary, HotPart)> = BTreeMap::new();
-    for trace in shared.hot.read().with_id(trace_id) {
+    let hot = shared.hot.read();
+    let failures = overlay::failures(shared, &hot, scope);
+    for trace in hot.with_id(trace_id) {
         if scope.contains(&trace.project) {
-            let summary = TraceSummary::clone(&trace.summary(moment));
+            let summary = TraceSummary::clone(&failures.line(trace, moment));
             lines.insert(trace.project.to_string(), (summary, HotPart::of(trace)));
         }
     }
+    drop(hot);
     let rows = shared.reader.lock().traces_with_id(trace_id)?;
     let mut segments: BTreeMap<String, TraceRow> = BTreeMap::new();
     for row in rows.into_iter().filter(|row| scope.contains(&row.project)) {
         lines.entry(row.project.clone()).or_insert_with(|| {
             let heard = row.rollup.heard;
-            (row.summary(moment.now, &moment.lost), HotPart { heard, ..HotPart::default() })
+            (failures.row_line(&row, moment), HotPart { heard, ..HotPart::default() })
         });
         segments.insert(row.project.clone(), row);
     }
@@ -275,7 +215,8 @@ fn line(shared: &Shared, scope: &ProjectScope, trace_id: TraceId, moment: Moment
     Ok(last.map(|(project, (summary, hot))| {
         let ids = segments.get(&project).map(|row| row.segments.as_slice()).unwrap_or_default();
         let files = shared.segments.resolve(ids);
-        Line { summary, heard: hot.heard.unwrap_or_default(), files, hot, project }
+        let failed = failures.of(&project, trace_id).cloned().unwrap_or_default();
+        Line { summary, heard: hot.heard.unwrap_or_default(), files, hot, project, failed }
     }))
 }
 
@@ -285,12 +226,7 @@ pub(crate) fn trace(
     scope: &ProjectScope,
     trace_id: TraceId,
 ) -> Result<(Option<Trace>, Damaged)> {
-    let (mut found, damaged) = sent_trace(shared, scope, trace_id)?;
-    if let Some(trace) = &mut found {
-        let project = trace.summary.project.clone();
-        correct_all(shared, &project, trace.spans.iter_mut().map(|stored| &mut stored.span))?;
-    }
-    Ok((found, damaged))
+    read_trace(shared, scope, trace_id, |spans| overlay::correct_all(shared, spans.iter_mut()))
 }
 
 /// The same without late corrections.
@@ -299,10 +235,19 @@ pub(crate) fn sent_trace(
     scope: &ProjectScope,
     trace_id: TraceId,
 ) -> Result<(Option<Trace>, Damaged)> {
+    read_trace(shared, scope, trace_id, |_| Ok(()))
+}
+
+fn read_trace(
+    shared: &Shared,
+    scope: &ProjectScope,
+    trace_id: TraceId,
+    said: impl FnOnce(&mut [StoredSpan]) -> Result<()>,
+) -> Result<(Option<Trace>, Damaged)> {
     let moment = shared.moment();
     let Some(line) = line(shared, scope, trace_id, moment)? else { return Ok((None, Vec::new())) };
     let (sealed, damaged) = sealed(&shared.segments, &line.files, &line.project, trace_id, Part::Whole);
-    let trace = assemble(&line.project, trace_id, line.hot, sealed, moment);
+    let trace = assemble(&line.project, trace_id, line.hot, sealed, moment, said)?;
     Ok((Some(trace).filter(|trace| trace.summary.spans > 0 || trace.summary.events > 0), damaged))
 }
 
@@ -315,7 +260,10 @@ pub(crate) fn skeleton(
     let moment = shared.moment();
     let Some(line) = line(shared, scope, trace_id, moment)? else { return Ok((None, Vec::new())) };
     let (sealed, damaged) = sealed(&shared.segments, &line.files, &line.project, trace_id, Part::Bones);
-    let spans = bones(&line.hot, sealed.spans, moment, line.heard);
+    let mut spans = bones(&line.hot, sealed.spans, moment, line.heard);
+    for bone in spans.iter_mut().filter(|bone| line.failed.contains(&bone.span_id)) {
+        bone.status = if bone.status == TraceStatus::Ok { TraceStatus::Error } else { bone.status };
+    }
     Ok((Some(Skeleton { summary: line.summary, spans }), damaged))
 }
 
@@ -360,23 +308,8 @@ pub(crate) fn span(
     hot.spans.retain(|id, _| *id == span_id);
     let spans = shown(hot, sealed.spans, moment, line.heard).0;
     let mut found = spans.into_iter().find(|stored| stored.span.span_id == span_id);
-    correct_all(shared, &line.project, found.iter_mut().map(|stored| &mut stored.span))?;
+    overlay::correct_all(shared, found.iter_mut())?;
     Ok((found, damaged))
-}
-
-/// Joins spans with what was said of them afterwards.
-fn correct_all<'a>(shared: &Shared, project: &str, spans: impl Iterator<Item = &'a mut Span>) -> Result<()> {
-    let reader = shared.reader.lock();
-    if !document::any(&reader, DocumentKind::Correction, project)? {
-        return Ok(());
-    }
-    for span in spans {
-        let id = span.span_id.to_hex();
-        if let Some(correction) = document::get(&reader, DocumentKind::Correction, project, &id)? {
-            correct(span, &correction);
-        }
-    }
-    Ok(())
 }
 
 type States = Vec<(SpanId, SpanState)>;
@@ -412,7 +345,14 @@ fn shown(
     (spans, states)
 }
 
-fn assemble(project: &str, trace_id: TraceId, mut hot: HotPart, sealed: SealedRows, moment: Moment) -> Trace {
+fn assemble(
+    project: &str,
+    trace_id: TraceId,
+    mut hot: HotPart,
+    sealed: SealedRows,
+    moment: Moment,
+    said: impl FnOnce(&mut [StoredSpan]) -> Result<()>,
+) -> Result<Trace> {
     let mut logs: BTreeMap<String, LogRecord> = sealed.logs;
     let orphans = std::mem::take(&mut hot.orphans);
     let hot_logs = std::mem::take(&mut hot.logs);
@@ -420,7 +360,8 @@ fn assemble(project: &str, trace_id: TraceId, mut hot: HotPart, sealed: SealedRo
     let mut heard = hot.heard.filter(|_| !hot.hidden.is_empty() || !hot_logs.is_empty());
     heard = heard.max(sealed.spans.values().map(|(_, state)| state.last_seen()).max());
     heard = heard.max(logs.values().map(|log| log.received).max());
-    let (spans, states) = shown(hot, sealed.spans, moment, heard.unwrap_or_default());
+    let (mut spans, states) = shown(hot, sealed.spans, moment, heard.unwrap_or_default());
+    said(&mut spans)?;
     let mut rollup = Rollup::default();
     for stored in &spans {
         rollup.add_span(&stored.span);
@@ -441,7 +382,7 @@ fn assemble(project: &str, trace_id: TraceId, mut hot: HotPart, sealed: SealedRo
     rollup.heard = rollup.heard.max(heard);
     rollup.set_usage(spans.iter().map(|stored| &stored.span).collect::<UsageTree>().total());
     let open = rollup.open_status(moment.now, &moment.lost);
-    Trace { summary: rollup.summary(project, trace_id, open), spans: in_tree_order(spans), logs }
+    Ok(Trace { summary: rollup.summary(project, trace_id, open), spans: in_tree_order(spans), logs })
 }
 
 /// Counts, and the size of what is on disk.

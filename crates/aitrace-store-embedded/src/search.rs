@@ -15,6 +15,7 @@ use arrow::datatypes::TimestampNanosecondType;
 use parquet::errors::Result;
 use tokio::sync::mpsc;
 
+use crate::corrections::Need;
 use crate::read::Damaged;
 use crate::segment::{Dead, Scan, Segment, not_ours, read_spans, scan_words};
 use crate::shared::Shared;
@@ -56,7 +57,7 @@ pub(crate) fn search(shared: &Shared, search: &Search, hits: &mpsc::Sender<Hit>)
     let Some(finder) = search.finder() else {
         return (Searched { complete: true, ..Searched::default() }, Vec::new());
     };
-    let all = Everything::take(shared, &search.scope);
+    let all = Everything::take(shared, &search.scope, Need::All);
     let mut seeker = Seeker {
         search,
         folded: search.text.to_lowercase(),
@@ -102,7 +103,7 @@ struct Seeker<'a> {
     folded: String,
     finder: Finder<'a>,
     /// What the words of a row must fulfil.
-    patterns: Vec<Vec<u8>>,
+    patterns: words::Patterns,
     hits: &'a mpsc::Sender<Hit>,
     page: HitPage,
     sent: usize,

@@ -24,7 +24,9 @@ use crate::faults;
 pub(crate) use blocks::{Summing, Verified};
 pub(crate) use dead::Dead;
 pub(crate) use merge::merge;
-pub(crate) use reader::{Scan, not_ours, read_logs, read_spans, scan, scan_coded, scan_words};
+pub(crate) use reader::{
+    Scan, not_ours, read_logs, read_spans, read_wanted, scan, scan_coded, scan_words, sums,
+};
 pub(crate) use writer::{Written, day_of, sync_folder, write_logs, write_spans};
 
 /// Footers that are kept; one of 50 000 rows takes some 100 KiB.
@@ -78,6 +80,11 @@ impl Segment {
         self.starts.is_none_or(|(min, max)| {
             since.is_none_or(|since| max >= since) && until.is_none_or(|until| min < until)
         })
+    }
+
+    /// The earliest and the latest start (or time) of a row, where they are known.
+    pub(crate) fn starts(&self) -> Option<(Timestamp, Timestamp)> {
+        self.starts
     }
 
     /// Removes the file once nobody reads it any more. The catalog must have forgotten it durably before.

@@ -8,8 +8,10 @@ use aitrace_store::{
 };
 
 use crate::catalog::Catalog;
+use crate::corrections::{Failures, Need};
 use crate::document;
 use crate::hot::Moment;
+use crate::overlay;
 use crate::shared::Shared;
 
 type Key = (String, String);
@@ -19,13 +21,16 @@ type Key = (String, String);
 struct HotLines {
     sessions: BTreeMap<Key, Vec<TraceSummary>>,
     traces: BTreeSet<(TraceId, String)>,
+    failures: Failures,
 }
 
 impl HotLines {
     fn take(shared: &Shared, catalog: &Catalog, moment: Moment, scope: &ProjectScope) -> Result<Self> {
-        let (hot, mut lines) = (shared.hot.read(), Self::default());
+        let hot = shared.hot.read();
+        let failures = overlay::failures(shared, &hot, scope);
+        let mut lines = Self { failures, ..Self::default() };
         for trace in hot.newest_first().filter(|trace| scope.contains(&trace.project)) {
-            let line = trace.summary(moment);
+            let line = lines.failures.line(trace, moment);
             let project = trace.project.to_string();
             if let Some(session) = &line.session_id {
                 let of = lines.sessions.entry((project.clone(), session.clone())).or_default();
@@ -46,7 +51,7 @@ impl HotLines {
         let (project, session_id) = key;
         let rows = catalog.traces_of_session(project, session_id)?.into_iter();
         let cold = rows.filter(|row| !self.traces.contains(&(row.trace_id, row.project.clone())));
-        let mut traces: Vec<TraceSummary> = cold.map(|row| row.summary(moment.now, &moment.lost)).collect();
+        let mut traces: Vec<TraceSummary> = cold.map(|row| self.failures.row_line(&row, moment)).collect();
         traces.extend(self.sessions.get(key).into_iter().flatten().cloned());
         let document = document::session(catalog, project, session_id)?;
         Ok(SessionSummary::sum(document.as_ref(), &traces))
@@ -60,7 +65,7 @@ pub(crate) fn list(
     page: &SessionPageRequest,
 ) -> Result<SessionPage> {
     let (limit, after, moment) = (page.bounded_limit(), page.cursor.as_ref(), shared.moment());
-    let _still = shared.moving.read();
+    let _still = overlay::hold(shared, Need::Failures);
     let catalog = shared.reader.lock();
     let hot = HotLines::take(shared, &catalog, moment, &filter.scope)?;
     let mut found = Vec::new();
@@ -84,7 +89,7 @@ pub(crate) fn list(
 /// The line of one session; of several projects in scope the one that started last.
 pub(crate) fn one(shared: &Shared, scope: &ProjectScope, session_id: &str) -> Result<Option<SessionSummary>> {
     let moment = shared.moment();
-    let _still = shared.moving.read();
+    let _still = overlay::hold(shared, Need::Failures);
     let catalog = shared.reader.lock();
     let hot = HotLines::take(shared, &catalog, moment, scope)?;
     let mut keys: BTreeSet<Key> = hot.sessions.keys().filter(|(_, id)| id == session_id).cloned().collect();

@@ -7,6 +7,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast;
 
 use crate::catalog::Catalog;
+use crate::corrections::Corrections;
 use crate::hot::{Hot, Moment};
 use crate::options::Options;
 use crate::segment::Segments;
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) hot: RwLock<Hot>,
     pub(crate) segments: Segments,
     pub(crate) reader: Mutex<Catalog>,
+    pub(crate) corrections: Corrections,
     pub(crate) changes: broadcast::Sender<Change>,
 }
 

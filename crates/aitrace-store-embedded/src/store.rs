@@ -18,6 +18,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::catalog::Catalog;
+use crate::corrections::Corrections;
 use crate::filtering::Marks;
 use crate::hot::{Hot, Moment};
 use crate::lock::DirectoryLock;
@@ -29,7 +30,8 @@ use crate::steps::Step;
 use crate::stop::{self, Stop};
 use crate::writer::{Command, Writer};
 use crate::{
-    codec, document, faults, figures, loose, pages, query, read, rescue, search, sessions, stamp, views,
+    codec, document, faults, figures, lists, loose, pages, query, read, rescue, search, sessions, stamp,
+    views,
 };
 
 /// Telemetry and documents in one directory.
@@ -82,6 +84,7 @@ impl EmbeddedStore {
             moving: RwLock::default(),
             hot: RwLock::new(Hot::default()),
             segments: Segments::default(),
+            corrections: Corrections::default(),
             changes,
         });
         let mut writer = Writer::new(Arc::clone(&shared), catalog, lock)?;
@@ -171,7 +174,7 @@ impl TelemetryStore for EmbeddedStore {
         self.read_files(move |shared| {
             let (marks, damaged) = Marks::take(shared, &filter.scope, &filter.filter, filter.since);
             let of = |line: &TraceSummary| marks.of(&line.project, line.trace_id);
-            Ok((read::list(shared, &filter, &page, &of)?, damaged))
+            Ok((lists::list(shared, &filter, &page, &of)?, damaged))
         })
         .await
     }

@@ -18,7 +18,7 @@ use datafusion::prelude::{Expr, col, lit, when};
 use crate::columns::{self, Column};
 use crate::rows::{LOGS, SPANS};
 use crate::shared::Shared;
-use crate::{document, echo, faults, read, sessions};
+use crate::{document, echo, faults, lists, sessions};
 
 /// Views that are made for a statement that means them.
 pub(crate) const MADE: &[&str] = &["traces", "sessions", "scores", "runs"];
@@ -130,7 +130,7 @@ const RUNS: &[(&str, Column<Ran>)] = &[
 /// The rows of a view at this moment.
 pub(crate) fn make(shared: &Shared, scope: &ProjectScope, name: &str) -> Result<RecordBatch> {
     match name {
-        "traces" => batch(TRACES, &read::lines(shared, scope)?),
+        "traces" => batch(TRACES, &lists::lines(shared, scope)?),
         "sessions" => {
             let filter = SessionFilter { scope: scope.clone(), ..SessionFilter::default() };
             let (mut all, mut page) = (Vec::new(), SessionPageRequest { limit: 1000, cursor: None });

@@ -1,21 +1,23 @@
 //! Which words stand in which rows of a file, so that a search reads only the blocks of rows that may hold its text.
 //!
-//! A word is a run of ASCII letters and digits, in lower case. What a needle asks of the words of a row follows from
-//! its own runs: one within it must be a whole word there, one at its edge the end or beginning of one. A block whose
-//! words do not say enough (it is open, see `build`) is always read. Runs of other alphabets ask nothing.
+//! A word is a run of letters and digits in lower case; of scripts that write no spaces, and of signs beyond ASCII, each
+//! pair of neighbours is one. What a needle asks of the words of a row follows from its own runs: one within it must be
+//! a whole word there, one at its edge the end or beginning of one. A block whose words do not say enough (it is open,
+//! see `build`) is always read.
 //!
 //! ```text
-//! blob     "AWI1", rows of a block, sections; of each section blocks, packed bytes, bytes; then the sections, zstd
+//! blob     "AWI2", rows of a block, sections; of each section blocks, packed bytes, bytes; then the sections, zstd
 //! section  bits of open blocks, words, bytes of words, words with a line feed before, between, after them, for each word where it stands
 //! where    varint n * 2, n varint steps from block to block; or varint 1, a bit for each block
 //! ```
-//! Integers without another word are 32 bits, little-endian.
+//! Integers without another word are 32 bits, little-endian. Of "AWI1" only runs of ASCII letters and digits are words;
+//! runs of other alphabets ask nothing of it.
 
 mod build;
 mod look;
 
 pub(crate) use build::Builder;
-pub(crate) use look::{Index, patterns};
+pub(crate) use look::{Index, Patterns, patterns};
 
 /// Columns that are searched: those of spans, then those of log records.
 pub(crate) const TEXTS: &[&str] = &[
@@ -35,16 +37,78 @@ pub(crate) const TEXTS: &[&str] = &[
     "attrs",
 ];
 
-const MAGIC: &[u8; 4] = b"AWI1";
+const MAGIC: &[u8; 4] = b"AWI2";
+/// Of files that know words of ASCII alone.
+const MAGIC_ASCII: &[u8; 4] = b"AWI1";
 /// Rows of a block: reading one decompresses a few pages.
 const ROWS: usize = 1024;
 /// A longer word is kept as pieces of this length, each beginning half of it after the one before: any half of it
 /// stands in one of them.
 const LONGEST: usize = 64;
 
-/// Whether a byte is part of a word.
-fn is_part(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
+/// What a character of folded text is part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// A word: letters and digits.
+    Word,
+    /// A pair: signs beyond ASCII, and letters of scripts that write no spaces between words.
+    Pair,
+    /// Nothing.
+    Gap,
+}
+
+impl Class {
+    fn of(c: char) -> Self {
+        match c {
+            _ if c.is_ascii_alphanumeric() => Self::Word,
+            _ if c.is_ascii() => Self::Gap,
+            // Thai, Lao, Tibetan, Myanmar; Khmer; Kana and Bopomofo; Han; Han for compatibility; half-width Kana; Han.
+            '\u{e00}'..='\u{109f}'
+            | '\u{1780}'..='\u{17ff}'
+            | '\u{3040}'..='\u{312f}'
+            | '\u{31f0}'..='\u{31ff}'
+            | '\u{3400}'..='\u{9fff}'
+            | '\u{f900}'..='\u{faff}'
+            | '\u{ff66}'..='\u{ff9f}'
+            | '\u{20000}'..='\u{3ffff}' => Self::Pair,
+            _ if c.is_alphanumeric() => Self::Word,
+            _ => Self::Pair,
+        }
+    }
+}
+
+/// A text as it is compared: in lower case, where a sigma is a sigma wherever it stands.
+fn fold(text: &str) -> String {
+    let folded = text.to_lowercase();
+    if folded.contains('ς') { folded.replace('ς', "σ") } else { folded }
+}
+
+/// Runs of one class, those of gaps left out: where they begin and end.
+fn runs(text: &str) -> impl Iterator<Item = (Class, usize, usize)> {
+    let mut chars = text.char_indices().map(|(at, c)| (at, Class::of(c))).peekable();
+    std::iter::from_fn(move || {
+        loop {
+            let (start, class) = chars.next()?;
+            let mut end = text.len();
+            while let Some((at, next)) = chars.peek() {
+                if *next != class {
+                    end = *at;
+                    break;
+                }
+                chars.next();
+            }
+            if class != Class::Gap {
+                return Some((class, start, end));
+            }
+        }
+    })
+}
+
+/// The pairs of neighbours in a run; of a run of one character that one.
+fn pairs(run: &str) -> impl Iterator<Item = &str> {
+    let starts: Vec<usize> = run.char_indices().map(|(at, _)| at).chain([run.len()]).collect();
+    let pairs = starts.len().saturating_sub(2).max(1);
+    (0..pairs).map(move |at| &run[starts[at]..starts[(at + 2).min(starts.len() - 1)]])
 }
 
 #[cfg(test)]
@@ -92,8 +156,66 @@ mod tests {
         assert_eq!(rows(&blob, "nowhere", 5000), vec![(5000, false)]);
         assert_eq!(rows(&blob, "RDER", 5000), vec![(5000, true)]);
         assert_eq!(rows(&blob, "rde many", 5000), vec![(5000, false)], "no word ends so");
-        assert_eq!(rows(&blob, "天気", 5000), vec![(5000, true)], "no word to look for");
+        assert_eq!(rows(&blob, "天気", 5000), vec![(5000, false)]);
+        assert_eq!(rows(&blob, " -", 5000), vec![(5000, true)], "no word to look for");
         assert!(blob.len() < 30_000, "{} bytes", blob.len());
+    }
+
+    #[test]
+    fn words_of_all_alphabets_are_known() {
+        let names = [
+            "Πέτρος ΟΔΥΣΣΕΥΣ",
+            "Екатерина Ивановна",
+            "東京都千代田区",
+            "محمد علي",
+            "Jürgen Groß",
+            "สวัสดีครับ",
+            "🦀🚀",
+        ];
+        let say = |row: usize| match row {
+            100 | 2100 | 3200 => format!(r#"{{"said":"{}, \u{:04x}z"}}"#, names.join(" · "), 0xE9),
+            _ => format!(r#"{{"said":"это {row:05} の многое é 東 京"}}"#),
+        };
+        let blob = index(&(0..5000).map(say).collect::<Vec<_>>());
+        let only = vec![(1024, true), (1024, false), (2048, true), (904, false)];
+        let asked = [
+            "οδυσσευσ",
+            "ОДУ",
+            "ивановн",
+            "ВАНОВНА",
+            "千代田",
+            "محم",
+            "GROSS",
+            "groß,",
+            "ดีค",
+            "🦀",
+            "ÉZ",
+            "u00e9z",
+        ];
+        let expected = [true, false, true, true, true, true, false, true, true, true, true, true];
+        for (text, is) in asked.into_iter().zip(expected) {
+            let none = vec![(5000, false)];
+            assert_eq!(rows(&blob, text, 5000), if is { only.clone() } else { none }, "{text}");
+        }
+        assert_eq!(rows(&blob, "многое", 5000), vec![(5000, true)]);
+        assert_eq!(rows(&blob, "東京", 5000), only, "they are no neighbours elsewhere");
+    }
+
+    #[test]
+    fn older_files_know_words_of_ascii() {
+        // As the first version wrote it: two blocks, of which the second has the words "caf" and "x".
+        let body =
+            [&[0_u8][..], &2_u32.to_le_bytes(), &7_u32.to_le_bytes(), b"\ncaf\nx\n", &[2, 1, 2, 1]].concat();
+        let packed = zstd::bulk::compress(&body, 1).expect("packs");
+        let mut blob = MAGIC_ASCII.to_vec();
+        for number in [ROWS as u32, 1, 2, packed.len() as u32, body.len() as u32] {
+            blob.extend(number.to_le_bytes());
+        }
+        blob.extend(packed);
+        let second = vec![(1024, false), (6, true)];
+        assert_eq!(rows(&blob, "café", 1030), second, "what is not ASCII asks nothing");
+        assert_eq!(rows(&blob, "天気", 1030), vec![(1030, true)]);
+        assert_eq!(rows(&blob, "tea", 1030), vec![(1030, false)]);
     }
 
     #[test]
@@ -132,6 +254,7 @@ mod tests {
             texts in prop_oneof![
                 proptest::collection::vec("[aB1cz ./\"\\\\\né天u0-]{0,90}", 1..6),
                 proptest::collection::vec("[aB1kK ./\"\\\\\né\u{130}\u{212a}天u0-]{0,90}", 1..6),
+                proptest::collection::vec("[aБвЖ ΣσςΑ東京ก\u{307}é,ÉßẞعَQ🦀\\\\\"\n·İ]{0,60}", 1..6),
             ],
             odd in any::<bool>(),
             ascii in any::<bool>(), grows in any::<bool>(), row in any::<prop::sample::Index>(),

@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aitrace_model::TraceId;
 use aitrace_store::{
     Appended, Batch, Change, Deleted, Document, DocumentKind, DocumentWrite, ErrorKind, Result, Retention,
     Retired, Session, SessionPatch, StoreError, Target,
@@ -70,6 +71,9 @@ pub(crate) enum Command {
 
 type Append = (Box<(Batch, Vec<u8>)>, Answer<Appended>);
 
+/// What a deletion names: traces, or with no id whole projects.
+type Targets = Vec<(String, Option<TraceId>)>;
+
 /// The writer's own state.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -82,6 +86,8 @@ pub(crate) struct Writer {
     applied: i64,
     /// Whether the log is being read: what is written anew into it must not be taken for read.
     replaying: bool,
+    /// What rows of the log delete that were not read yet, found once a seal asks for it.
+    to_come: Option<Vec<(i64, Targets)>>,
     /// Whether a write failed so that the log may hold more than memory does.
     suspect: bool,
     keeper: Keeper,
@@ -100,6 +106,7 @@ impl Writer {
             seal_at: None,
             applied: 0,
             replaying: false,
+            to_come: None,
             suspect: false,
             wanted: Wanted::default(),
             _lock: lock,
@@ -112,6 +119,7 @@ impl Writer {
         self.replaying = true;
         let done = self.replay_until(end);
         self.replaying = false;
+        self.to_come = None;
         self.applied = self.catalog.log_last()?;
         done
     }
@@ -133,6 +141,30 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    /// What is deleted by rows of the log behind what was applied. Of that nothing must be logged anew behind them.
+    fn deleted_later(&mut self) -> Result<BTreeSet<(String, Option<TraceId>)>> {
+        if !self.replaying {
+            return Ok(BTreeSet::new());
+        }
+        let to_come = match self.to_come.take() {
+            Some(known) => known,
+            None => {
+                let (mut found, mut at) = (Vec::new(), self.applied);
+                while let Some((next, body)) = self.catalog.log_next(at)? {
+                    if let Ok(Entry::Delete(targets)) = codec::decode(&body) {
+                        found.push((next, targets));
+                    }
+                    at = next;
+                }
+                found
+            }
+        };
+        let later = to_come.iter().filter(|(seq, _)| *seq > self.applied);
+        let targets = later.flat_map(|(_, targets)| targets.iter().cloned()).collect();
+        self.to_come = Some(to_come);
+        Ok(targets)
     }
 
     /// Serves commands until it is told to shut down or nobody can send any more.
@@ -195,10 +227,16 @@ impl Writer {
                 drop(answer.send(self.document(|catalog| document::put_session(catalog, *patch))));
             }
             Command::PutDocuments(writes, answer) => {
-                drop(answer.send(self.document(|catalog| document::put(catalog, writes))));
+                let corrects = writes.iter().any(|write| write.kind == DocumentKind::Correction);
+                let written = self.document(|catalog| document::put(catalog, writes));
+                if let (true, Ok(written)) = (corrects, &written) {
+                    self.shared.corrections.put(written);
+                }
+                drop(answer.send(written));
             }
             Command::RemoveDocuments(kind, project, ids, answer) => {
                 let removed = self.document(|catalog| document::remove(catalog, kind, &project, &ids));
+                self.shared.corrections.forget();
                 drop(answer.send(removed));
             }
             Command::Quarantine(id, why) => {

@@ -89,6 +89,7 @@ macro_rules! conformance {
             pages_concatenate, filters_select, conditions_on_spans, summaries_add_up, logs_are_kept, sessions_merge,
             contents_survive_to_the_letter, figures_count, usage_counts_once, skeletons_agree,
             sessions_add_up, search_finds, search_pages_concatenate, searches_go_on_where_they_were_left, statistics_count, documents_are_kept, corrections_show,
+            corrections_show_everywhere,
             keys_outlive_their_project,
             deletes_delete, compaction_changes_nothing, new_prices_show_everywhere);
     };

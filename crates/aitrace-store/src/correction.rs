@@ -1,10 +1,11 @@
 //! What is said of a span after it ended: joined with it whenever it is read.
 
-use aitrace_model::{ErrorInfo, Json, Span, SpanId, Status, Timestamp};
+use aitrace_model::{ErrorInfo, Json, Span, SpanId, Status, Timestamp, TraceStatus};
 
 use crate::error::{ErrorKind, Result, StoreError};
 use crate::members::merge_members;
 use crate::record::{Document, DocumentKind, DocumentWrite};
+use crate::stored::StoredSpan;
 
 /// A correction of one span, which need not be known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +69,14 @@ pub fn correct(span: &mut Span, correction: &Document) {
             (Some(before), Some(changes)) => merge_members(before, changes, false),
             _ => value,
         });
+    }
+}
+
+/// The same of a span as it stands: one that is said to have failed after it ended well has failed.
+pub fn correct_stored(stored: &mut StoredSpan, correction: &Document) {
+    correct(&mut stored.span, correction);
+    if stored.status == TraceStatus::Ok && stored.span.is_error() {
+        stored.status = TraceStatus::Error;
     }
 }
 

@@ -94,8 +94,8 @@ pub trait DocumentStore: Send + Sync + std::fmt::Debug + 'static {
     /// Removes documents. Returns how many there were.
     async fn remove_documents(&self, kind: DocumentKind, project: &str, ids: &[String]) -> Result<u64>;
 
-    /// Says something of a span after the fact; every read of the span by its trace or its id shows it
-    /// from now on. Search, statistics and SQL show the span as it was sent.
+    /// Says something of a span after the fact; every read shows it from now on, except
+    /// [`crate::QueryStore::sent_trace`] and what live readers are told of the span.
     async fn put_correction(&self, correction: Correction) -> Result<Document> {
         let id = correction.span_id.to_hex();
         loop {

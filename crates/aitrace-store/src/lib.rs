@@ -12,6 +12,7 @@ mod document;
 mod error;
 mod export;
 mod filter;
+mod histogram;
 mod hits;
 mod language;
 mod members;
@@ -33,11 +34,12 @@ mod upkeep;
 mod usage;
 
 pub use change::{Change, LostSpan};
-pub use correction::{Correction, correct};
+pub use correction::{Correction, correct, correct_stored};
 pub use document::{DocumentStore, Session, SessionPatch};
 pub use error::{ErrorKind, Result, StoreError};
 pub use export::{ExportFormat, ExportWriter};
 pub use filter::{Cursor, PageRequest, ProjectScope, TraceFilter, newest_first};
+pub use histogram::Histogram;
 pub use hits::{Hit, HitCursor, HitPage};
 pub use language::{
     Field, FieldKind, Filter, FilterError, Has, Needle, Op, Operand, Pattern, Term, duration,
@@ -55,7 +57,9 @@ pub use session::{
 };
 pub use skeleton::{Bone, Skeleton};
 pub use sql::{SqlColumn, SqlLimits, SqlRows, SqlStore, SqlValue, SqlView};
-pub use statistics::{Counter, Dimension, Facts, Histogram, Statistics, StatisticsQuery, StatisticsRow};
+pub use statistics::{
+    Counted, Counter, Dimension, Facts, Overlap, Statistics, StatisticsQuery, StatisticsRow,
+};
 pub use stored::StoredSpan;
 pub use telemetry::{Appended, Batch, StoreStats, TelemetryStore, Trace, TracePage};
 pub use tree::in_tree_order;

@@ -1,5 +1,7 @@
 //! The line of a trace as a sum over its spans and log records, in any order.
 
+use std::collections::BTreeSet;
+
 use aitrace_model::{
     LogRecord, LostRules, Span, SpanId, SpanState, Timestamp, TraceId, TraceStatus, TraceSummary,
 };
@@ -94,6 +96,14 @@ impl Rollup {
         }
         self.end = self.end.max(span.end);
         self.heard = self.heard.max(Some(span.received));
+    }
+
+    /// Counts spans as failed that were added as others.
+    pub fn fail(&mut self, ids: &BTreeSet<SpanId>) {
+        self.errors += ids.len() as u64;
+        for head in [&mut self.root, &mut self.first].into_iter().flatten() {
+            head.failed |= ids.contains(&head.span_id);
+        }
     }
 
     /// Adds what makes a span that was added one that has not ended.

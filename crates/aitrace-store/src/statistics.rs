@@ -6,6 +6,7 @@ use aitrace_model::{Span, SpanKind, Timestamp};
 
 use crate::error::{ErrorKind, Result, StoreError};
 use crate::filter::ProjectScope;
+use crate::histogram::Histogram;
 use crate::language::Filter;
 use crate::search::standing;
 use crate::usage::Usage;
@@ -193,85 +194,6 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Durations in buckets that grow by less than 1 %: quantiles are right to half a per cent, sums of parts are exact.
-#[derive(Debug, Clone, Default)]
-pub struct Histogram {
-    // A few buckets by their numbers; once there are many, all of them one after the other.
-    sparse: BTreeMap<u16, u64>,
-    dense: Vec<u64>,
-}
-
-/// So many buckets are kept by number.
-const SPARSE: usize = 256;
-/// Buckets that there are.
-const ALL: usize = (64 - 6) << 7;
-
-impl Histogram {
-    /// Adds a duration.
-    pub fn add(&mut self, nanos: u64) {
-        self.add_to(Self::index(nanos), 1);
-    }
-
-    fn add_to(&mut self, index: u16, count: u64) {
-        if let Some(known) = self.dense.get_mut(usize::from(index)) {
-            *known += count;
-            return;
-        }
-        *self.sparse.entry(index).or_default() += count;
-        if self.sparse.len() > SPARSE {
-            self.dense = vec![0; ALL];
-            for (index, count) in std::mem::take(&mut self.sparse) {
-                self.dense[usize::from(index)] = count;
-            }
-        }
-    }
-
-    /// Bytes beside itself, estimated.
-    fn bytes(&self) -> usize {
-        self.sparse.len() * 24 + self.dense.len() * size_of::<u64>()
-    }
-
-    fn buckets(&self) -> impl Iterator<Item = (u16, u64)> {
-        let dense = (0..).zip(&self.dense).map(|(index, count)| (index, *count));
-        let all = self.sparse.iter().map(|(index, count)| (*index, *count)).chain(dense);
-        all.filter(|(_, count)| *count > 0)
-    }
-
-    /// Adds another part.
-    pub fn merge(&mut self, other: &Self) {
-        other.buckets().for_each(|(index, count)| self.add_to(index, count));
-    }
-
-    /// The smallest value that at least this share of all is not above; `None` if there is none.
-    pub fn quantile(&self, share: f64) -> Option<u64> {
-        let total: u64 = self.buckets().map(|(_, count)| count).sum();
-        let rank = ((total as f64 * share).ceil() as u64).clamp(1, total.max(1));
-        let mut below = 0;
-        self.buckets().find_map(|(index, count)| {
-            below += count;
-            (below >= rank).then(|| Self::middle(index))
-        })
-    }
-
-    // 128 buckets for each power of two.
-    fn index(nanos: u64) -> u16 {
-        if nanos < 256 {
-            return nanos as u16;
-        }
-        let shift = nanos.ilog2() - 7;
-        ((shift << 7) + (nanos >> shift) as u32) as u16
-    }
-
-    fn middle(index: u16) -> u64 {
-        if index < 256 {
-            return u64::from(index);
-        }
-        let shift = u32::from(index >> 7) - 1;
-        let low = (u64::from(index & 127) + 128) << shift;
-        low + ((1 << shift) >> 1)
-    }
-}
-
 /// One line of an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StatisticsRow {
@@ -319,6 +241,28 @@ impl Cell {
     fn bytes(&self) -> usize {
         size_of::<Self>() + 64 + self.latency.bytes()
     }
+}
+
+/// How a span of time lies to what is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlap {
+    /// Nothing of it is asked for.
+    None,
+    /// All of it, in one bucket.
+    Whole,
+    /// A part of it, or several buckets.
+    Cut,
+}
+
+/// Spans of one bucket that were counted before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counted {
+    /// Number of spans.
+    pub count: u64,
+    /// Number of them that failed.
+    pub errors: u64,
+    /// Sum over model calls that count.
+    pub usage: Usage,
 }
 
 /// Counts spans in any order; parts can be counted apart and merged.
@@ -415,8 +359,7 @@ impl Counter {
         if start < self.query.since || start >= self.query.until {
             return;
         }
-        let since = start.nanos().wrapping_sub(self.query.since.nanos());
-        let bucket = self.query.bucket_ns.map_or(0, |length| since / length);
+        let bucket = self.bucket(start);
         let group = &mut self.groups[group];
         group.count += 1;
         let cell = group.cells.entry(bucket).or_default();
@@ -428,6 +371,46 @@ impl Counter {
         if let Some(usage) = usage {
             cell.usage.add(usage);
         }
+    }
+
+    /// The number of the bucket of a start that is asked for.
+    fn bucket(&self, start: Timestamp) -> i64 {
+        let since = start.nanos().wrapping_sub(self.query.since.nanos());
+        self.query.bucket_ns.map_or(0, |length| since / length)
+    }
+
+    /// How the starts from `first` to `last`, both included, lie to what is asked.
+    pub fn overlap(&self, first: Timestamp, last: Timestamp) -> Overlap {
+        let StatisticsQuery { since, until, .. } = self.query;
+        match () {
+            () if last < since || first >= until => Overlap::None,
+            () if first < since || last >= until || self.bucket(first) != self.bucket(last) => Overlap::Cut,
+            () => Overlap::Whole,
+        }
+    }
+
+    /// Adds spans of a group that were counted before and are asked for: they lie in one bucket, as `at` does.
+    /// `latency` says how many of them are in which bucket of a [`Histogram`].
+    pub fn add_counted(
+        &mut self,
+        group: usize,
+        at: Timestamp,
+        counted: &Counted,
+        latency: impl IntoIterator<Item = (u16, u64)>,
+    ) {
+        if counted.count == 0 {
+            return;
+        }
+        let bucket = self.bucket(at);
+        let group = &mut self.groups[group];
+        group.count += counted.count;
+        let cell = group.cells.entry(bucket).or_default();
+        let before = if cell.count == 0 { 0 } else { cell.bytes() };
+        cell.count += counted.count;
+        cell.errors += counted.errors;
+        latency.into_iter().for_each(|(bucket, count)| cell.latency.add_to(bucket, count));
+        cell.usage.add(counted.usage);
+        self.bytes += cell.bytes() - before;
     }
 
     /// Adds what another counter of the same query counted.
@@ -495,23 +478,6 @@ impl Counter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn quantiles_are_within_a_hundredth(mut values in proptest::collection::vec(any::<u64>(), 1..600)) {
-            let mut histogram = Histogram::default();
-            for value in &values {
-                histogram.add(*value);
-            }
-            values.sort_unstable();
-            for share in [0.0, 0.5, 0.95, 0.99, 1.0] {
-                let rank = ((values.len() as f64 * share).ceil() as usize).clamp(1, values.len());
-                let (exact, seen) = (values[rank - 1], histogram.quantile(share).expect("not empty"));
-                prop_assert!(seen.abs_diff(exact) as f64 <= exact as f64 * 0.005, "{share}: {seen} of {exact}");
-            }
-        }
-    }
 
     #[test]
     fn too_many_buckets_are_refused() {

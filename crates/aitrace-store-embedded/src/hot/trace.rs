@@ -222,6 +222,11 @@ impl HotTrace {
         if let Some(line) = &self.line {
             return Arc::clone(line);
         }
+        Arc::new(self.summary_with(moment, |_| {}))
+    }
+
+    /// The same with its sum as `change` makes it.
+    pub(crate) fn summary_with(&self, moment: Moment, change: impl FnOnce(&mut Rollup)) -> TraceSummary {
         let mut rollup = self.sealed.rollup.clone();
         rollup.merge(&self.settled);
         for id in &self.unsettled {
@@ -230,8 +235,9 @@ impl HotTrace {
         }
         rollup.set_usage(self.usage.total());
         rollup.heard = Some(self.heard());
+        change(&mut rollup);
         let open = rollup.open_status(moment.now, &moment.lost);
-        Arc::new(rollup.summary(&self.project, self.trace_id, open))
+        rollup.summary(&self.project, self.trace_id, open)
     }
 
     /// The line anew, kept where no time can change it.

@@ -1,10 +1,12 @@
 //! Rows out of a file.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use aitrace_model::{LogRecord, Span, SpanId, TraceId};
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
+use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
@@ -15,10 +17,11 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::statistics::Statistics;
 
-use super::writer::WORDS;
+use super::writer::{SUMS, WORDS};
 use super::{Segment, Segments, Verified};
 use crate::rows;
-use crate::words::Index;
+use crate::sums::Sums;
+use crate::words::{Index, Patterns};
 
 /// Which rows of a trace, and which columns of them.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +75,7 @@ pub(crate) fn scan_words(
     segment: &Segment,
     columns: &[&str],
     rows: usize,
-    patterns: &[Vec<u8>],
+    patterns: &Patterns,
 ) -> Result<ParquetRecordBatchReader> {
     let (file, footer) = segments.open(segment)?;
     let runs = selected(&file, &footer, patterns)?;
@@ -87,19 +90,32 @@ pub(crate) fn scan_words(
 type Runs = Vec<(usize, bool)>;
 
 /// Which rows may fulfil the patterns; `None` where the file does not say it.
-fn selected(file: &Verified, footer: &ArrowReaderMetadata, patterns: &[Vec<u8>]) -> Result<Option<Runs>> {
-    let footer = footer.metadata().file_metadata();
-    let noted = footer.key_value_metadata().into_iter().flatten().find(|pair| pair.key == WORDS);
-    let Some(place) = noted.and_then(|pair| pair.value.as_deref()).filter(|_| !patterns.is_empty()) else {
+fn selected(file: &Verified, footer: &ArrowReaderMetadata, patterns: &Patterns) -> Result<Option<Runs>> {
+    if patterns.is_empty() {
         return Ok(None);
-    };
+    }
+    let Some(blob) = noted(file, footer, WORDS)? else { return Ok(None) };
+    let rows = usize::try_from(footer.metadata().file_metadata().num_rows()).map_err(|_| not_ours())?;
+    Index::read(&blob).and_then(|index| index.rows(patterns, rows)).ok_or_else(not_ours).map(Some)
+}
+
+/// What a file notes of its rows under a key, if it does.
+fn noted(file: &Verified, footer: &ArrowReaderMetadata, key: &str) -> Result<Option<Bytes>> {
+    let pairs = footer.metadata().file_metadata().key_value_metadata();
+    let place = pairs.into_iter().flatten().find(|pair| pair.key == key);
+    let Some(place) = place.and_then(|pair| pair.value.as_deref()) else { return Ok(None) };
     let (offset, length) = place.split_once(',').ok_or_else(not_ours)?;
     let (Ok(offset), Ok(length)) = (offset.parse::<u64>(), length.parse::<u64>()) else {
         return Err(not_ours());
     };
-    let blob = file.range(offset..offset.saturating_add(length))?;
-    let rows = usize::try_from(footer.num_rows()).map_err(|_| not_ours())?;
-    Index::read(&blob).and_then(|index| index.rows(patterns, rows)).ok_or_else(not_ours).map(Some)
+    file.range(offset..offset.saturating_add(length)).map(Some)
+}
+
+/// The sums over the spans of a file, if it has them.
+pub(crate) fn sums(segments: &Segments, segment: &Segment) -> Result<Option<Sums>> {
+    let (file, footer) = segments.open(segment)?;
+    let blob = noted(&file, &footer, SUMS)?;
+    blob.map(|blob| Sums::read(&blob).ok_or_else(not_ours)).transpose()
 }
 
 /// The same with the columns of few texts as dictionaries.
@@ -130,6 +146,30 @@ const CODED: &[&str] =
 /// A cell is not what was written.
 pub(crate) fn not_ours() -> ParquetError {
     ParquetError::General("a cell does not hold what its column promises".to_owned())
+}
+
+/// Whole rows of spans whose project and id (in hex) are wanted.
+pub(crate) fn read_wanted(
+    segments: &Segments,
+    segment: &Segment,
+    wanted: HashMap<String, HashSet<String>>,
+) -> Result<Vec<RecordBatch>> {
+    let (file, footer) = segments.open(segment)?;
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer);
+    let columns = ProjectionMask::columns(builder.parquet_schema(), ["project", "span_id"]);
+    let keep = ArrowPredicateFn::new(columns, move |batch| {
+        let text = |name| batch.column_by_name(name).and_then(|array| array.as_string_opt::<i32>());
+        let (Some(projects), Some(spans)) = (text("project"), text("span_id")) else {
+            return Ok(BooleanArray::from(vec![false; batch.num_rows()]));
+        };
+        let is_wanted = |(project, span): (Option<&str>, Option<&str>)| {
+            let of = project.and_then(|project| wanted.get(project));
+            Some(of.zip(span).is_some_and(|(of, span)| of.contains(span)))
+        };
+        Ok(projects.iter().zip(spans.iter()).map(is_wanted).collect())
+    });
+    let filter = RowFilter::new(vec![Box::new(keep)]);
+    builder.with_row_filter(filter).with_batch_size(1024).build()?.map(|batch| Ok(batch?)).collect()
 }
 
 /// Rows of a trace: row groups by their statistics, then pages by a filter on the columns

@@ -21,7 +21,7 @@ use crate::faults;
 use crate::options::Options;
 use crate::rows::{LOGS, SPANS, SpanRow};
 use crate::steps::{Step, Watch};
-use crate::words;
+use crate::{sums, words};
 
 /// Rows that are turned into columns at a time: they fit into the processor's cache.
 const SLICE: usize = 512;
@@ -78,6 +78,8 @@ const NO_STATISTICS: &[&str] = &[
 
 /// Key of where the words of a file are in it: offset and length in bytes, with a comma between.
 pub(super) const WORDS: &str = "aitrace.words";
+/// The same of sums over its spans.
+pub(super) const SUMS: &str = "aitrace.sums";
 
 /// A file that was written; durable except for its name.
 #[derive(Debug)]
@@ -135,6 +137,7 @@ pub(super) struct FileWriter {
     rows: u64,
     starts: Option<(i64, i64)>,
     words: Option<words::Builder>,
+    sums: Option<sums::Builder>,
 }
 
 impl FileWriter {
@@ -150,7 +153,9 @@ impl FileWriter {
         let properties = properties(schema, rows, level)?;
         let writer = ArrowWriter::try_new(Summing::new(file), Arc::clone(schema), Some(properties));
         let writer = writer.map_err(faults::parquet(path))?;
-        Ok(Self { path: path.to_owned(), writer, watch, rows: 0, starts: None, words: None })
+        // Log records are not counted.
+        let sums = schema.column_with_name("duration_ns").map(|_| sums::Builder::default());
+        Ok(Self { path: path.to_owned(), writer, watch, rows: 0, starts: None, words: None, sums })
     }
 
     /// Notes the words of its rows, so that searches read less. Costs about as much as compressing them.
@@ -175,18 +180,31 @@ impl FileWriter {
         if let Some(words) = &mut self.words {
             words.add(batch);
         }
+        if let Some(sums) = &mut self.sums {
+            sums.add(batch);
+        }
         self.rows += batch.num_rows() as u64;
         self.writer.write(batch).map_err(faults::parquet(&self.path))
     }
 
+    /// Writes what is noted of its rows behind them, and where that is.
+    fn note(&mut self, key: &str, blob: &[u8]) -> Result<()> {
+        self.writer.flush().map_err(faults::parquet(&self.path))?;
+        let offset = self.writer.bytes_written();
+        self.writer.write_all(blob).map_err(faults::io("writing", &self.path))?;
+        let place = format!("{offset},{}", blob.len());
+        self.writer.append_key_value_metadata(KeyValue::new(key.to_owned(), place));
+        Ok(())
+    }
+
     /// Syncs it.
     pub(super) fn finish(mut self) -> Result<Written> {
-        if let Some(blob) = self.words.take().and_then(words::Builder::finish) {
-            self.writer.flush().map_err(faults::parquet(&self.path))?;
-            let offset = self.writer.bytes_written();
-            self.writer.write_all(&blob).map_err(faults::io("writing", &self.path))?;
-            let place = format!("{offset},{}", blob.len());
-            self.writer.append_key_value_metadata(KeyValue::new(WORDS.to_owned(), place));
+        let words = self.words.take().and_then(words::Builder::finish);
+        let sums = self.sums.take().and_then(sums::Builder::finish);
+        for (key, blob) in [(WORDS, words), (SUMS, sums)] {
+            if let Some(blob) = blob {
+                self.note(key, &blob)?;
+            }
         }
         let (file, sums) = self.writer.into_inner().map_err(faults::parquet(&self.path))?.finish();
         let fail = faults::io("writing", &self.path);

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::DataType;
 
-use super::{LONGEST, MAGIC, ROWS, TEXTS, is_part};
+use super::{Class, LONGEST, MAGIC, ROWS, TEXTS, fold, pairs, runs};
 
 const LEVEL: i32 = 3;
 /// Words of a section at most, so that memory stays bounded; a block may exceed it by its own.
@@ -98,40 +98,59 @@ impl Builder {
         for row in (0..cells.len()).filter(|row| !cells.is_null(*row)) {
             let cell = cells.value(row);
             self.texts += cell.len();
-            let rest = &cell.as_bytes()[repeated(cells, row)..];
-            self.folded.clear();
-            self.folded.extend(rest.iter().map(u8::to_ascii_lowercase));
-            let folded = std::mem::take(&mut self.folded);
-            unsure |= self.add_text(&folded, references);
-            self.folded = folded;
+            let rest = &cell[repeated(cells, row)..];
+            unsure |= if rest.is_ascii() {
+                self.folded.clear();
+                self.folded.extend(rest.bytes().map(|byte| byte.to_ascii_lowercase()));
+                let folded = std::mem::take(&mut self.folded);
+                let unsure = self.add_ascii(&folded, references);
+                self.folded = folded;
+                unsure
+            } else {
+                self.add_text(&fold(rest), references)
+            };
+            // Such a text is found as it is written and as it is meant.
+            if memchr::memmem::find(rest.as_bytes(), b"\\u").is_some() {
+                unsure |= self.add_text(&fold(&meant(rest)), references);
+            }
         }
         unsure
     }
 
-    fn add_text(&mut self, text: &[u8], references: bool) -> bool {
+    /// Most texts are ASCII alone: there this is the faster way.
+    fn add_ascii(&mut self, text: &[u8], references: bool) -> bool {
         let (mut at, mut unsure) = (0, false);
         while at < text.len() {
-            let byte = text[at];
-            if is_part(byte) {
-                let length = text[at..].iter().position(|byte| !is_part(*byte)).unwrap_or(text.len() - at);
-                let word = &text[at..at + length];
-                unsure |= !self.add_word(word);
-                let escape = at > 0 && text[at - 1] == b'\\' && word[0] == b'u' && length >= 5;
-                if let Some(code) = escape.then(|| &word[1..5]) {
-                    unsure |= is_letter(code);
-                    unsure |= length > 5 && !self.add_word(&word[5..]);
-                }
+            if text[at].is_ascii_alphanumeric() {
+                let rest = &text[at..];
+                let length = rest.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(rest.len());
+                unsure |= !self.add_word(&rest[..length]);
                 at += length;
                 continue;
             }
             // Where attributes repeat contents they only refer to them; see `echo`.
-            if references && byte == 1 {
+            if references && text[at] == 1 {
                 at += text[at..].iter().position(|byte| *byte == 2).unwrap_or(0);
             }
-            // The Kelvin sign and the dotted I are the only letters whose lower case is in ASCII.
-            unsure |= byte == 0xE2 && text[at..].starts_with("\u{212a}".as_bytes());
-            unsure |= byte == 0xC4 && text[at..].starts_with("\u{130}".as_bytes());
             at += 1;
+        }
+        unsure
+    }
+
+    fn add_text(&mut self, text: &str, references: bool) -> bool {
+        let mut unsure = false;
+        let pieces = text.split(|c| references && c == '\u{1}');
+        for (number, piece) in pieces.enumerate() {
+            // Behind the end of the reference, if there is one.
+            let piece =
+                if number == 0 { piece } else { piece.split_once('\u{2}').map_or(piece, |(_, rest)| rest) };
+            for (class, start, end) in runs(piece) {
+                let run = &piece[start..end];
+                unsure |= match class {
+                    Class::Word => !self.add_word(run.as_bytes()),
+                    _ => pairs(run).filter(|pair| !self.add_piece(pair.as_bytes())).count() > 0,
+                };
+            }
         }
         unsure
     }
@@ -205,11 +224,31 @@ fn repeated(cells: &StringArray, row: usize) -> usize {
     memchr::memrchr(b' ', &cell[..longest]).unwrap_or(0)
 }
 
-/// Whether the code of an escape is that of a letter or digit, which a word should have had in it.
-fn is_letter(code: &[u8]) -> bool {
-    let number = std::str::from_utf8(code).ok().and_then(|hex| u32::from_str_radix(hex, 16).ok());
-    let letter = number.and_then(char::from_u32);
-    letter.is_some_and(|c| c.to_lowercase().any(|c| c.is_ascii_alphanumeric()))
+/// A text with the characters that stand in it as `\uXXXX`; other escapes stay. It may hold no reference (see `echo`)
+/// that was not there before.
+fn meant(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\\') {
+        out.push_str(before);
+        let unit = |text: &str| u32::from_str_radix(text.strip_prefix('u')?.get(..4)?, 16).ok();
+        let code = unit(after);
+        let low = || after.get(5..)?.strip_prefix('\\').and_then(unit);
+        let alone = code.and_then(char::from_u32).map(|c| (c, 5));
+        let found = alone.or_else(|| {
+            let pair = [code? as u16, low()? as u16];
+            Some((char::decode_utf16(pair).next()?.ok()?, 11))
+        });
+        // An escaped backslash is no beginning of another escape.
+        let used = found.map_or_else(|| after.chars().next().map_or(0, char::len_utf8), |(_, used)| used);
+        match found {
+            Some((c, _)) => out.push(if c.is_control() { ' ' } else { c }),
+            None => out.extend(["\\", &after[..used]]),
+        }
+        rest = &after[used..];
+    }
+    out.push_str(rest);
+    out
 }
 
 fn bits(flags: &[bool]) -> Vec<u8> {

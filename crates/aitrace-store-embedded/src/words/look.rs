@@ -2,40 +2,70 @@
 
 use memchr::memmem;
 
-use super::{LONGEST, MAGIC, is_part};
+use super::{Class, LONGEST, MAGIC, MAGIC_ASCII, fold, pairs, runs};
 
 /// Runs that are shorter say nothing, where there are longer ones.
 const SHORT: usize = 3;
 
+/// Pairs that are asked for at most of one run.
+const PAIRS: usize = 12;
+
 /// What the words of a row must fulfil to hold a text: each stands among them, written between line feeds.
-pub(crate) fn patterns(text: &str) -> Vec<Vec<u8>> {
-    let folded = text.to_lowercase();
-    let bytes = folded.as_bytes();
-    let (mut found, mut at) = (Vec::new(), 0);
-    while at < bytes.len() {
-        let length = bytes[at..].iter().position(|byte| !is_part(*byte)).unwrap_or(bytes.len() - at);
-        if length > 0 {
-            found.push((at, length));
-        }
-        at += length.max(1);
+#[derive(Debug, Default)]
+pub(crate) struct Patterns {
+    all: Vec<Vec<u8>>,
+    /// For files that know words of ASCII alone.
+    ascii: Vec<Vec<u8>>,
+}
+
+impl Patterns {
+    /// Whether nothing is asked.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty() && self.ascii.is_empty()
     }
-    let longest = found.iter().map(|(_, length)| *length).max().unwrap_or(0);
-    found.retain(|(_, length)| *length >= longest.min(SHORT));
-    let pattern = |(at, length): &(usize, usize)| {
-        let (at, end) = (*at, at + length);
+}
+
+/// Those of a text.
+pub(crate) fn patterns(text: &str) -> Patterns {
+    let folded = fold(text);
+    let runs: Vec<_> = runs(&folded).collect();
+    let words = runs.iter().filter(|(class, ..)| *class == Class::Word);
+    let words = of_words(&folded, words.map(|(_, start, end)| (*start, *end)).collect());
+    let of_pairs = runs.iter().filter(|(class, ..)| *class == Class::Pair);
+    let of_pairs = of_pairs.flat_map(|(_, start, end)| pairs(&folded[*start..*end]).take(PAIRS));
+    let all = words.into_iter().chain(of_pairs.map(|pair| pair.as_bytes().to_vec())).collect();
+    // There the other letters are gaps, and their lower case may be in ASCII.
+    let folded = text.to_lowercase();
+    let mut ascii = Vec::new();
+    let mut at = 0;
+    for run in folded.split(|c: char| !c.is_ascii_alphanumeric()) {
+        ascii.extend((!run.is_empty()).then_some((at, at + run.len())));
+        at += run.len() + folded[at + run.len()..].chars().next().map_or(0, char::len_utf8);
+    }
+    Patterns { all, ascii: of_words(&folded, ascii) }
+}
+
+/// The patterns of the words at these places of a folded text.
+fn of_words(folded: &str, mut places: Vec<(usize, usize)>) -> Vec<Vec<u8>> {
+    let bytes = folded.as_bytes();
+    let longest = places.iter().map(|(start, end)| end - start).max().unwrap_or(0);
+    places.retain(|(start, end)| end - start >= longest.min(SHORT));
+    let pattern = |(at, end): (usize, usize)| {
         // Before it an escape may end in letters, and other letters may be written as one.
         let begins = at > 0 && matches!(bytes[at - 1], b' '..=b'~') && bytes[at - 1] != b'\\';
         let kept = &bytes[at..end.min(at + LONGEST / 2)];
-        let ends = end < bytes.len() && kept.len() == *length;
+        let ends = end < bytes.len() && kept.len() == end - at;
         let edge = |is: bool| if is { &b"\n"[..] } else { &[] };
         [edge(begins), kept, edge(ends)].concat()
     };
-    found.iter().map(pattern).collect()
+    places.into_iter().map(pattern).collect()
 }
 
 /// A blob that was written by [`super::Builder`].
 #[derive(Debug)]
 pub(crate) struct Index<'a> {
+    /// Whether it knows words of ASCII alone.
+    ascii: bool,
     rows: usize,
     sections: Vec<(usize, &'a [u8], usize)>,
 }
@@ -43,7 +73,11 @@ pub(crate) struct Index<'a> {
 impl<'a> Index<'a> {
     /// `None` if it is not one.
     pub(crate) fn read(blob: &'a [u8]) -> Option<Self> {
-        let mut rest = blob.strip_prefix(MAGIC)?;
+        let (magic, mut rest) = blob.split_first_chunk::<4>()?;
+        let ascii = magic == MAGIC_ASCII;
+        if !ascii && magic != MAGIC {
+            return None;
+        }
         let (rows, count) = (number(&mut rest)?, number(&mut rest)?);
         let mut heads = Vec::new();
         for _ in 0..count {
@@ -55,12 +89,13 @@ impl<'a> Index<'a> {
             sections.push((blocks, section, plain));
             rest = after;
         }
-        rest.is_empty().then_some(Self { rows, sections })
+        rest.is_empty().then_some(Self { ascii, rows, sections })
     }
 
     /// Which of so many rows to read, as runs: their number, and whether they may fulfil the patterns (all do
     /// where there are none). `None` if it cannot be read.
-    pub(crate) fn rows(&self, patterns: &[Vec<u8>], rows: usize) -> Option<Vec<(usize, bool)>> {
+    pub(crate) fn rows(&self, patterns: &Patterns, rows: usize) -> Option<Vec<(usize, bool)>> {
+        let patterns = if self.ascii { &patterns.ascii } else { &patterns.all };
         let mut runs: Vec<(usize, bool)> = Vec::new();
         let mut left = rows;
         for (blocks, packed, plain) in &self.sections {

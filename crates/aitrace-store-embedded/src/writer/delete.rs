@@ -60,6 +60,7 @@ impl Writer {
             shared.segments.bury(tomb);
         }
         if whole {
+            shared.corrections.forget();
             deleted.logs += shared.hot.write().remove_loose(&project);
             self.projects.remove(&project);
         }

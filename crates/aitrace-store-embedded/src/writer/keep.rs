@@ -203,10 +203,14 @@ impl Writer {
     }
 
     fn commit_seal(&mut self, mut sealed: Sealed) -> Result<()> {
+        let later = self.deleted_later()?;
         let wanted = &self.wanted;
         sealed.traces.retain(|trace| !wanted.is_gone(&trace.project, trace.trace_id));
         sealed.loose.retain(|log| !wanted.is_gone_whole(&log.project));
-        let relog = sealed.relog(|project, trace_id| wanted.is_gone(project, trace_id))?;
+        let relog = sealed.relog(|project, trace_id| {
+            let is_later = |trace| later.contains(&(project.to_owned(), trace));
+            wanted.is_gone(project, trace_id) || is_later(None) || is_later(Some(trace_id))
+        })?;
         let tombs: Vec<Tombstone> = sealed.tombs(&wanted.deleted).collect();
         let shared = Arc::clone(&self.shared);
         // Lines name files by the numbers they were written under; merged ones have another now.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use aitrace_model::Timestamp;
-use aitrace_store::conformance::{end, log, start};
+use aitrace_model::{Json, Timestamp};
+use aitrace_store::conformance::{end, log, span_id, start};
 use aitrace_store::{
-    Batch, DocumentStore, ErrorKind, ProjectScope, Record, Score, SqlLimits, SqlRows, SqlStore, SqlValue,
-    TelemetryStore,
+    Batch, Correction, DocumentStore, ErrorKind, ProjectScope, Record, Score, SqlLimits, SqlRows, SqlStore,
+    SqlValue, TelemetryStore, Upkeep,
 };
 use aitrace_store_embedded::{EmbeddedStore, Options};
 
@@ -136,5 +136,32 @@ async fn bounds_hold() {
     ] {
         let refused = store.sql(&ProjectScope::All, product, &limits).await.expect_err("too much");
         assert_eq!(refused.kind(), ErrorKind::Overloaded, "{refused}");
+    }
+}
+
+/// What was said of spans afterwards is what statements see, in memory and in files.
+#[tokio::test]
+async fn corrections_are_seen() {
+    let dir = crate::place();
+    let store = EmbeddedStore::open(dir.path(), Options::default()).expect("opens");
+    let spans = vec![end("p", 1, 0), end("p", 1, 1), end("q", 1, 1)];
+    store.append(Batch { spans, logs: Vec::new() }).await.expect("appends");
+    let say = async |id, data: &str| {
+        let data = Json::from_trusted(data);
+        let span_id = span_id(id);
+        let correction = Correction { project: "p".into(), span_id, at: Timestamp::from_nanos(1), data };
+        store.put_correction(correction).await.expect("puts");
+    };
+    say(0, r#"{"error":"found wrong"}"#).await;
+    say(1, r#"{"outputs":"amended","feedback":{"good":true}}"#).await;
+    for stage in 0..3 {
+        let spans = "SELECT project, name, status, outputs, feedback, error_message FROM spans ORDER BY project, name";
+        let expected = "p span 0 error \"out 1/0\" - found wrong\n\
+                        p span 1 ok \"amended\" {\"good\":true} -\n\
+                        q span 1 ok \"out 1/1\" - -";
+        assert_eq!(text(&store, spans).await, expected, "stage {stage}");
+        let traces = "SELECT project, status, errors FROM traces ORDER BY project";
+        assert_eq!(text(&store, traces).await, "p error 1\nq ok 0", "stage {stage}");
+        if stage == 0 { store.seal().await.expect("seals") } else { store.compact().await.expect("merges") }
     }
 }

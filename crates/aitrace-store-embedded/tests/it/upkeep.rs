@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aitrace_model::{Json, ManualClock, TraceStatus};
-use aitrace_store::conformance::{end, heartbeat, log, start, time, trace_id};
+use aitrace_store::conformance::{end, heartbeat, log, start, tentative, time, trace_id};
 use aitrace_store::{
     Batch, DocumentStore, ErrorKind, PageRequest, ProjectScope, QueryStore, Retention, Retired,
     StatisticsQuery, Target, TelemetryStore, TraceFilter, Upkeep,
@@ -258,4 +258,28 @@ async fn whoever_gives_up_harms_nothing() {
     assert_eq!(traces(&store).await.len(), 8);
     assert_eq!(store.health().await.expect("tells").problems, []);
     store.shutdown().await.expect("shuts down");
+}
+
+/// What was deleted while it was only log records as yet stays deleted, however often the log is read again with
+/// little memory.
+#[tokio::test]
+async fn what_is_deleted_does_not_come_back_with_the_log() {
+    let (dir, clock) = (crate::place(), Arc::new(ManualClock::new(time(0))));
+    let open = || {
+        let hot = HotLimits { rows: 4, ..HotLimits::default() };
+        let options = Options { clock: Arc::clone(&clock) as _, hot, ..Options::default() };
+        EmbeddedStore::open(dir.path(), options).expect("opens")
+    };
+    let store = open();
+    let spans = (0..3).map(|id| end("a", 0, id)).chain([tentative("b", 0, 0)]).collect();
+    let logs = vec![log("a", Some(1), "x", 0), log("a", Some(1), "y", 0)];
+    store.append(Batch { spans, logs }).await.expect("appends");
+    store.delete(Target::Project("b".into())).await.expect("deletes");
+    drop(store);
+    for _ in 0..3 {
+        let store = open();
+        let page = store.list_traces(&TraceFilter::default(), &PageRequest::default()).await.expect("lists");
+        assert_eq!(page.traces.iter().map(|line| line.project.as_str()).collect::<Vec<_>>(), ["a", "a"]);
+        drop(store);
+    }
 }

@@ -1,16 +1,18 @@
 //! Laws of documents.
 
-use aitrace_model::Json;
+use aitrace_model::{Json, TraceStatus};
 
 use super::build::{end, span_id, time, trace_id};
-use super::check::{one, spans, trace};
-use super::{Bench, Factory};
+use super::check::{everything, list, one, spans, trace};
+use super::queries::{hits, skeleton_agrees};
+use super::{Bench, Factory, Full};
 use crate::correction::Correction;
 use crate::document::DocumentStore;
 use crate::error::ErrorKind;
-use crate::filter::ProjectScope;
+use crate::filter::{ProjectScope, TraceFilter};
 use crate::query::QueryStore;
 use crate::record::{DocumentKind, DocumentQuery, DocumentWrite};
+use crate::statistics::StatisticsQuery;
 use crate::telemetry::TelemetryStore;
 use crate::upkeep::{Deleted, Target, Upkeep};
 
@@ -118,4 +120,92 @@ pub async fn corrections_show<F: Factory>(factory: &F) {
         assert_eq!(other.spans[0].span.metrics, None);
         if step == 0 { bench.store().seal().await.expect("seals") } else { bench.reopen().await }
     }
+}
+
+/// The same in everything that looks at many spans: lists, filters, sessions, search, statistics.
+pub async fn corrections_show_everywhere<F: Factory>(factory: &F) {
+    let mut bench = Bench::new(factory).await;
+    let of = |id: u64| {
+        let mut span = end("p", 1, id);
+        span.session_id = Some("s".into());
+        span
+    };
+    bench.store().append(spans([of(0), of(1), end("p", 2, 0), end("q", 1, 1)])).await.expect("appends");
+    bench.store().seal().await.expect("seals");
+    let say = async |store: &F::Store, id, data: &str| {
+        let data = Json::parse(data).expect("valid");
+        let correction = Correction { project: "p".into(), span_id: span_id(id), at: time(5), data };
+        store.put_correction(correction).await.expect("puts");
+    };
+    let amended =
+        r#"{"metrics":{"score":0.25},"feedback":{"said":"well done"},"outputs":"an amended answer"}"#;
+    say(bench.store(), 1, amended).await;
+    for step in 0..5 {
+        shows(bench.store(), "ok", 0).await;
+        match step {
+            0 | 3 => bench.reopen().await,
+            // What comes late of a sealed span is joined with what it was, then with what was said of it.
+            1 => {
+                let mut late = of(1);
+                late.attributes = Json::from_trusted(r#"{"late":1}"#);
+                bench.store().append(spans([late])).await.expect("appends");
+            }
+            2 => bench.store().seal().await.expect("seals"),
+            _ => bench.store().compact().await.expect("compacts"),
+        }
+    }
+    say(bench.store(), 0, r#"{"error":{"type":"E","message":"found wrong","stacktrace":""}}"#).await;
+    for step in 0..3 {
+        // Span 0 of both traces has this id.
+        shows(bench.store(), "error", 2).await;
+        assert_eq!(hits(bench.store(), "found wrong").await.len(), 2, "step {step}");
+        if step == 0 { bench.reopen().await } else { bench.store().compact().await.expect("compacts") }
+    }
+    let ids = [span_id(0).to_hex()];
+    bench.store().remove_documents(DocumentKind::Correction, "p", &ids).await.expect("removes");
+    shows(bench.store(), "ok", 0).await;
+}
+
+/// Span 1 of trace 1 is amended, trace 1 stands like this, and so many spans failed.
+async fn shows(store: &impl Full, status: &str, errors: u64) {
+    let texts =
+        async |text: &str| hits(store, text).await.into_iter().map(|hit| hit.field).collect::<Vec<_>>();
+    assert_eq!((texts("AMENDED").await, texts("well done").await), (vec!["outputs"], vec!["feedback"]));
+    let old: Vec<String> = hits(store, "out 1/1").await.into_iter().map(|hit| hit.project).collect();
+    assert_eq!(old, ["q"], "what was replaced is not found");
+    let listed = async |text: &str| {
+        let filter = TraceFilter { filter: text.parse().expect("a filter"), ..TraceFilter::default() };
+        let lines = list(store, &filter, 2).await.into_iter();
+        lines.map(|line| (line.project, line.trace_id)).collect::<Vec<_>>()
+    };
+    let only = [("p".to_owned(), trace_id(1))];
+    for text in
+        ["metrics.score=0.25", "feedback:done", "outputs:amended", &format!("session:s status:{status}")]
+    {
+        assert_eq!(listed(text).await, only, "{text}");
+    }
+    assert_eq!(listed("metrics.score>1").await, []);
+    let failed = TraceFilter { status: Some(TraceStatus::Error), ..TraceFilter::default() };
+    assert_eq!(list(store, &failed, 3).await.len() as u64, errors);
+    let (sent, seen) = (everything(store, "p").await, list(store, &TraceFilter::default(), 1).await);
+    assert_eq!((sent.len(), seen.len()), (2, 3));
+    for trace in sent {
+        let id = trace.summary.trace_id;
+        skeleton_agrees(store, "p", Some(trace), id).await;
+        let sent = store.sent_trace(&one("p"), id).await.expect("reads").expect("there");
+        assert_eq!((sent.summary.errors, sent.summary.status), (0, TraceStatus::Ok));
+        assert!(sent.spans.iter().all(|stored| stored.span.metrics.is_none()));
+    }
+    let session = store.session_line(&one("p"), "s").await.expect("reads").expect("there");
+    assert_eq!((session.errors, session.status.as_str()), (errors / 2, status));
+    let mut query = StatisticsQuery::new(time(0), time(1000));
+    let count = async |query: &StatisticsQuery| {
+        let rows = store.statistics(query).await.expect("counts").rows;
+        (rows.iter().map(|row| row.count).sum::<u64>(), rows.iter().map(|row| row.errors).sum::<u64>())
+    };
+    assert_eq!(count(&query).await, (4, errors));
+    query.filter = "metrics.score=0.25".parse().expect("a filter");
+    assert_eq!(count(&query).await, (1, 0));
+    query.filter = "status:error".parse().expect("a filter");
+    assert_eq!(count(&query).await, (errors, errors));
 }

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aitrace_model::{Clock, LogRecord, LostRules, Phase, Span, Status};
+use aitrace_model::{Clock, Json, LogRecord, LostRules, Phase, Span, Status};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::build::{end, heartbeat, log, start, tentative, trace_id};
+use super::build::{end, heartbeat, log, span_id, start, tentative, trace_id};
 use super::check::{list, trace};
 use super::queries::{all_sessions, hits, skeleton_agrees};
 use super::{Bench, Factory, Full, time};
+use crate::correction::Correction;
 use crate::filter::{ProjectScope, TraceFilter};
 use crate::memory::MemoryStore;
 use crate::query::QueryStore;
+use crate::record::DocumentKind;
 use crate::statistics::{Dimension, StatisticsQuery, StatisticsRow};
 use crate::telemetry::{Batch, TelemetryStore};
 use crate::upkeep::{Deleted, Retention, Target, Upkeep};
@@ -29,6 +31,12 @@ enum Step {
     Seal,
     Compact,
     Crash,
+    /// Something is said of a span afterwards, or taken back.
+    Correct {
+        project: usize,
+        span: u64,
+        what: usize,
+    },
     Delete {
         project: usize,
         what: u8,
@@ -62,6 +70,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Seal),
         1 => Just(Step::Compact),
         1 => Just(Step::Crash),
+        2 => (0..2_usize, 0..4_u64, 0..4_usize)
+            .prop_map(|(project, span, what)| Step::Correct { project, span, what }),
         1 => (0..2_usize, 0..6_u8, 0..4_u64)
             .prop_map(|(project, what, number)| Step::Delete { project, what, number }),
         1 => (1..600_i64).prop_map(|seconds| Step::Wait { seconds }),
@@ -153,6 +163,10 @@ async fn run<F: Factory>(factory: &F, history: Vec<Step>) {
                 let again = bench.store().delete(target).await.expect("deletes");
                 assert_eq!(again, Deleted::default(), "again there is nothing");
             }
+            Step::Correct { project, span, what } => {
+                correct(bench.store(), project, span, what).await;
+                correct(&model, project, span, what).await;
+            }
             Step::Compact => bench.store().compact().await.expect("compacts"),
             Step::Seal => bench.store().seal().await.expect("seals"),
             Step::Crash => bench.reopen().await,
@@ -169,6 +183,23 @@ async fn run<F: Factory>(factory: &F, history: Vec<Step>) {
         }
     }
     compare(bench.store(), &model, 3).await;
+}
+
+async fn correct(store: &impl Full, project: usize, span: u64, what: usize) {
+    let (project, span_id) = (PROJECTS[project].to_owned(), span_id(span));
+    let says = [
+        r#"{"metrics":{"a":1},"outputs":"amended"}"#,
+        r#"{"error":"found wrong"}"#,
+        r#"{"metrics":{"a":2}}"#,
+    ];
+    if let Some(data) = says.get(what) {
+        let data = Json::from_trusted(*data);
+        let correction = Correction { project, span_id, at: time(500), data };
+        drop(store.put_correction(correction).await.expect("puts"));
+    } else {
+        let ids = [span_id.to_hex()];
+        store.remove_documents(DocumentKind::Correction, &project, &ids).await.expect("removes");
+    }
 }
 
 async fn compare(store: &impl Full, model: &MemoryStore, limit: usize) {
@@ -194,15 +225,44 @@ async fn compare(store: &impl Full, model: &MemoryStore, limit: usize) {
 /// elsewhere.
 async fn compare_answers(store: &impl Full, model: &MemoryStore, limit: usize) {
     assert_eq!(all_sessions(store, limit).await, all_sessions(model, limit).await);
-    for text in ["in 1/", "event", "span 2", "tentative"] {
+    for text in ["in 1/", "event", "span 2", "tentative", "out 2/", "amended"] {
         assert_eq!(hits(store, text).await, hits(model, text).await, "search for {text:?}");
     }
-    let mut query = StatisticsQuery::new(time(0), time(1_000));
-    (query.bucket_ns, query.by) = (Some(2_000_000_000), Some(Dimension::Project));
-    let figures = async |store: &dyn QueryStore| {
-        let rows = store.statistics(&query).await.expect("counts").rows.into_iter();
+    let figures = async |store: &dyn QueryStore, query: &StatisticsQuery| {
+        let rows = store.statistics(query).await.expect("counts").rows.into_iter();
         let without = |row| StatisticsRow { input_tokens: None, output_tokens: None, cost: None, ..row };
         rows.map(without).collect::<Vec<_>>()
     };
-    assert_eq!(figures(store).await, figures(model).await);
+    for text in ["metrics.a=1", "-metrics.a:*", "status:error", "error:found*", "outputs:amended -status:ok"]
+    {
+        let filter = TraceFilter { filter: text.parse().expect("a filter"), ..TraceFilter::default() };
+        assert_eq!(list(store, &filter, limit).await, list(model, &filter, limit).await, "{text}");
+    }
+    for query in statistics_queries() {
+        assert_eq!(figures(store, &query).await, figures(model, &query).await, "{query:?}");
+    }
+}
+
+/// Everything and parts of it, by each dimension, with bounds that sums over whole seconds can answer and others.
+fn statistics_queries() -> Vec<StatisticsQuery> {
+    let all = StatisticsQuery::new(time(0), time(1_000));
+    let odd = StatisticsQuery {
+        bucket_ns: Some(1_700_000_000),
+        ..StatisticsQuery::new(time(1).saturating_add(3), time(3).saturating_add(-5))
+    };
+    let by = |query: &StatisticsQuery, by| StatisticsQuery { by: Some(by), ..query.clone() };
+    let asking = |text: &str| StatisticsQuery { filter: text.parse().expect("a filter"), ..all.clone() };
+    let seconds = StatisticsQuery { bucket_ns: Some(2_000_000_000), ..all.clone() };
+    let mut queries = vec![
+        by(&seconds, Dimension::Project),
+        StatisticsQuery { roots: true, ..by(&seconds, Dimension::Name) },
+        StatisticsQuery { scope: ProjectScope::One("a".into()), ..by(&odd, Dimension::Status) },
+        by(&odd, Dimension::Kind),
+        asking("name:other* -status:error"),
+        asking("(kind:llm OR name:span*) project:a"),
+        by(&asking("inputs:1/1"), Dimension::Kind),
+        by(&asking("metrics.a>=1"), Dimension::Status),
+    ];
+    queries.extend(Dimension::ALL.iter().map(|dimension| by(&all, *dimension)));
+    queries
 }

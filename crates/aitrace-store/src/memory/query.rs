@@ -83,11 +83,9 @@ impl QueryStore for MemoryStore {
         };
         let mut page = HitPage::new(search.after.clone(), search.limit);
         self.with(|state| {
-            for trace in state.traces.values() {
-                let (spans, logs) = trace.contents();
-                spans.iter().filter_map(|(span, _)| finder.span(span)).for_each(|hit| page.add(hit));
-                logs.iter().filter_map(|log| finder.log(log)).for_each(|hit| page.add(hit));
-            }
+            let (spans, logs) = state.contents();
+            spans.iter().filter_map(|(span, _)| finder.span(span)).for_each(|hit| page.add(hit));
+            logs.iter().filter_map(|log| finder.log(log)).for_each(|hit| page.add(hit));
             let loose = state.loose.values().flat_map(BTreeMap::values);
             loose.filter_map(|log| finder.log(log)).for_each(|hit| page.add(hit));
         })?;
@@ -123,11 +121,9 @@ impl QueryStore for MemoryStore {
     async fn statistics(&self, query: &StatisticsQuery) -> Result<Statistics> {
         let mut counter = Counter::new(query.clone())?;
         self.with(|state| {
-            for trace in state.traces.values() {
-                for (span, wraps) in trace.contents().0 {
-                    if let Some(facts) = Facts::of(&span, wraps).filter(|_| query.admits(&span)) {
-                        counter.add(&facts);
-                    }
+            for (span, wraps) in state.contents().0 {
+                if let Some(facts) = Facts::of(&span, wraps).filter(|_| query.admits(&span)) {
+                    counter.add(&facts);
                 }
             }
         })?;

@@ -8,7 +8,7 @@ use aitrace_model::{
 };
 
 use crate::change::{Change, LostSpan};
-use crate::correction::correct;
+use crate::correction::{correct, correct_stored};
 use crate::document::{Session, SessionPatch};
 use crate::error::Result;
 use crate::filter::ProjectScope;
@@ -61,7 +61,7 @@ impl State {
             }
         }
         for key in &touched {
-            let summary = self.traces[key].read(key, now, lost).summary;
+            let summary = self.traces[key].read(key, now, lost, &|_| {}).summary;
             changes.push(Change::TraceUpdated(Arc::new(summary)));
         }
         (appended, changes)
@@ -80,13 +80,44 @@ impl State {
     }
 
     pub(super) fn summaries(&self, now: Timestamp, lost: &LostRules) -> Vec<TraceSummary> {
-        self.traces.iter().map(|(key, trace)| trace.read(key, now, lost).summary).collect()
+        let said = |stored: &mut StoredSpan| self.correct(stored);
+        self.traces.iter().map(|(key, trace)| trace.read(key, now, lost, &said).summary).collect()
+    }
+
+    /// Joins a span with what was said of it afterwards.
+    fn correct(&self, stored: &mut StoredSpan) {
+        let id = (DocumentKind::Correction, stored.span.project.clone(), stored.span.span_id.to_hex());
+        if let Some(correction) = self.documents.get(&id) {
+            correct_stored(stored, correction);
+        }
+    }
+
+    /// Everything that search and statistics look at: each span with whether it wraps a call, log records.
+    pub(super) fn contents(&self) -> (Vec<(Span, bool)>, Vec<LogRecord>) {
+        let (mut spans, mut logs) = (Vec::new(), Vec::new());
+        for trace in self.traces.values() {
+            let (of_trace, more) = self.contents_of(trace);
+            spans.extend(of_trace);
+            logs.extend(more);
+        }
+        (spans, logs)
+    }
+
+    fn contents_of(&self, trace: &Traced) -> (Vec<(Span, bool)>, Vec<LogRecord>) {
+        let (mut spans, logs) = trace.contents();
+        for (span, _) in &mut spans {
+            let id = (DocumentKind::Correction, span.project.clone(), span.span_id.to_hex());
+            if let Some(correction) = self.documents.get(&id) {
+                correct(span, correction);
+            }
+        }
+        (spans, logs)
     }
 
     /// Which of these conditions spans of a trace fulfil.
     pub(super) fn marks(&self, project: &str, trace_id: TraceId, leaves: &[&Filter]) -> u64 {
         let Some(trace) = self.traces.get(&(project.to_owned(), trace_id)) else { return 0 };
-        let spans = trace.contents().0;
+        let spans = self.contents_of(trace).0;
         let fulfilled = |leaf: &Filter| spans.iter().any(|(span, _)| leaf.span_says(span, standing(span)));
         leaves.iter().enumerate().fold(0, |marks, (bit, leaf)| marks | u64::from(fulfilled(leaf)) << bit)
     }
@@ -98,15 +129,7 @@ impl State {
         now: Timestamp,
         lost: &LostRules,
     ) -> Option<Trace> {
-        let mut trace = self.sent_trace(scope, trace_id, now, lost)?;
-        for stored in &mut trace.spans {
-            let project = trace.summary.project.clone();
-            let id = (DocumentKind::Correction, project, stored.span.span_id.to_hex());
-            if let Some(correction) = self.documents.get(&id) {
-                correct(&mut stored.span, correction);
-            }
-        }
-        Some(trace)
+        self.find(scope, trace_id, now, lost, &|stored| self.correct(stored))
     }
 
     pub(super) fn sent_trace(
@@ -116,8 +139,19 @@ impl State {
         now: Timestamp,
         lost: &LostRules,
     ) -> Option<Trace> {
+        self.find(scope, trace_id, now, lost, &|_| {})
+    }
+
+    fn find(
+        &self,
+        scope: &ProjectScope,
+        trace_id: TraceId,
+        now: Timestamp,
+        lost: &LostRules,
+        said: &dyn Fn(&mut StoredSpan),
+    ) -> Option<Trace> {
         let held = self.traces.iter().filter(|((project, id), _)| *id == trace_id && scope.contains(project));
-        let read = held.map(|(key, trace)| trace.read(key, now, lost));
+        let read = held.map(|(key, trace)| trace.read(key, now, lost, said));
         read.max_by(|a, b| (a.summary.start, &a.summary.project).cmp(&(b.summary.start, &b.summary.project)))
     }
 
@@ -130,7 +164,7 @@ impl State {
                 let Some(span) = state.merged() else { continue };
                 let [before, status] = [after, until].map(|now| state.status(now, lost, heard));
                 if status == TraceStatus::Lost && before != TraceStatus::Lost {
-                    let line = Arc::new(trace.read(key, until, lost).summary);
+                    let line = Arc::new(trace.read(key, until, lost, &|_| {}).summary);
                     found.push(LostSpan { stored: Arc::new(StoredSpan { span, status }), line });
                 }
             }
@@ -236,7 +270,7 @@ impl Traced {
         (true, change)
     }
 
-    /// Everything that search and statistics look at: each span with whether it wraps a call, log records.
+    /// Its spans as they were sent, each with whether it wraps a call, and its log records.
     pub(super) fn contents(&self) -> (Vec<(Span, bool)>, Vec<LogRecord>) {
         let spans: Vec<Span> = self.spans.values().filter_map(SpanState::merged).collect();
         let usage: UsageTree = spans.iter().collect();
@@ -261,17 +295,25 @@ impl Traced {
         logs
     }
 
-    pub(super) fn read(&self, key: &(String, TraceId), now: Timestamp, lost: &LostRules) -> Trace {
+    /// The trace with its spans as `said` changes them.
+    pub(super) fn read(
+        &self,
+        key: &(String, TraceId),
+        now: Timestamp,
+        lost: &LostRules,
+        said: &dyn Fn(&mut StoredSpan),
+    ) -> Trace {
         let (heard, mut rollup) = (self.heard(), Rollup::default());
         let mut spans = Vec::new();
         for state in self.spans.values() {
             let Some(span) = state.merged() else { continue };
-            let status = state.status(now, lost, heard);
-            rollup.add_span(&span);
+            let mut stored = StoredSpan { span, status: state.status(now, lost, heard) };
+            said(&mut stored);
+            rollup.add_span(&stored.span);
             if !state.is_ended() {
                 rollup.add_open(state);
             }
-            spans.push(StoredSpan { span, status });
+            spans.push(stored);
         }
         rollup.set_usage(spans.iter().map(|stored| &stored.span).collect::<UsageTree>().total());
         let logs = self.shown_logs();

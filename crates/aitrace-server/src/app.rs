@@ -63,6 +63,8 @@ impl App {
         closing: Closing,
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let memory = Memory::new(options.limits.memory_bytes);
+        let memory = memory.beside(stores.telemetry.clone(), options.limits.total_bytes);
         Self(Arc::new(Inner {
             hub: Arc::new(Hub::new(stores.clone(), options.clone(), closing.clone())),
             stores,
@@ -72,7 +74,7 @@ impl App {
             wide: hosts.wide(),
             hosts,
             metrics: Metrics::new(),
-            memory: Memory::new(options.limits.memory_bytes),
+            memory,
             live: Arc::new(Semaphore::new(options.limits.live_readers)),
             heavy: Arc::new(Semaphore::new(options.limits.heavy_queries)),
             closing,

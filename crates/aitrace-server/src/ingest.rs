@@ -114,20 +114,21 @@ const STEP: usize = 256 << 10;
 /// A body that is worked on while it comes.
 pub(crate) struct Stream {
     reader: Reader,
-    pub(crate) packing: Packing,
+    /// How it is compressed; an error where that is nothing that is read here.
+    pub(crate) packing: Result<Packing>,
 }
 
 impl Stream {
     /// The stream that a request brings; `None` where its body is announced to be so short that it is read as a
     /// whole.
-    pub(crate) fn of(request: Request, limits: &Limits) -> Result<Result<Self, Request>> {
+    pub(crate) fn of(request: Request, limits: &Limits) -> Result<Self, Box<Request>> {
         if announced(request.headers()).is_some_and(|length| length <= STEP as u64) {
-            return Ok(Err(request));
+            return Err(Box::new(request));
         }
-        let packing = packing(request.headers())?;
+        let packing = packing(request.headers());
         let mut reader = Reader::new(request.into_body(), limits);
         reader.endless = true;
-        Ok(Ok(Self { reader, packing }))
+        Ok(Self { reader, packing })
     }
 
     /// Memory for two steps: the one that is worked on, and the one that comes.

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use aitrace_model::record::JsonlParser;
 use aitrace_normalise::{Context, Message};
 use aitrace_price::Table;
-use aitrace_store::Batch;
+use aitrace_store::{Batch, log_bytes, span_bytes};
 
 use crate::app::App;
 use crate::caller::Caller;
 use crate::decode::{self, Read, Rejected};
 use crate::error::{ApiError, Result};
 use crate::normalise;
-use crate::pieces::{PIECE, Pieces, Rest, of_log, of_span};
+use crate::pieces::{PIECE, Pieces, Rest};
 
 /// Collects records into pieces.
 #[derive(Debug)]
@@ -44,11 +44,11 @@ impl Intake {
         match read {
             Ok(record) => match normalise::record(record, &self.context, &self.prices) {
                 Message::Span(span) => {
-                    self.memory += of_span(&span);
+                    self.memory += span_bytes(&span);
                     self.batch.spans.push(*span);
                 }
                 Message::Log(log) => {
-                    self.memory += of_log(&log);
+                    self.memory += log_bytes(&log);
                     self.batch.logs.push(*log);
                 }
             },

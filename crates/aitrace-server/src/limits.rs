@@ -13,6 +13,9 @@ pub struct Limits {
     /// Bytes that all requests together may occupy while they are read, decoded and stored;
     /// beyond it requests are answered 429. Default 128 MiB; the allocator may keep as much again.
     pub memory_bytes: usize,
+    /// Bytes that requests and what the store holds of earlier ones may occupy together; beyond it requests are
+    /// answered 429 and the store is asked to write to disk what it holds. Default 288 MiB.
+    pub total_bytes: usize,
     /// Nesting of JSON. Default 128.
     pub json_depth: usize,
     /// Open connections of each port; further ones wait in the system's queue. Default 1024.
@@ -60,6 +63,7 @@ impl Default for Limits {
             body_bytes: 64 << 20,
             decoded_bytes: 64 << 20,
             memory_bytes: 128 << 20,
+            total_bytes: 288 << 20,
             json_depth: 128,
             connections: 1024,
             live_readers: 64,

@@ -22,8 +22,10 @@ use crate::greeting::{Protocol, greet};
 use crate::limits::Limits;
 use crate::stall::StallGuard;
 
-/// Largest piece of a body that is read at once.
-const READ_BYTES: usize = 512 << 10;
+/// Largest piece of a body that is read at once: each connection may hold that much beside the budget.
+const READ_BYTES: usize = 128 << 10;
+/// What a peer of HTTP/2 may send before somebody has read it.
+const WINDOW: u32 = 512 << 10;
 /// Longest head of a request.
 const HEAD_BYTES: usize = 64 << 10;
 
@@ -144,6 +146,8 @@ async fn serve(socket: TcpStream, peer: SocketAddr, router: Router, limits: Limi
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(STREAMS)
                 .max_header_list_size(HEADER_LIST_BYTES)
+                .initial_stream_window_size(WINDOW)
+                .initial_connection_window_size(WINDOW)
                 .keep_alive_interval(PING)
                 .keep_alive_timeout(limits.head_timeout)
                 .serve_connection(io, service)

@@ -3,7 +3,7 @@
 
 use std::mem::size_of;
 
-use aitrace_model::{LogRecord, Span};
+use aitrace_model::Span;
 use aitrace_store::Batch;
 use tokio::runtime::Handle;
 
@@ -120,26 +120,4 @@ impl Pieces {
             None => Ok(Rest { batch: self.last, stored: self.stored, _reservation: self.reservation }),
         }
     }
-}
-
-/// Bytes that a span takes in memory, about.
-pub(crate) fn of_span(span: &Span) -> usize {
-    let contents = [
-        &span.inputs,
-        &span.outputs,
-        &span.metadata,
-        &span.metrics,
-        &span.feedback,
-        &span.config,
-        &span.user_properties,
-    ];
-    let contents: usize = contents.into_iter().flatten().map(|json| json.as_str().len()).sum();
-    let events: usize = span.events.iter().map(|event| 100 + event.attributes.as_str().len()).sum();
-    let links: usize = span.links.iter().map(|link| 60 + link.attributes.as_str().len()).sum();
-    size_of::<Span>() + contents + events + links + span.attributes.as_str().len()
-}
-
-/// Bytes that a log record takes in memory, about.
-pub(crate) fn of_log(log: &LogRecord) -> usize {
-    size_of::<LogRecord>() + 100 + log.attrs.as_str().len()
 }

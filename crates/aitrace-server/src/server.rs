@@ -163,7 +163,9 @@ impl Bound {
             listen::accept(listener, ingest_router(&self.app), &limits, closing.clone())
         });
         let retention = retention::keep(self.app.clone());
-        let accept = futures_util::future::join3(main, futures_util::future::join_all(further), retention);
+        let memory = allocator::tend(self.app.clone());
+        let further = futures_util::future::join_all(further);
+        let accept = futures_util::future::join4(main, further, retention, memory);
         let close = async {
             shutdown.await;
             self.close.close();

@@ -8,8 +8,11 @@ use std::sync::Arc;
 use aitrace_model::TraceId;
 use aitrace_store::UsageTree;
 
-/// Ids that one generation holds; with usage and overhead some 20 MB.
-const IDS: usize = 200_000;
+/// Bytes that one generation holds.
+const BYTES: usize = 12 << 20;
+/// Bytes of an entry beside its ids, and of the id of a log record.
+const ENTRY: usize = 160;
+const LOG: usize = 80;
 
 /// Ids of the sealed rows of one trace.
 #[derive(Debug, Clone, Default)]
@@ -44,12 +47,17 @@ impl IdCache {
     }
 
     fn put(&mut self, key: Key, ids: Ids) {
-        self.weight += 1 + ids.spans.len() + 4 * ids.logs.len();
+        self.weight += ENTRY + ids.spans.bytes() + LOG * ids.logs.len();
         self.young.insert(key, ids);
-        if self.weight > IDS {
+        if self.weight > BYTES {
             self.old = std::mem::take(&mut self.young);
             self.weight = 0;
         }
+    }
+
+    /// Bytes that it takes, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.weight + if self.old.is_empty() { 0 } else { BYTES }
     }
 
     /// Forgets a trace.

@@ -12,11 +12,15 @@ use crate::seal::{part_name, publish, segment_row};
 use crate::segment::{Dead, Segment, Segments, merge};
 
 /// Files that are merged at once at most: a batch of each is in memory.
-const FILES: usize = 16;
+const FILES: usize = 8;
 /// Bytes of files that are merged at once at most.
 const BYTES: u64 = 256 << 20;
 /// Files larger than this are not merged, only rewritten without what does not count.
 const LARGE: u64 = 64 << 20;
+/// Bytes of memory that a merge takes, about: what is written and its words, and for each file that is read a batch of
+/// rows and for each of its columns a decompressor.
+const WORK: usize = 48 << 20;
+const WORK_OF_FILE: usize = 7 << 20;
 /// So many small files of one kind and day are worth merging without being asked.
 const MANY: usize = 8;
 
@@ -34,6 +38,11 @@ pub(crate) struct Compacted {
     pub(crate) file: Option<SegmentRow>,
     /// Files that cannot be read, and why; then nothing was written.
     pub(crate) damaged: Vec<(i64, String)>,
+}
+
+/// Bytes of memory that merging takes, about.
+pub(crate) fn work(inputs: &Inputs) -> usize {
+    WORK + inputs.len() * WORK_OF_FILE
 }
 
 /// How much is done.

@@ -3,17 +3,19 @@
 //! Invariants: a span that is here outranks its sealed rows; the index by start holds each trace
 //! once, at the start that its line shows; only the writer thread changes anything.
 
+mod prior;
 mod span;
 mod trace;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use aitrace_model::{LogRecord, LostRules, Timestamp, TraceId};
+use aitrace_model::{LogRecord, LostRules, SpanId, SpanState, Timestamp, TraceId};
 use aitrace_store::{Appended, Batch, Change, LostSpan};
 
+pub(crate) use prior::Prior;
 pub(crate) use span::{Taken, Weight};
-pub(crate) use trace::{HotTrace, Prior, SealedPart, add_state};
+pub(crate) use trace::{HotTrace, SealedPart, add_state};
 
 /// When it is, and what silence means now.
 #[derive(Debug, Clone, Copy)]
@@ -135,20 +137,24 @@ impl Hot {
         log: LogRecord,
         prepared: &Prepared,
     ) -> (bool, Option<(TraceId, String)>, Arc<LogRecord>) {
-        let weight = trace::log_weight(&log);
         let log = Arc::new(log);
         let key = log.trace_id.map(|trace_id| (trace_id, log.project.clone()));
         let new = if let Some(key) = &key {
-            trace_mut(&mut self.traces, key, &prepared.sealed).add_log(&log)
+            let trace = trace_mut(&mut self.traces, key, &prepared.sealed);
+            let before = trace.weight();
+            let new = trace.add_log(&log);
+            self.weight = self.weight.changed(before, trace.weight());
+            new
         } else {
             let key = (log.project.clone(), log.id.clone());
-            !prepared.loose.contains(&key)
+            let new = !prepared.loose.contains(&key)
                 && !self.loose.contains_key(&key)
-                && self.loose.insert(key, Arc::clone(&log)).is_none()
+                && self.loose.insert(key, Arc::clone(&log)).is_none();
+            if new {
+                self.weight = self.weight.changed(Weight::default(), trace::log_weight(&log));
+            }
+            new
         };
-        if new {
-            self.weight = self.weight.changed(Weight::default(), weight);
-        }
         (new, key, log)
     }
 
@@ -180,7 +186,7 @@ impl Hot {
     pub(crate) fn sealed(&mut self, sealed: &SealedTrace, moment: Moment) -> bool {
         let Some(trace) = self.get_mut(&sealed.project, sealed.trace_id) else { return false };
         let before = trace.weight();
-        let stale = trace.sealed_as(sealed.part.clone(), &sealed.spans, &sealed.logs);
+        let stale = trace.sealed_as(sealed);
         let after = trace.weight();
         self.weight = self.weight.changed(before, after);
         if self.get(&sealed.project, sealed.trace_id).is_some_and(HotTrace::is_empty) {
@@ -209,7 +215,10 @@ impl Hot {
         change: impl FnOnce(&mut HotTrace),
     ) {
         if let Some(trace) = self.get_mut(project, trace_id) {
+            let before = trace.weight();
             change(trace);
+            let after = trace.weight();
+            self.weight = self.weight.changed(before, after);
             self.settle(trace_id, project, moment, &mut None);
         }
     }
@@ -250,6 +259,8 @@ pub(crate) struct SealedTrace {
     pub(crate) part: SealedPart,
     /// What was taken of it.
     pub(crate) spans: Vec<Taken>,
+    /// Messages that were taken as the log records that they are.
+    pub(crate) orphans: Vec<(SpanId, Arc<SpanState>)>,
     pub(crate) logs: Vec<Arc<LogRecord>>,
 }
 

@@ -9,6 +9,7 @@
 //! thread writes (`writer`); readers take the hot state first and the catalog second, so that
 //! what moves between them in the meantime is seen twice and told apart by its ids, never missed.
 
+mod bones;
 mod cache;
 mod catalog;
 mod codec;
@@ -37,6 +38,7 @@ mod rescue;
 mod retire;
 mod rows;
 mod seal;
+mod sealed;
 mod search;
 mod segment;
 mod sessions;

@@ -1,10 +1,8 @@
 //! Reading: hot first, then what the catalog knows.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use aitrace_model::tree::{self, Node};
 use aitrace_model::{
     LogRecord, Phase, Span, SpanId, SpanState, Timestamp, TraceId, TraceStatus, TraceSummary,
 };
@@ -12,61 +10,15 @@ use aitrace_store::{
     Bone, ProjectScope, Result, Rollup, Skeleton, StoreStats, StoredSpan, Trace, UsageTree, in_tree_order,
 };
 
+use crate::bones::{self, Shown};
 use crate::catalog::TraceRow;
 use crate::corrections::Need;
-use crate::hot::{HotTrace, Moment, Prior};
+use crate::hot::{HotTrace, Moment};
 use crate::overlay;
-use crate::parts;
-use crate::segment::{Scan, Segment, Segments, read_logs, read_spans};
+pub(crate) use crate::sealed::Damaged;
+use crate::sealed::{self, SealedRows};
+use crate::segment::Segment;
 use crate::shared::Shared;
-
-/// Sealed rows of one trace; of rows with one id the latest.
-#[derive(Debug, Default)]
-pub(crate) struct SealedRows {
-    pub(crate) spans: BTreeMap<SpanId, (Span, SpanState)>,
-    pub(crate) logs: BTreeMap<String, LogRecord>,
-}
-
-impl SealedRows {
-    /// The same as messages.
-    pub(crate) fn into_prior(self) -> Prior {
-        let spans = self.spans.into_iter().map(|(id, (_, state))| (id, state)).collect();
-        Prior { spans, logs: self.logs.into_values().collect() }
-    }
-}
-
-/// How much of a trace is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// Everything.
-    Whole,
-    /// One span.
-    Span(SpanId),
-    /// The spans without contents: their states are not what was sent.
-    Bones,
-}
-
-/// Columns of a span without contents.
-const BONES: &[&str] = &[
-    "project",
-    "trace_id",
-    "span_id",
-    "parent_span_id",
-    "heartbeats",
-    "name",
-    "kind",
-    "event_type",
-    "status",
-    "error_type",
-    "start",
-    "end",
-    "received",
-    "provider",
-    "model",
-    "input_tokens",
-    "output_tokens",
-    "cost",
-];
 
 /// Columns that the line of a trace is summed from.
 pub(crate) const LINE: &[&str] = &[
@@ -95,58 +47,6 @@ pub(crate) fn phased(mut span: Span) -> Span {
         span.phase = if span.heartbeats { Phase::Heartbeat } else { Phase::Start };
     }
     span
-}
-
-/// Files that could not be read, and why.
-pub(crate) type Damaged = Vec<(i64, String)>;
-
-/// Rows of a trace in the given files, which are in the order of their making.
-pub(crate) fn sealed(
-    segments: &Segments,
-    files: &[Arc<Segment>],
-    project: &str,
-    trace_id: TraceId,
-    part: Part,
-) -> (SealedRows, Damaged) {
-    let (mut rows, mut damaged) = (SealedRows::default(), Vec::new());
-    let span_id = if let Part::Span(id) = part { Some(id) } else { None };
-    let columns = if part == Part::Bones { BONES } else { &[] };
-    let scan = Scan { project, trace_id, span_id, columns };
-    for segment in files {
-        let read = || -> parquet::errors::Result<()> {
-            if segment.spans {
-                for (span, packed) in read_spans(segments, segment, &scan)? {
-                    let (span, state) = restore(span, packed.as_deref(), part).ok_or_else(|| {
-                        parquet::errors::ParquetError::General("packed messages cannot be read".to_owned())
-                    })?;
-                    rows.spans.insert(span.span_id, (span, state));
-                }
-            } else if part == Part::Whole {
-                let logs = read_logs(segments, segment, &scan)?;
-                rows.logs.extend(logs.into_iter().map(|log| (log.id.clone(), log)));
-            }
-            Ok(())
-        };
-        // The reader panics on some footers that do not add up: those files are damaged as well.
-        match catch_unwind(AssertUnwindSafe(read)) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => damaged.push((segment.id, error.to_string())),
-            Err(_) => damaged.push((segment.id, "its footer does not add up".to_owned())),
-        }
-    }
-    (rows, damaged)
-}
-
-/// A span and its messages from its row. The row of an open span does not say which message it was.
-fn restore(mut span: Span, packed: Option<&[u8]>, part: Part) -> Option<(Span, SpanState)> {
-    if part == Part::Bones {
-        span = phased(span);
-        let state = SpanState::new(span.clone());
-        return Some((span, state));
-    }
-    let state = parts::unpack(&span, packed)?;
-    let span = if state.is_ended() { span } else { state.merged()? };
-    Some((span, state))
 }
 
 /// What memory has of a trace.
@@ -246,7 +146,7 @@ fn read_trace(
 ) -> Result<(Option<Trace>, Damaged)> {
     let moment = shared.moment();
     let Some(line) = line(shared, scope, trace_id, moment)? else { return Ok((None, Vec::new())) };
-    let (sealed, damaged) = sealed(&shared.segments, &line.files, &line.project, trace_id, Part::Whole);
+    let (sealed, damaged) = sealed::whole(&shared.segments, &line.files, &line.project, trace_id, None);
     let trace = assemble(&line.project, trace_id, line.hot, sealed, moment, said)?;
     Ok((Some(trace).filter(|trace| trace.summary.spans > 0 || trace.summary.events > 0), damaged))
 }
@@ -259,38 +159,18 @@ pub(crate) fn skeleton(
 ) -> Result<(Option<Skeleton>, Damaged)> {
     let moment = shared.moment();
     let Some(line) = line(shared, scope, trace_id, moment)? else { return Ok((None, Vec::new())) };
-    let (sealed, damaged) = sealed(&shared.segments, &line.files, &line.project, trace_id, Part::Bones);
-    let mut spans = bones(&line.hot, sealed.spans, moment, line.heard);
+    let hot = &line.hot;
+    let shown = Shown { moment, heard: line.heard, hidden: &hot.hidden };
+    let (mut spans, damaged) = bones::sealed(&shared.segments, &line.files, &line.project, trace_id, &shown);
+    // Spans in memory are only looked at: a copy of all their contents would cost more than all the rest.
+    spans.extend(hot.spans.values().map(|(stored, state)| {
+        let open = state.as_ref().filter(|state| !state.is_ended());
+        Bone::of(&stored.span, open.map_or(stored.status, |state| shown.status(state)))
+    }));
     for bone in spans.iter_mut().filter(|bone| line.failed.contains(&bone.span_id)) {
         bone.status = if bone.status == TraceStatus::Ok { TraceStatus::Error } else { bone.status };
     }
-    Ok((Some(Skeleton { summary: line.summary, spans }), damaged))
-}
-
-/// The spans of a trace without contents, in tree order. Those in memory are only looked at: a copy of all their
-/// contents would cost more than all the rest.
-fn bones(
-    hot: &HotPart,
-    sealed: BTreeMap<SpanId, (Span, SpanState)>,
-    moment: Moment,
-    heard: Timestamp,
-) -> Vec<Bone> {
-    let status = |span: &Span, state: Option<&SpanState>| match state.filter(|state| !state.is_ended()) {
-        Some(state) => state.status(moment.now, &moment.lost, heard),
-        None if span.is_error() => TraceStatus::Error,
-        None => TraceStatus::Ok,
-    };
-    let sealed = sealed.into_iter().filter(|(id, _)| !hot.hidden.contains(id));
-    let mut bones: Vec<Option<Bone>> =
-        sealed.map(|(_, (span, state))| Some(Bone::of(&span, status(&span, Some(&state))))).collect();
-    bones.extend(hot.spans.values().map(|(stored, state)| {
-        let open = state.as_ref().filter(|state| !state.is_ended());
-        let status = open.map_or(stored.status, |state| status(&stored.span, Some(state)));
-        Some(Bone::of(&stored.span, status))
-    }));
-    let node = |bone: &Bone| Node { start: bone.start, id: bone.span_id, parent: bone.parent_span_id };
-    let order = tree::order(&bones.iter().flatten().map(node).collect::<Vec<_>>());
-    order.into_iter().filter_map(|entry| bones[entry.index].take()).collect()
+    Ok((Some(Skeleton { summary: line.summary, spans: bones::in_tree_order(spans) }), damaged))
 }
 
 /// One span with the files that could not be read.
@@ -302,8 +182,8 @@ pub(crate) fn span(
 ) -> Result<(Option<StoredSpan>, Damaged)> {
     let moment = shared.moment();
     let Some(line) = line(shared, scope, trace_id, moment)? else { return Ok((None, Vec::new())) };
-    let part = Part::Span(span_id);
-    let (sealed, damaged) = sealed(&shared.segments, &line.files, &line.project, trace_id, part);
+    let only = Some(span_id);
+    let (sealed, damaged) = sealed::whole(&shared.segments, &line.files, &line.project, trace_id, only);
     let mut hot = line.hot;
     hot.spans.retain(|id, _| *id == span_id);
     let spans = shown(hot, sealed.spans, moment, line.heard).0;

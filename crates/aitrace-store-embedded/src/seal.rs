@@ -24,6 +24,15 @@ use crate::{codec, faults, parts};
 /// Messages in one row of the log when it is written anew.
 const RELOG: usize = 1000;
 
+/// Bytes of memory that writing files takes, about: a slice of rows as columns, and a group of them packed.
+const WORK: usize = 24 << 20;
+/// What is made of a trace and of a span meanwhile: sums, ids, a place in the order.
+const OF_TRACE: usize = 2 << 10;
+const OF_SPAN: usize = 128;
+
+/// Spans that leave memory although they have not ended.
+pub(crate) type Spills = BTreeSet<(TraceId, SpanId, Arc<str>)>;
+
 /// What is to be sealed, taken from the hot state.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
@@ -40,6 +49,7 @@ struct TakenTrace {
     trace_id: TraceId,
     sealed: SealedPart,
     spans: Vec<(Taken, bool)>,
+    orphans: Vec<(SpanId, Arc<SpanState>)>,
     logs: Vec<Arc<LogRecord>>,
     usage: Usage,
 }
@@ -57,7 +67,7 @@ pub(crate) struct Sealed {
 
 impl Snapshot {
     /// Everything finished, and of the open spans those that `spills` names; `None` if there is nothing.
-    pub(crate) fn take(hot: &Hot, spills: &BTreeSet<(TraceId, SpanId)>, last: i64) -> Option<Self> {
+    pub(crate) fn take(hot: &Hot, spills: &Spills, last: i64) -> Option<Self> {
         let mut snapshot = Self { last, loose: hot.loose().cloned().collect(), ..Self::default() };
         for trace in hot.newest_first() {
             snapshot.add(trace, spills);
@@ -66,16 +76,28 @@ impl Snapshot {
         (!empty).then_some(snapshot)
     }
 
-    fn add(&mut self, trace: &HotTrace, spills: &BTreeSet<(TraceId, SpanId)>) {
-        let mut taken = Vec::new();
+    /// Bytes of memory that sealing takes, about, beside what is in memory anyway.
+    pub(crate) fn work(&self) -> usize {
+        let of = |trace: &TakenTrace| OF_TRACE + trace.spans.len() * OF_SPAN + trace.sealed.spans.bytes();
+        WORK + self.traces.iter().map(of).sum::<usize>()
+    }
+
+    fn add(&mut self, trace: &HotTrace, spills: &Spills) {
+        let (mut taken, mut orphans, mut logs) = (Vec::new(), Vec::new(), Vec::new());
         for (id, span) in &trace.spans {
-            let leaves = span.is_ended() || spills.contains(&(trace.trace_id, *id));
-            match span.taken().filter(|_| leaves) {
-                Some(span) => taken.push((span, trace.usage.wraps(id))),
-                None => self.unfinished.extend(span.shared_state()),
+            let leaves =
+                span.is_ended() || spills.contains(&(trace.trace_id, *id, Arc::clone(&trace.project)));
+            match (span.taken(), span.shared_state()) {
+                (Some(span), _) if leaves => taken.push((span, trace.usage.wraps(id))),
+                (None, Some(state)) if leaves => {
+                    logs.extend(state.orphan_logs().cloned().map(Arc::new));
+                    orphans.push((*id, state));
+                }
+                (_, state) => self.unfinished.extend(state),
             }
         }
-        if taken.is_empty() && trace.logs.is_empty() {
+        logs.extend(trace.logs.values().cloned());
+        if taken.is_empty() && logs.is_empty() {
             return;
         }
         self.traces.push(TakenTrace {
@@ -83,7 +105,8 @@ impl Snapshot {
             trace_id: trace.trace_id,
             sealed: trace.sealed.clone(),
             spans: taken,
-            logs: trace.logs.values().cloned().collect(),
+            orphans,
+            logs,
             usage: trace.usage.total(),
         });
     }
@@ -204,6 +227,7 @@ impl Sealed {
             trace_id: taken.trace_id,
             part,
             spans: taken.spans.into_iter().map(|(span, _)| span).collect(),
+            orphans: taken.orphans,
             logs: taken.logs,
         });
         Ok(())
@@ -219,14 +243,31 @@ impl Sealed {
     }
 }
 
-/// Which open spans leave memory: those not heard of since `idle`, and the longest silent of more than `most`.
-pub(crate) fn spills(hot: &Hot, idle: Timestamp, most: usize) -> BTreeSet<(TraceId, SpanId)> {
-    let open = hot.newest_first().flat_map(|trace| trace.open().map(|(seen, id)| (seen, trace.trace_id, id)));
+/// Which open spans leave memory: those not heard of since `idle`, and the longest silent of more than `most`, or of
+/// more than so many bytes.
+pub(crate) fn spills(hot: &Hot, idle: Timestamp, most: usize, bytes: usize) -> Spills {
+    let mut leaves = longest_silent(hot, true, idle, most, bytes);
+    // An end without a start waits for it as long as there is room, and leaves as the log record that it is.
+    leaves.extend(longest_silent(hot, false, Timestamp::from_nanos(i64::MIN), usize::MAX, bytes));
+    leaves
+}
+
+fn longest_silent(hot: &Hot, known: bool, idle: Timestamp, most: usize, bytes: usize) -> Spills {
+    let open = hot.newest_first().flat_map(|trace| {
+        trace.open(known).map(|(seen, id, bytes)| (seen, trace.trace_id, id, bytes, &trace.project))
+    });
     let mut open: Vec<_> = open.collect();
     open.sort_unstable();
     let surplus = open.len().saturating_sub(most);
-    let leaves = open.into_iter().enumerate().filter(|(index, (seen, ..))| *index < surplus || *seen < idle);
-    leaves.map(|(_, (_, trace_id, id))| (trace_id, id)).collect()
+    let mut held: usize = open.iter().map(|(_, _, _, bytes, _)| bytes).sum();
+    let mut leaves = Spills::new();
+    for (index, (seen, trace_id, id, weight, project)) in open.into_iter().enumerate() {
+        if index < surplus || seen < idle || held > bytes {
+            leaves.insert((trace_id, id, Arc::clone(project)));
+            held -= weight;
+        }
+    }
+    leaves
 }
 
 /// Removes files that nobody registered: a crash left them.

@@ -25,7 +25,8 @@ pub(crate) use blocks::{Summing, Verified};
 pub(crate) use dead::Dead;
 pub(crate) use merge::merge;
 pub(crate) use reader::{
-    Scan, not_ours, read_logs, read_spans, read_wanted, scan, scan_coded, scan_words, sums,
+    Scan, each_batch, each_log, each_span, not_ours, read_spans, read_wanted, scan, scan_coded, scan_words,
+    sums,
 };
 pub(crate) use writer::{Written, day_of, sync_folder, write_logs, write_spans};
 

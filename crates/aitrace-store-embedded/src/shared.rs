@@ -1,10 +1,11 @@
 //! What the writer and the readers share.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 
 use aitrace_store::Change;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 
 use crate::catalog::Catalog;
 use crate::corrections::Corrections;
@@ -24,6 +25,10 @@ pub(crate) struct Shared {
     pub(crate) database: PathBuf,
     /// Why writing fails at present.
     pub(crate) writes_fail: Mutex<Option<String>>,
+    /// Bytes that are in memory because of what was appended, by estimate; the writer keeps it.
+    pub(crate) held: AtomicUsize,
+    /// Somebody asked for less.
+    pub(crate) relief: Notify,
     /// Held for writing while rows move between memory and files; a reader that looks at both holds it.
     pub(crate) moving: RwLock<()>,
     pub(crate) hot: RwLock<Hot>,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use aitrace_model::{LogRecord, SpanId, Timestamp, TraceId, TraceSummary};
@@ -15,7 +16,7 @@ use aitrace_store::{
 };
 use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 
 use crate::catalog::Catalog;
 use crate::corrections::Corrections;
@@ -81,6 +82,8 @@ impl EmbeddedStore {
             reader: Mutex::new(Catalog::reader(&database)?),
             database,
             writes_fail: Mutex::default(),
+            held: AtomicUsize::new(0),
+            relief: Notify::new(),
             moving: RwLock::default(),
             hot: RwLock::new(Hot::default()),
             segments: Segments::default(),
@@ -202,6 +205,14 @@ impl TelemetryStore for EmbeddedStore {
         let done = self.ask(Command::Shutdown).await;
         *self.commands.lock() = None;
         done
+    }
+
+    fn held(&self) -> usize {
+        self.shared.held.load(Ordering::Relaxed)
+    }
+
+    fn relieve(&self) {
+        self.shared.relief.notify_one();
     }
 }
 

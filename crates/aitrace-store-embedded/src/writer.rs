@@ -12,6 +12,7 @@ mod recover;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aitrace_model::TraceId;
@@ -40,6 +41,8 @@ const GROUP_BYTES: usize = 16 << 20;
 const OVERFULL: f64 = 2.0;
 /// Beyond this each group of appends waits a little, at most so long, so that none has to wait for a whole seal.
 const CROWDED: f64 = 1.25;
+/// Memory that is less full than this is not sealed because somebody else needs it.
+const LEAST: f64 = 0.25;
 const PAUSE: Duration = Duration::from_millis(60);
 
 pub(crate) type Answer<T> = oneshot::Sender<Result<T>>;
@@ -91,6 +94,8 @@ pub(crate) struct Writer {
     /// Whether a write failed so that the log may hold more than memory does.
     suspect: bool,
     keeper: Keeper,
+    /// Bytes that its job takes, by estimate.
+    working: usize,
     wanted: Wanted,
     _lock: DirectoryLock,
 }
@@ -108,6 +113,7 @@ impl Writer {
             replaying: false,
             to_come: None,
             suspect: false,
+            working: 0,
             wanted: Wanted::default(),
             _lock: lock,
         })
@@ -179,6 +185,7 @@ impl Writer {
         loop {
             self.finish_jobs();
             self.start_job();
+            self.note_held();
             let command = match waiting.take() {
                 Some(command) => command,
                 None => match runtime.block_on(self.next(&mut commands)) {
@@ -192,6 +199,11 @@ impl Writer {
                             self.wanted.seal = true;
                             self.seal_at = None;
                         }
+                        continue;
+                    }
+                    Wake::Relief => {
+                        // What a seal would free must be worth a file.
+                        self.wanted.seal |= self.load() >= LEAST && !self.keeper.is_busy();
                         continue;
                     }
                     Wake::Closed => return,
@@ -281,6 +293,8 @@ impl Writer {
             Ok(mut prepared) => {
                 for (batch, answer) in group {
                     let appended = self.apply(batch.0, &mut prepared);
+                    // Before the sender counts it no more.
+                    self.note_held();
                     // Nobody waits any more: the sender gave up, the batch is stored all the same.
                     drop(answer.send(Ok(appended)));
                 }
@@ -336,6 +350,13 @@ impl Writer {
         appended
     }
 
+    /// Says how much memory all of it takes.
+    fn note_held(&self) {
+        let hot = self.shared.hot.read().weight().bytes;
+        let working = if self.keeper.is_busy() { self.working } else { 0 };
+        self.shared.held.store(hot + working + self.cache.bytes(), Ordering::Relaxed);
+    }
+
     /// How full memory is: 1 and more starts a seal.
     fn load(&self) -> f64 {
         let (weight, limits) = (self.shared.hot.read().weight(), &self.shared.options.hot);
@@ -348,11 +369,13 @@ impl Writer {
 
     /// While memory is overfull the files must catch up first.
     fn wait_for_room(&mut self, runtime: &Runtime) {
+        self.note_held();
         while self.load() >= OVERFULL {
             self.start_job();
             if !self.keeper.is_busy() {
                 return;
             }
+            self.note_held();
             self.finish_one(runtime);
         }
         let crowd = (self.load() - CROWDED) / (OVERFULL - CROWDED);
@@ -381,6 +404,7 @@ impl Writer {
         tokio::select! {
             biased;
             made = self.keeper.wait() => made.map_or(Wake::Closed, Wake::Made),
+            () = self.shared.relief.notified() => Wake::Relief,
             command = commands.recv() => command.map_or(Wake::Closed, Wake::Command),
             () = sleep => Wake::Due,
         }
@@ -390,6 +414,8 @@ impl Writer {
 enum Wake {
     Command(Command),
     Made(Made),
+    /// Somebody needs memory.
+    Relief,
     Due,
     Closed,
 }

@@ -32,6 +32,7 @@ mod telemetry;
 mod tree;
 mod upkeep;
 mod usage;
+mod weight;
 
 pub use change::{Change, LostSpan};
 pub use correction::{Correction, correct, correct_stored};
@@ -65,3 +66,4 @@ pub use telemetry::{Appended, Batch, StoreStats, TelemetryStore, Trace, TracePag
 pub use tree::in_tree_order;
 pub use upkeep::{Deleted, Health, Problem, ProblemKind, Retention, Retired, Target, Upkeep};
 pub use usage::{Usage, UsageTree};
+pub use weight::{log_bytes, span_bytes};

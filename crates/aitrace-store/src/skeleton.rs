@@ -1,5 +1,7 @@
 //! A trace without its contents, for trees of any size.
 
+use std::sync::Arc;
+
 use aitrace_model::{EventType, Span, SpanId, SpanKind, Timestamp, TraceStatus, TraceSummary};
 
 use crate::stored::StoredSpan;
@@ -20,8 +22,8 @@ pub struct Bone {
     pub span_id: SpanId,
     /// Its parent, `None` on a root.
     pub parent_span_id: Option<SpanId>,
-    /// Name.
-    pub name: String,
+    /// Name. Spans of a tree that have the same one share it.
+    pub name: Arc<str>,
     /// Kind.
     pub kind: SpanKind,
     /// HoneyHive's event type.
@@ -33,9 +35,9 @@ pub struct Bone {
     /// End; `None` while it has not ended.
     pub end: Option<Timestamp>,
     /// Provider of the model.
-    pub provider: Option<String>,
+    pub provider: Option<Arc<str>>,
     /// Model.
-    pub model: Option<String>,
+    pub model: Option<Arc<str>>,
     /// Input tokens.
     pub input_tokens: Option<u64>,
     /// Output tokens.
@@ -50,14 +52,14 @@ impl Bone {
         Self {
             span_id: span.span_id,
             parent_span_id: span.parent_span_id,
-            name: span.name.clone(),
+            name: span.name.as_str().into(),
             kind: span.kind,
             event_type: span.event_type,
             status,
             start: span.start,
             end: span.end,
-            provider: span.provider.clone(),
-            model: span.model.clone(),
+            provider: span.provider.as_deref().map(Arc::from),
+            model: span.model.as_deref().map(Arc::from),
             input_tokens: span.input_tokens,
             output_tokens: span.output_tokens,
             cost: span.cost,

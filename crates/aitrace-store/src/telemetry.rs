@@ -102,4 +102,13 @@ pub trait TelemetryStore: Send + Sync + std::fmt::Debug + 'static {
 
     /// Seals and closes. Later calls fail with [`crate::ErrorKind::Closed`].
     async fn shutdown(&self) -> Result<()>;
+
+    /// About how many bytes of memory it holds of what was appended: what is not in its final form yet, and the work on
+    /// that. What a caller of [`TelemetryStore::append`] waits for is the caller's to count. Cheap. Default 0.
+    fn held(&self) -> usize {
+        0
+    }
+
+    /// Asks it to hold less as soon as it can, because somebody else needs the memory. Default: does nothing.
+    fn relieve(&self) {}
 }

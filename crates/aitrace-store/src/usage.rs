@@ -54,12 +54,6 @@ impl Usage {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Node {
-    parent: Option<SpanId>,
-    usage: Option<Usage>,
-}
-
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Sum {
     sum: i128,
@@ -86,7 +80,9 @@ impl Sum {
 /// amortised constant time, except where it takes back what it said before.
 #[derive(Debug, Clone, Default)]
 pub struct UsageTree {
-    nodes: HashMap<SpanId, Node>,
+    // The parent of each span. Few spans are calls: what those used stands apart, so that large traces stay small.
+    parents: HashMap<SpanId, Option<SpanId>>,
+    calls: HashMap<SpanId, Usage>,
     // Ids of spans with a call below, also of spans that are not known (yet).
     above: HashSet<SpanId>,
     sums: [Sum; 3],
@@ -96,32 +92,44 @@ impl UsageTree {
     /// Adds a span, or replaces what was known of it.
     pub fn set(&mut self, span: &Span) {
         let parent = span.parent_span_id.filter(|parent| *parent != span.span_id);
-        let (id, node) = (span.span_id, Node { parent, usage: Usage::of(span) });
-        let known = self.nodes.insert(id, node);
-        match known {
-            Some(known) if known == node => {}
-            Some(known)
-                if known.usage.is_some() || self.above.contains(&id) && known.parent != node.parent =>
-            {
+        let (id, usage) = (span.span_id, Usage::of(span));
+        let known_parent = self.parents.insert(id, parent);
+        let known_usage = match usage {
+            Some(usage) => self.calls.insert(id, usage),
+            None => self.calls.remove(&id),
+        };
+        match known_parent {
+            Some(known) if (known, known_usage) == (parent, usage) => {}
+            Some(known) if known_usage.is_some() || self.above.contains(&id) && known != parent => {
                 self.rebuild();
             }
-            _ => self.connect(id, node),
+            _ => self.connect(id, parent),
         }
     }
 
     /// Whether a span is known.
     pub fn contains(&self, id: &SpanId) -> bool {
-        self.nodes.contains_key(id)
+        self.parents.contains_key(id)
     }
 
     /// Number of spans.
     pub fn len(&self) -> usize {
-        self.nodes.len()
+        self.parents.len()
     }
 
     /// Whether there is no span.
     pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
+        self.parents.is_empty()
+    }
+
+    /// Bytes that it takes in memory, about.
+    pub fn bytes(&self) -> usize {
+        // Tables of the standard library have a byte of their own for each place, and up to half of the places empty.
+        let table = |places: usize, size: usize| places * (size + 1) * 8 / 7;
+        size_of::<Self>()
+            + table(self.parents.capacity(), size_of::<(SpanId, Option<SpanId>)>())
+            + table(self.calls.capacity(), size_of::<(SpanId, Usage)>())
+            + table(self.above.capacity(), size_of::<SpanId>())
     }
 
     /// Whether a model call is known below a span: what the span says of usage does not count.
@@ -138,13 +146,13 @@ impl UsageTree {
         }
     }
 
-    fn connect(&mut self, id: SpanId, node: Node) {
-        let covered = self.above.contains(&id);
-        if let (Some(usage), false) = (node.usage, covered) {
+    fn connect(&mut self, id: SpanId, parent: Option<SpanId>) {
+        let (covered, usage) = (self.above.contains(&id), self.calls.get(&id).copied());
+        if let (Some(usage), false) = (usage, covered) {
             self.add(usage, 1);
         }
-        if node.usage.is_some() || covered {
-            self.mark(node.parent);
+        if usage.is_some() || covered {
+            self.mark(parent);
         }
     }
 
@@ -154,11 +162,11 @@ impl UsageTree {
             if !self.above.insert(id) {
                 return;
             }
-            let Some(node) = self.nodes.get(&id).copied() else { return };
-            if let Some(usage) = node.usage {
+            let Some(parent) = self.parents.get(&id).copied() else { return };
+            if let Some(usage) = self.calls.get(&id).copied() {
                 self.add(usage, -1);
             }
-            up = node.parent;
+            up = parent;
         }
     }
 
@@ -170,10 +178,11 @@ impl UsageTree {
 
     #[expect(clippy::iter_over_hash_type, reason = "the result does not depend on the order")]
     fn rebuild(&mut self) {
-        let nodes = std::mem::take(self).nodes;
-        for (id, node) in nodes {
-            self.nodes.insert(id, node);
-            self.connect(id, node);
+        let Self { parents, calls, .. } = std::mem::take(self);
+        self.calls = calls;
+        for (id, parent) in &parents {
+            self.parents.insert(*id, *parent);
+            self.connect(*id, *parent);
         }
     }
 }

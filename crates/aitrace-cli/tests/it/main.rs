@@ -11,5 +11,6 @@ mod cli_read;
 mod cli_serve;
 mod cli_spool;
 mod ledger;
+mod overload;
 mod packaging;
 mod support;

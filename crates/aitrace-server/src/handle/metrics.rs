@@ -37,6 +37,15 @@ pub(crate) async fn get(State(app): State<App>) -> Result<Response> {
     let (total, used) = app.memory.usage();
     gauge("ingest_memory", "Memory that requests with data hold", Some(Unit::Bytes), used as u64);
     gauge("ingest_memory_limit", "Memory that they may hold together", Some(Unit::Bytes), total as u64);
+    let held = app.stores.telemetry.held();
+    gauge(
+        "store_memory",
+        "Memory that what was stored takes until it is sealed",
+        Some(Unit::Bytes),
+        held as u64,
+    );
+    let most = app.options.limits.total_bytes as u64;
+    gauge("memory_limit", "Memory that requests with data and the store may hold", Some(Unit::Bytes), most);
     let live = app.options.limits.live_readers - app.live.available_permits();
     gauge("live_readers", "Readers of the live stream", None, live as u64);
     if let Some(free) = app.options.disk.as_ref().and_then(|disk| disk.free().ok()) {

@@ -13,7 +13,7 @@ use crate::error::{Kind, Result};
 use crate::inflow::Inflow;
 use crate::ingest::{Stream, receive};
 use crate::intake::{Intake, Lines};
-use crate::media::Media;
+use crate::media::{Media, Packing};
 use crate::pieces::Pieces;
 
 /// Stores the records that can be read and says which cannot, and why.
@@ -22,9 +22,9 @@ use crate::pieces::Pieces;
 /// counts all of it. A fault in the middle says how much is stored; sending everything again is harmless.
 pub(crate) async fn post(State(app): State<App>, caller: Caller, request: Request) -> Result<Response> {
     let request = if Media::of(request.headers()) == Some(Media::Ndjson) {
-        match Stream::of(request, &app.options.limits)? {
+        match Stream::of(request, &app.options.limits) {
             Ok(stream) => return streamed(&app, &caller, stream).await,
-            Err(request) => request,
+            Err(request) => *request,
         }
     } else {
         request
@@ -46,10 +46,14 @@ pub(crate) async fn post(State(app): State<App>, caller: Caller, request: Reques
 /// Stores records while they come.
 async fn streamed(app: &App, caller: &Caller, mut stream: Stream) -> Result<Response> {
     let limits = &app.options.limits;
-    let held = Stream::memory() + Inflow::memory(stream.packing);
-    let pieces = Pieces::new(app, true, app.memory.reserve(held)?, held);
-    let lines = Lines::new(JsonlParser::new(decode::record_limits(limits)), Intake::new(app, caller, pieces));
-    let mut inflow = Inflow::new(stream.packing, limits.decoded_bytes, lines)?;
+    let begun = stream.packing.clone().and_then(|packing| inflow(app, caller, packing));
+    let mut inflow = match begun {
+        Ok(inflow) => inflow,
+        Err(error) => {
+            stream.drain(limits).await;
+            return Err(error);
+        }
+    };
     loop {
         let done = match stream.next(limits).await {
             Ok(None) => break,
@@ -80,6 +84,15 @@ async fn streamed(app: &App, caller: &Caller, mut stream: Stream) -> Result<Resp
     let (rest, rejected) = ended.map_err(|error| error.after(stored))?;
     app.metrics.rejected(rejected.count);
     Ok(answer(rest.store(app).await.map_err(|error| error.after(stored))?, &rejected))
+}
+
+/// Where a stream goes, with memory for it.
+fn inflow(app: &App, caller: &Caller, packing: Packing) -> Result<Inflow> {
+    let limits = &app.options.limits;
+    let held = Stream::memory() + Inflow::memory(packing);
+    let pieces = Pieces::new(app, true, app.memory.reserve(held)?, held);
+    let lines = Lines::new(JsonlParser::new(decode::record_limits(limits)), Intake::new(app, caller, pieces));
+    Inflow::new(packing, limits.decoded_bytes, lines)
 }
 
 /// 200 while anything was kept; 400 where all of it was bad, so that nobody takes it for a success.

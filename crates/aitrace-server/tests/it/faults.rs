@@ -1,5 +1,6 @@
 //! A store that fails: what senders and readers are told.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -11,8 +12,9 @@ use aitrace_store::{
 use async_trait::async_trait;
 use tokio::sync::broadcast;
 
+use crate::http::{connect, read};
 use crate::rig::Rig;
-use crate::samples::{PROTOBUF, log, otlp, trace_id};
+use crate::samples::{NDJSON, PROTOBUF, log, otlp, trace_id};
 
 /// Fails with a kind while told to, and panics with none.
 #[derive(Debug)]
@@ -74,6 +76,12 @@ impl TelemetryStore for Failing {
     async fn shutdown(&self) -> Result<()> {
         self.inner.shutdown().await
     }
+
+    /// One that takes no more holds as much as can be.
+    fn held(&self) -> usize {
+        let full = self.kind == Some(ErrorKind::Overloaded) && self.fail.load(Ordering::SeqCst);
+        if full && self.first.load(Ordering::SeqCst) == 0 { usize::MAX } else { 0 }
+    }
 }
 
 pub(crate) fn failing(kind: Option<ErrorKind>) -> (Rig, Arc<AtomicBool>) {
@@ -121,6 +129,19 @@ fn senders_keep_what_the_store_could_not_take() {
         }
         fail.store(false, Ordering::SeqCst);
         assert_eq!(rig.post_json("/api/ingest", &log("a")).status, 200, "it works again at once");
+    }
+}
+
+#[test]
+fn a_stream_that_is_refused_at_once_is_read_all_the_same() {
+    let (rig, _fail) = failing(Some(ErrorKind::Overloaded));
+    // More than the sockets' buffers hold: unless the server reads it away, the client cannot send it all.
+    let body = format!("{}\n", log("a")).repeat((8 << 20) / log("a").len());
+    let plain = rig.call("POST", "/api/ingest").body(NDJSON, body);
+    for (call, status) in [(plain.clone(), 429), (plain.header("content-encoding", "br"), 415)] {
+        let mut socket = connect(rig.addr);
+        socket.write_all(&call.bytes()).expect("the server reads on");
+        assert_eq!(read(&mut socket).expect("an answer").status, status);
     }
 }
 

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use aitrace_model::{Phase, Span, SpanState, TraceStatus};
-use aitrace_store::StoredSpan;
+use aitrace_store::{StoredSpan, span_bytes};
+
+/// Bytes of a span's place in its trace, with the blocks' own.
+const PLACE: usize = 96;
 
 /// What is known of a span that is not sealed, or was spoken of again after it was sealed.
 #[derive(Debug)]
@@ -147,13 +150,8 @@ impl HotSpan {
     }
 
     fn bytes(&self) -> usize {
-        let one = |span: &Span| {
-            let texts = [&span.inputs, &span.outputs, &span.metadata, &span.config];
-            let texts = texts.into_iter().flatten().map(|json| json.as_str().len()).sum::<usize>();
-            size_of::<Span>() + texts + span.attributes.as_str().len() + span.resource.as_str().len() + 256
-        };
-        let states = self.state().map_or(0, |state| state.messages().map(one).sum());
-        states + self.shown().map_or(0, |stored| one(&stored.span))
+        let states = self.state().map_or(0, |state| state.messages().map(span_bytes).sum());
+        PLACE + states + self.shown().map_or(0, |stored| span_bytes(&stored.span))
     }
 }
 

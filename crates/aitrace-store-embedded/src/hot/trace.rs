@@ -4,10 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use aitrace_model::{LogRecord, Span, SpanId, SpanState, Timestamp, TraceId, TraceStatus, TraceSummary};
-use aitrace_store::{Change, LostSpan, Rollup, StoredSpan, UsageTree};
+use aitrace_store::{Change, LostSpan, Rollup, StoredSpan, UsageTree, log_bytes};
 
-use super::Moment;
-use super::span::{HotSpan, Taken, Weight};
+use super::prior::Prior;
+use super::span::{HotSpan, Weight};
+use super::{Moment, SealedTrace};
+
+/// Bytes of a trace in memory beside its spans and log records: itself, its line, its places in the indexes, and the
+/// first leaf of each of its maps, which have room for eleven.
+const OWN: usize = size_of::<HotTrace>() + size_of::<TraceSummary>() + 1024;
+/// Bytes of the id of a log record, about.
+const ID: usize = 80;
 
 /// What is sealed of a trace.
 #[derive(Debug, Clone, Default)]
@@ -22,36 +29,6 @@ pub(crate) struct SealedPart {
     pub(crate) spans: Arc<UsageTree>,
     /// Ids of its sealed log records.
     pub(crate) logs: Arc<HashSet<String>>,
-}
-
-/// The sealed rows of a trace, read back.
-#[derive(Debug, Default)]
-pub(crate) struct Prior {
-    pub(crate) spans: BTreeMap<SpanId, SpanState>,
-    pub(crate) logs: Vec<LogRecord>,
-}
-
-impl Prior {
-    /// The sum over the rows, without spans that do not count.
-    pub(crate) fn rollup(&self, without: impl Fn(&SpanId) -> bool) -> Rollup {
-        let mut rollup = Rollup::default();
-        for (id, state) in self.spans.iter().filter(|(id, _)| !without(id)) {
-            debug_assert!(state.messages().all(|message| message.span_id == *id), "a row under another id");
-            add_state(&mut rollup, state.merged().as_ref(), Some(state));
-        }
-        for log in &self.logs {
-            rollup.add_log(log);
-        }
-        rollup.set_usage(self.usage().total());
-        rollup
-    }
-
-    /// Its spans as far as usage goes.
-    pub(crate) fn usage(&self) -> UsageTree {
-        let mut tree = UsageTree::default();
-        self.spans.values().filter_map(SpanState::merged).for_each(|span| tree.set(&span));
-        tree
-    }
 }
 
 /// One trace.
@@ -96,9 +73,13 @@ impl HotTrace {
         self.spans.is_empty() && self.logs.is_empty()
     }
 
-    /// What it weighs.
+    /// What it weighs; nothing while there is nothing of it in memory.
     pub(crate) fn weight(&self) -> Weight {
-        self.weight
+        if self.is_empty() {
+            return Weight::default();
+        }
+        let known = self.usage.bytes() + self.sealed.spans.bytes() + self.sealed.logs.len() * ID;
+        Weight { bytes: self.weight.bytes + OWN + known, ..self.weight }
     }
 
     /// Adds a message. `prior` must be given where the span is sealed and not here. Returns whether
@@ -134,8 +115,13 @@ impl HotTrace {
     /// A span that is not here yet. Returns how it stood before, `None` if nothing is new.
     fn insert(&mut self, message: Span, prior: Option<&Prior>) -> Option<(bool, bool, bool)> {
         let id = message.span_id;
-        let known = prior.filter(|_| self.sealed.spans.contains(&id)).and_then(|prior| prior.spans.get(&id));
+        let known = prior.filter(|_| self.sealed.spans.contains(&id)).and_then(|prior| prior.state(id));
         let Some((state, prior)) = known.zip(prior) else {
+            let sealed = |log: &LogRecord| self.sealed.logs.contains(&log.id);
+            if message.tentative.as_deref().is_some_and(sealed) && !self.sealed.spans.contains(&id) {
+                // It left memory as the log record that it was.
+                return None;
+            }
             self.spans.insert(id, HotSpan::new(message));
             return Some((false, false, false));
         };
@@ -252,9 +238,17 @@ impl HotTrace {
 
     /// Forgets what was sealed, which `part` has now. Spans of which something was said meanwhile stay, and
     /// outrank their sealed rows. Whether such spans are here: then the sum in `part` counts too much.
-    pub(super) fn sealed_as(&mut self, part: SealedPart, taken: &[Taken], logs: &[Arc<LogRecord>]) -> bool {
-        self.sealed = part;
-        for taken in taken {
+    pub(super) fn sealed_as(&mut self, sealed: &SealedTrace) -> bool {
+        let SealedTrace { part, spans, orphans, logs, .. } = sealed;
+        self.sealed = part.clone();
+        for (id, state) in orphans {
+            if self.spans.get(id).and_then(HotSpan::shared_state).is_some_and(|now| Arc::ptr_eq(&now, state))
+            {
+                self.spans.remove(id);
+                self.unsettled.remove(id);
+            }
+        }
+        for taken in spans {
             let id = taken.stored.span.span_id;
             if self.spans.get(&id).is_some_and(|span| span.is_as_taken(taken)) {
                 self.spans.remove(&id);
@@ -305,11 +299,12 @@ impl HotTrace {
         lost.collect()
     }
 
-    /// The ids of spans that have not ended, with when they were last heard of.
-    pub(crate) fn open(&self) -> impl Iterator<Item = (Timestamp, SpanId)> + '_ {
-        let open = self.unsettled.iter().filter_map(|id| Some((*id, self.spans[id].state()?)));
-        let open = open.filter(|(id, state)| !state.is_ended() && self.spans[id].shown().is_some());
-        open.map(|(id, state)| (state.last_seen(), id))
+    /// The spans that have not ended, or those of which only ends are known that are log records as yet, with when
+    /// they were last heard of and how many bytes they take.
+    pub(crate) fn open(&self, known: bool) -> impl Iterator<Item = (Timestamp, SpanId, usize)> + '_ {
+        let open = self.unsettled.iter().filter_map(|id| Some((*id, self.spans.get(id)?)));
+        let open = open.filter(move |(_, span)| !span.is_ended() && span.shown().is_some() == known);
+        open.filter_map(|(id, span)| Some((span.state()?.last_seen(), id, span.weight().bytes)))
     }
 }
 
@@ -342,6 +337,5 @@ pub(crate) fn add_state(rollup: &mut Rollup, merged: Option<&Span>, state: Optio
 
 /// What a log record weighs.
 pub(super) fn log_weight(log: &LogRecord) -> Weight {
-    let bytes = size_of::<LogRecord>() + log.attrs.as_str().len() + log.event.len() + log.id.len() + 64;
-    Weight { rows: 1, open: 0, bytes }
+    Weight { rows: 1, open: 0, bytes: log_bytes(log) + ID }
 }

@@ -10,6 +10,7 @@ use arrow::compute::interleave_record_batch;
 use arrow::datatypes::{SchemaRef, TimestampNanosecondType};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
+use super::reader::batch_rows;
 use super::writer::{FileWriter, Written};
 use super::{Dead, Segment, Segments};
 use crate::columns;
@@ -18,6 +19,8 @@ use crate::rows::{LOGS, SPANS};
 
 /// Rows of a batch that is read or written.
 const BATCH: usize = 512;
+/// The same in bytes of what is read, on average over the row group with the largest rows.
+const BATCH_BYTES: i64 = 2 << 20;
 /// Least zstd level of what is merged.
 const LEVEL: i32 = 3;
 
@@ -114,7 +117,8 @@ impl Source {
         schema: &SchemaRef,
     ) -> std::result::Result<Self, String> {
         let (file, footer) = segments.open(segment).map_err(|error| error.to_string())?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer).with_batch_size(BATCH);
+        let rows = batch_rows(footer.metadata(), BATCH_BYTES, BATCH);
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer).with_batch_size(rows);
         let mut source = Self {
             id: segment.id,
             spans: segment.spans,

@@ -23,6 +23,10 @@ use crate::rows;
 use crate::sums::Sums;
 use crate::words::{Index, Patterns};
 
+/// Rows of a batch at most, and their bytes where whole rows are read.
+const ROWS: usize = 8192;
+const BYTES: i64 = 8 << 20;
+
 /// Which rows of a trace, and which columns of them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scan<'a> {
@@ -42,18 +46,54 @@ pub(crate) fn read_spans(
 ) -> Result<Vec<(Span, Option<Vec<u8>>)>> {
     let mut found = Vec::new();
     for batch in batches(segments, segment, scan)? {
-        found.extend(rows::spans(&batch).ok_or_else(not_ours)?);
+        found.extend(rows::spans(&batch?).ok_or_else(not_ours)?);
     }
     Ok(found)
 }
 
-/// Log records of a trace.
-pub(crate) fn read_logs(segments: &Segments, segment: &Segment, scan: &Scan<'_>) -> Result<Vec<LogRecord>> {
-    let mut found = Vec::new();
+/// Gives the spans of a trace to `each`, a batch of them in memory at a time.
+pub(crate) fn each_span(
+    segments: &Segments,
+    segment: &Segment,
+    scan: &Scan<'_>,
+    mut each: impl FnMut(Span, Option<Vec<u8>>) -> Result<()>,
+) -> Result<()> {
     for batch in batches(segments, segment, scan)? {
-        found.extend(rows::logs(&batch).ok_or_else(not_ours)?);
+        let spans = rows::spans(&batch?).ok_or_else(not_ours)?;
+        spans.into_iter().try_for_each(|(span, packed)| each(span, packed))?;
     }
-    Ok(found)
+    Ok(())
+}
+
+/// The same with log records.
+pub(crate) fn each_log(
+    segments: &Segments,
+    segment: &Segment,
+    scan: &Scan<'_>,
+    mut each: impl FnMut(LogRecord),
+) -> Result<()> {
+    for batch in batches(segments, segment, scan)? {
+        rows::logs(&batch?).ok_or_else(not_ours)?.into_iter().for_each(&mut each);
+    }
+    Ok(())
+}
+
+/// Rows of a trace as columns, a batch at a time.
+pub(crate) fn each_batch(
+    segments: &Segments,
+    segment: &Segment,
+    scan: &Scan<'_>,
+    mut each: impl FnMut(&RecordBatch) -> Option<()>,
+) -> Result<()> {
+    batches(segments, segment, scan)?.try_for_each(|batch| each(&batch?).ok_or_else(not_ours))
+}
+
+/// Rows of a file that are read at once, so that they are at most `most` of this many bytes, by what those of the row
+/// group with the largest ones take on average.
+pub(super) fn batch_rows(file: &ParquetMetaData, bytes: i64, most: usize) -> usize {
+    let of = |group: &RowGroupMetaData| group.total_byte_size() / group.num_rows().max(1);
+    let largest = file.row_groups().iter().map(of).max().unwrap_or(0).max(1);
+    usize::try_from(bytes / largest).unwrap_or(1).clamp(1, most)
 }
 
 /// All rows of a file with some of its columns (those that it has), in batches.
@@ -174,7 +214,11 @@ pub(crate) fn read_wanted(
 
 /// Rows of a trace: row groups by their statistics, then pages by a filter on the columns
 /// that are cheap to read. Planning a query would cost more than all of this.
-fn batches(segments: &Segments, segment: &Segment, scan: &Scan<'_>) -> Result<Vec<RecordBatch>> {
+fn batches(
+    segments: &Segments,
+    segment: &Segment,
+    scan: &Scan<'_>,
+) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
     let (file, footer) = segments.open(segment)?;
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer);
     let schema = builder.parquet_schema();
@@ -215,13 +259,14 @@ fn batches(segments: &Segments, segment: &Segment, scan: &Scan<'_>) -> Result<Ve
         Some(pages) => builder.with_row_selection(pages.into()),
         None => builder,
     };
+    let rows = if scan.columns.is_empty() { batch_rows(builder.metadata(), BYTES, ROWS) } else { ROWS };
     let reader = builder
         .with_row_groups(groups)
         .with_row_filter(RowFilter::new(vec![Box::new(keep)]))
         .with_projection(mask)
-        .with_batch_size(8192)
+        .with_batch_size(rows)
         .build()?;
-    reader.map(|batch| Ok(batch?)).collect()
+    Ok(reader.map(|batch| Ok(batch?)))
 }
 
 /// Rows of those pages of some groups that may hold a trace: rows are sorted by it. `None` where pages say nothing.

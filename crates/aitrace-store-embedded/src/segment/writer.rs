@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aitrace_model::{LogRecord, Timestamp};
-use aitrace_store::{ErrorKind, Result, StoreError};
+use aitrace_store::{ErrorKind, Result, StoreError, log_bytes, span_bytes};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute;
 use arrow::datatypes::{SchemaRef, TimestampNanosecondType};
@@ -25,8 +25,13 @@ use crate::{sums, words};
 
 /// Rows that are turned into columns at a time: they fit into the processor's cache.
 const SLICE: usize = 512;
+/// The same in bytes; a row that is larger is turned alone.
+const SLICE_BYTES: usize = 4 << 20;
 /// Rows of a row group: each costs a reader a decompressor for each column. Within it a trace is found by its pages.
 const GROUP: usize = 65_536;
+/// Bytes of a row group in memory: as they come, and packed. Until it is full all of it is.
+const GROUP_BYTES: usize = 256 << 20;
+const GROUP_PACKED: usize = 24 << 20;
 /// Rows of a page at most, in columns of small values.
 const PAGE_ROWS: usize = 4096;
 /// Uncompressed bytes of a page. Reading one span decompresses one page of each column.
@@ -108,7 +113,7 @@ pub(crate) fn write_spans(path: &Path, rows: &mut [SpanRow], options: &Options) 
         };
         a.stored.span.project.cmp(&b.stored.span.project).then_with(|| key(a).cmp(&key(b)))
     });
-    write(path, SPANS, rows, options)
+    write(path, SPANS, rows, |row| span_bytes(&row.stored.span), options)
 }
 
 /// Writes log records, sorted by project, trace, time.
@@ -116,15 +121,30 @@ pub(crate) fn write_logs(path: &Path, rows: &mut [Arc<LogRecord>], options: &Opt
     rows.sort_unstable_by(|a, b| {
         (&a.project, a.trace_id, a.time, &a.id).cmp(&(&b.project, b.trace_id, b.time, &b.id))
     });
-    write(path, LOGS, rows, options)
+    write(path, LOGS, rows, |log| log_bytes(log), options)
 }
 
-fn write<T>(path: &Path, columns: &[(&str, Column<T>)], rows: &[T], options: &Options) -> Result<Written> {
+fn write<T>(
+    path: &Path,
+    columns: &[(&str, Column<T>)],
+    rows: &[T],
+    weigh: fn(&T) -> usize,
+    options: &Options,
+) -> Result<Written> {
     let schema = columns::schema(columns);
     let mut writer =
         FileWriter::create(path, &schema, rows.len(), options.compression, options.watch.clone())?;
-    for slice in rows.chunks(SLICE) {
+    let mut rest = rows;
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = |row: &&T| {
+            bytes += weigh(row);
+            bytes <= SLICE_BYTES
+        };
+        let count = rest.iter().take(SLICE).take_while(fits).count().max(1);
+        let (slice, more) = rest.split_at(count);
         writer.write(&columns::batch(&schema, columns, slice)?)?;
+        rest = more;
     }
     writer.finish()
 }
@@ -135,6 +155,8 @@ pub(super) struct FileWriter {
     writer: ArrowWriter<Summing<File>>,
     watch: Watch,
     rows: u64,
+    /// Bytes of the row group that is being filled, as they came.
+    group: usize,
     starts: Option<(i64, i64)>,
     words: Option<words::Builder>,
     sums: Option<sums::Builder>,
@@ -155,7 +177,7 @@ impl FileWriter {
         let writer = writer.map_err(faults::parquet(path))?;
         // Log records are not counted.
         let sums = schema.column_with_name("duration_ns").map(|_| sums::Builder::default());
-        Ok(Self { path: path.to_owned(), writer, watch, rows: 0, starts: None, words: None, sums })
+        Ok(Self { path: path.to_owned(), writer, watch, rows: 0, group: 0, starts: None, words: None, sums })
     }
 
     /// Notes the words of its rows, so that searches read less. Costs about as much as compressing them.
@@ -184,7 +206,13 @@ impl FileWriter {
             sums.add(batch);
         }
         self.rows += batch.num_rows() as u64;
-        self.writer.write(batch).map_err(faults::parquet(&self.path))
+        self.group += batch.get_array_memory_size();
+        self.writer.write(batch).map_err(faults::parquet(&self.path))?;
+        if self.group >= GROUP_BYTES || self.writer.memory_size() >= GROUP_PACKED {
+            self.group = 0;
+            self.writer.flush().map_err(faults::parquet(&self.path))?;
+        }
+        Ok(())
     }
 
     /// Writes what is noted of its rows behind them, and where that is.

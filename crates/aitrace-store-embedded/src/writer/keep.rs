@@ -15,9 +15,10 @@ use crate::catalog::{Superseded, Tombstone, TraceRow};
 use crate::compact::{self, Compacted, Zeal};
 use crate::hot::{SealedPart, SealedTrace};
 use crate::keeper::{Job, Made};
-use crate::read::{self, Part};
+use crate::read;
 use crate::retire::{self, Leaving};
 use crate::seal::{Sealed, Snapshot, spills};
+use crate::sealed;
 use crate::segment::{Dead, Segment, day_of};
 
 /// Pause before a seal that failed is tried again without being asked for.
@@ -101,6 +102,7 @@ impl Writer {
             tell(answers, &shrunk);
             return false;
         };
+        self.working = snapshot.work();
         let given = self.catalog.last_segment();
         let given = given.and_then(|last| self.keeper.give(Job::Seal(Box::new(snapshot), last)));
         self.wanted.deleted.clear();
@@ -115,7 +117,9 @@ impl Writer {
         let (hot, limits) = (self.shared.hot.read(), &self.shared.options.hot);
         let idle = i64::try_from(limits.idle.as_nanos()).unwrap_or(i64::MAX);
         let idle = self.shared.moment().now.saturating_add(idle.saturating_neg());
-        Snapshot::take(&hot, &spills(&hot, idle, limits.open / 2), self.applied)
+        // Open spans that take much would leave no room for what comes and goes.
+        let spills = spills(&hot, idle, limits.open / 2, limits.bytes / 4);
+        Snapshot::take(&hot, &spills, self.applied)
     }
 
     fn start_retention(&mut self, retention: Retention, answer: Answer<Retired>) {
@@ -125,6 +129,7 @@ impl Writer {
             drop(answer.send(Ok(Retired::default())));
             return;
         }
+        self.working = 0;
         match self.keeper.give(Job::Retire(files)) {
             Ok(()) => self.wanted.retiring = Some(answer),
             Err(error) => drop(answer.send(Err(error))),
@@ -142,6 +147,7 @@ impl Writer {
             let shrunk = if zeal == Zeal::Worth { Ok(()) } else { self.catalog.shrink() };
             return tell(std::mem::take(&mut self.wanted.compactions), &shrunk);
         };
+        self.working = compact::work(&inputs);
         let given = last.and_then(|last| self.keeper.give(Job::Compact(inputs, last)));
         if let Err(error) = given {
             self.wanted.untidy = false;
@@ -252,6 +258,7 @@ impl Writer {
         self.wanted.untidy = true;
         let left = self.shared.hot.read().weight().rows > 0;
         self.seal_at = left.then(|| Instant::now() + self.shared.options.hot.age);
+        self.note_held();
         Ok(())
     }
 
@@ -273,9 +280,9 @@ impl Writer {
             self.cache.insert(&trace.project, trace.trace_id, ids);
             if hot.sealed(trace, moment) {
                 let files = shared.segments.resolve(&part.segments);
-                let rows =
-                    read::sealed(&shared.segments, &files, &trace.project, trace.trace_id, Part::Whole).0;
-                let prior = rows.into_prior();
+                let none = BTreeSet::new();
+                let (prior, _) =
+                    sealed::prior(&shared.segments, &files, &trace.project, trace.trace_id, &none);
                 hot.change(&trace.project, trace.trace_id, moment, |trace| trace.set_prior(&prior));
             }
         }
@@ -316,21 +323,20 @@ impl Writer {
 
     fn commit_retention(&mut self, leaving: Leaving) -> Result<Retired> {
         let ids: BTreeSet<i64> = leaving.files.iter().map(|segment| segment.id).collect();
-        let rows = self.rows_in(&leaving)?;
         let mut changed = Vec::new();
-        for row in rows {
+        for row in self.rows_in(&leaving)? {
             let files = self.shared.segments.resolve(&row.segments);
             let left: Vec<Arc<Segment>> =
                 files.iter().filter(|file| !ids.contains(&file.id)).cloned().collect();
             if left.len() == files.len() {
                 continue;
             }
-            let (sealed, damaged) =
-                read::sealed(&self.shared.segments, &left, &row.project, row.trace_id, Part::Whole);
+            let (segments, none) = (&self.shared.segments, BTreeSet::new());
+            let (prior, damaged) = sealed::prior(segments, &left, &row.project, row.trace_id, &none);
             for (id, why) in damaged {
                 self.quarantine(id, &why)?;
             }
-            changed.push((row, left.iter().map(|file| file.id).collect::<Vec<_>>(), sealed.into_prior()));
+            changed.push((row, left.iter().map(|file| file.id).collect::<Vec<_>>(), prior));
         }
         let shared = Arc::clone(&self.shared);
         let (parts, moving) = self.catalog.transaction_holding(
@@ -348,8 +354,8 @@ impl Writer {
                             counted: left.counts(),
                             rollup: left.rollup,
                             segments: left.segments,
-                            spans: Arc::new(prior.usage()),
-                            logs: Arc::new(prior.logs.iter().map(|log| log.id.clone()).collect()),
+                            spans: Arc::new(prior.usage().clone()),
+                            logs: Arc::new(prior.log_ids().cloned().collect()),
                         };
                     }
                     parts.push(part);

@@ -9,7 +9,7 @@ use aitrace_store::{Batch, Result};
 use super::Writer;
 use crate::cache::Ids;
 use crate::hot::{Prepared, Prior, SealedPart};
-use crate::read;
+use crate::sealed;
 
 impl Writer {
     /// Looks up what is sealed of the traces in the batches. Most are new: one look into an index each.
@@ -62,7 +62,8 @@ impl Writer {
             (again, segments)
         };
         if again {
-            prepared.priors.insert(key(), self.prior(project, trace_id, &segments)?);
+            let wanted: BTreeSet<SpanId> = spans.iter().copied().collect();
+            prepared.priors.insert(key(), self.prior(project, trace_id, &segments, &wanted)?);
         }
         Ok(())
     }
@@ -74,15 +75,14 @@ impl Writer {
         let ids = if let Some(ids) = self.cache.get(project, trace_id) {
             ids
         } else {
-            let prior = self.prior(project, trace_id, &row.segments)?;
+            let prior = self.prior(project, trace_id, &row.segments, &BTreeSet::new())?;
             // Where a file was lost, the line counts what is left.
             let rollup = prior.rollup(|_| false);
             if (rollup.spans, rollup.events) != (row.rollup.spans, row.rollup.events) {
                 row.rollup = rollup;
             }
-            let spans = prior.usage();
-            let logs: HashSet<String> = prior.logs.into_iter().map(|log| log.id).collect();
-            let ids = Ids { spans: Arc::new(spans), logs: Arc::new(logs) };
+            let logs: HashSet<String> = prior.log_ids().cloned().collect();
+            let ids = Ids { spans: Arc::new(prior.into_usage()), logs: Arc::new(logs) };
             self.cache.insert(&Arc::from(project), trace_id, ids.clone());
             ids
         };
@@ -95,15 +95,21 @@ impl Writer {
         }))
     }
 
-    /// Sealed rows of a trace. A file that cannot be read is set aside: its rows are gone.
-    pub(super) fn prior(&mut self, project: &str, trace_id: TraceId, segments: &[i64]) -> Result<Prior> {
+    /// What is sealed of a trace, with the messages of the spans that are wanted. A file that cannot be read is set
+    /// aside: its rows are gone.
+    pub(super) fn prior(
+        &mut self,
+        project: &str,
+        trace_id: TraceId,
+        segments: &[i64],
+        wanted: &BTreeSet<SpanId>,
+    ) -> Result<Prior> {
         let files = self.shared.segments.resolve(segments);
-        let (rows, damaged) =
-            read::sealed(&self.shared.segments, &files, project, trace_id, read::Part::Whole);
+        let (prior, damaged) = sealed::prior(&self.shared.segments, &files, project, trace_id, wanted);
         for (id, why) in damaged {
             self.quarantine(id, &why)?;
         }
-        Ok(rows.into_prior())
+        Ok(prior)
     }
 
     /// Names of projects in the batches that are not remembered yet.

@@ -10,6 +10,7 @@ mod schema;
 mod sql;
 mod sweep;
 mod upkeep;
+mod weight;
 
 use std::sync::Arc;
 
@@ -17,7 +18,12 @@ use aitrace_model::{Clock, LostRules};
 use aitrace_store::conformance::{Factory, model};
 use aitrace_store_embedded::{EmbeddedStore, HotLimits, Options};
 use async_trait::async_trait;
+use peak_alloc::PeakAlloc;
 use tempfile::TempDir;
+
+/// Counts what is allocated.
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
 
 /// A temporary directory, in memory where there is such a place: what is tested is what is written and in
 /// which order, not how fast a disk syncs.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aitrace_model::{Json, ManualClock, TraceStatus};
+use aitrace_model::{Json, ManualClock, Span, TraceStatus};
 use aitrace_store::conformance::{end, heartbeat, log, start, tentative, time, trace_id};
 use aitrace_store::{
     Batch, DocumentStore, ErrorKind, PageRequest, ProjectScope, QueryStore, Retention, Retired,
@@ -282,4 +282,35 @@ async fn what_is_deleted_does_not_come_back_with_the_log() {
         assert_eq!(page.traces.iter().map(|line| line.project.as_str()).collect::<Vec<_>>(), ["a", "a"]);
         drop(store);
     }
+}
+
+/// What cannot be sealed as it should must not fill memory for ever: the longest silent leave.
+#[tokio::test]
+async fn open_spans_and_ends_without_a_start_leave_memory_when_they_take_much() {
+    let dir = crate::place();
+    let (hot, clock) = (HotLimits { bytes: 1 << 20, ..HotLimits::default() }, ManualClock::new(time(0)));
+    let options = Options { hot, clock: Arc::new(clock), ..Options::default() };
+    let store = EmbeddedStore::open(dir.path(), options).expect("opens");
+    let text = Json::string(&"x".repeat(20_000));
+    let filled = |mut span: Span| {
+        span.inputs = Some(text.clone());
+        span
+    };
+    for number in 0..100 {
+        let spans = vec![filled(start("p", number, 1)), filled(tentative("p", number, 2))];
+        store.append(Batch { spans, logs: Vec::new() }).await.expect("appends");
+    }
+    store.seal().await.expect("seals");
+    assert!(store.held() < 3 << 20, "{} bytes", store.held());
+    for number in 0..100 {
+        let trace = store.trace(&ProjectScope::All, trace_id(number)).await.expect("reads").expect("there");
+        let shown: Vec<_> = trace.spans.iter().map(|stored| stored.status).collect();
+        assert_eq!((shown, trace.logs.len()), (vec![TraceStatus::Running], 1), "{number}");
+        assert_eq!((trace.summary.spans, trace.summary.events), (1, 1), "{number}");
+    }
+    // Sent again it is the same record; its span's end ends it as ever.
+    let again = vec![filled(tentative("p", 0, 2)), end("p", 0, 1)];
+    store.append(Batch { spans: again, logs: Vec::new() }).await.expect("appends");
+    let trace = store.trace(&ProjectScope::All, trace_id(0)).await.expect("reads").expect("there");
+    assert_eq!((trace.summary.status, trace.summary.events, trace.logs.len()), (TraceStatus::Ok, 1, 1));
 }

@@ -10,6 +10,7 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor
 use crate::draft::Side;
 use crate::embed::embedded;
 use crate::parts::{array, part};
+use crate::reason;
 
 /// Levels of objects that hold the messages.
 const DEPTH: u8 = 6;
@@ -22,7 +23,9 @@ pub(crate) fn recognised(json: &Json, side: Side) -> Option<Json> {
         return None;
     }
     let messages = find(json, side, DEPTH)?;
-    let all = items(json)?.iter().all(|item| item.members().is_some_and(|m| get(&m, "parts").is_some()));
+    let as_they_should =
+        |m: Members| get(&m, "parts").is_some() && get(&m, "finish_reason").is_none_or(reason::is_canonical);
+    let all = items(json)?.iter().all(|item| item.members().is_some_and(as_they_should));
     (!all).then_some(messages)
 }
 
@@ -31,7 +34,7 @@ fn surely_told(json: &Json) -> bool {
     serde_json::from_str::<Vec<Told>>(json.as_str()).is_ok()
 }
 
-/// An object with the member `parts`.
+/// An object with the member `parts`, and a reason of its end by its one name if there is one.
 struct Told;
 
 impl<'de> Deserialize<'de> for Told {
@@ -53,7 +56,11 @@ impl<'de> Visitor<'de> for ToldVisitor {
         let mut told = false;
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
             told |= key == "parts";
-            map.next_value::<IgnoredAny>()?;
+            if key != "finish_reason" {
+                map.next_value::<IgnoredAny>()?;
+            } else if !reason::is_told(&map.next_value::<Cow<'de, str>>()?) {
+                return Err(Error::custom("a reason by another name"));
+            }
         }
         if told { Ok(Told) } else { Err(Error::missing_field("parts")) }
     }
@@ -95,7 +102,13 @@ fn find(json: &Json, side: Side, depth: u8) -> Option<Json> {
 
 fn choice_message(choice: &Json, side: Side) -> Option<Json> {
     let members = choice.members()?;
-    told(&get(&members, "message")?.members()?, get(&members, "finish_reason"), side)
+    told(&get(&members, "message")?.members()?, ended(&members), side)
+}
+
+/// Why it ended, as OpenAI and as Anthropic say it.
+fn ended(members: &Members) -> Option<&Json> {
+    let said = |name| get(members, name).filter(|reason| reason.as_str() != "null");
+    said("finish_reason").or_else(|| said("stop_reason"))
 }
 
 fn message(item: &Json, side: Side) -> Option<Json> {
@@ -106,13 +119,13 @@ fn message(item: &Json, side: Side) -> Option<Json> {
     }
     let members = item.members()?;
     if get(&members, "parts").is_some() && text(&members, "role").is_some() {
-        return Some(item.clone());
+        return Some(reason::told_anew(item, &members));
     }
     // LangChain's serialised objects, and its generations, which hold the message.
     let inner = get(&members, "kwargs").or_else(|| get(&members, "message"));
     match inner.and_then(Json::members) {
         Some(inner) => told(&inner, None, side).or_else(|| message(get(&members, "message")?, side)),
-        None => told(&members, get(&members, "finish_reason"), side),
+        None => told(&members, ended(&members), side),
     }
 }
 
@@ -137,7 +150,7 @@ fn told(members: &Members, finish_reason: Option<&Json>, side: Side) -> Option<J
     out.extend(
         get(members, "name").filter(|name| name.as_str() != "null").map(|name| ("name", name.clone())),
     );
-    out.extend(finish_reason.map(|reason| ("finish_reason", reason.clone())));
+    out.extend(finish_reason.map(|sent| ("finish_reason", reason::canonical(sent))));
     Some(Json::object(out.iter().map(|(key, value)| (*key, value))))
 }
 
@@ -212,7 +225,7 @@ pub(crate) fn reply(members: &[(&str, Json)]) -> Option<Json> {
         return None;
     }
     let mut out = vec![("role", Json::string("assistant")), ("parts", array(parts))];
-    out.extend(find("finishReason").map(|reason| ("finish_reason", reason.clone())));
+    out.extend(find("finishReason").map(|sent| ("finish_reason", reason::canonical(sent))));
     Some(array([Json::object(out.iter().map(|(key, value)| (*key, value)))]))
 }
 

@@ -23,6 +23,7 @@ mod parts;
 mod pending;
 mod provider;
 mod raw;
+mod reason;
 mod record;
 mod session;
 mod span;

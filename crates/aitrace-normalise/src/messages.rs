@@ -10,6 +10,7 @@ use crate::chat;
 use crate::draft::{Draft, Gather, Side};
 use crate::embed::{embedded, opened};
 use crate::parts::{array, part};
+use crate::reason;
 
 /// The messages of one side; of two sources the one whose dialect counts.
 pub(crate) fn of_side(draft: &Draft<'_>, side: Side) -> Option<Json> {
@@ -127,7 +128,7 @@ fn message(members: &[(&str, &AnyValue)], side: Side) -> Json {
 fn whole(role: &str, parts: Vec<Json>, name: Option<&AnyValue>, finish_reason: Option<&AnyValue>) -> Json {
     let mut members = vec![("role", Json::string(role)), ("parts", array(parts))];
     members.extend(name.map(|name| ("name", name.to_json())));
-    members.extend(finish_reason.map(|reason| ("finish_reason", reason.to_json())));
+    members.extend(finish_reason.map(|sent| ("finish_reason", reason::canonical(&sent.to_json()))));
     Json::object(members.iter().map(|(key, value)| (*key, value)))
 }
 

@@ -37,6 +37,11 @@ pub use record::normalise_record;
 pub use session::{SessionUpdate, session_update};
 pub use span::usage_of;
 
+/// Version of the mapping from dialects: it stands in `otel` of each span that came as OTLP, as `mapper`. Raised whenever what
+/// comes out of some input changes, so that one can see which spans an older mapping told, and tell them anew: attributes are
+/// kept as received, so exporting as OTLP/JSON and importing that maps them again.
+pub const MAPPER: u32 = 1;
+
 /// What a normaliser knows of the request that brought the data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Context {

@@ -1,5 +1,5 @@
 //! What OTLP says of a span beside its attributes, times, status, events and links, and of a log record beside its
-//! attributes and body: kept as one object.
+//! attributes and body: kept as one object, with the version of the mapping.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -29,6 +29,7 @@ pub(crate) fn beside(raw: &RawSpan) -> Option<Json> {
     resource(&mut out, &raw.resource);
     out.list("events", raw.events.iter().filter_map(event));
     out.list("links", raw.links.iter().filter_map(link));
+    out.count("mapper", crate::MAPPER);
     out.finish()
 }
 

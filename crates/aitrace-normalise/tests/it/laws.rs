@@ -230,7 +230,8 @@ fn what_a_call_used_is_told_and_the_sender_s_cost_stands() {
 #[test]
 fn what_otlp_says_beside_the_attributes_is_kept() {
     let mut raw = raw(Vec::new());
-    assert_eq!(normalise_span(raw.clone(), &context()).otel, None, "nothing is said");
+    let otel = normalise_span(raw.clone(), &context()).otel.expect("an object");
+    assert_eq!(otel.as_str(), r#"{"mapper":1}"#, "nothing else is said");
     (raw.otel_kind, raw.flags, raw.trace_state) = (3, 257, "a=b".to_owned());
     raw.dropped = Dropped { attributes: 1, events: 0, links: 2 };
     let scope = Scope { version: "1\"".to_owned(), schema_url: "s".to_owned(), ..Scope::default() };
@@ -250,7 +251,7 @@ fn what_otlp_says_beside_the_attributes_is_kept() {
         flags: 1,
     }];
     let otel = normalise_span(raw, &context()).otel.expect("an object");
-    let expected = r#"{"kind":"client","trace_state":"a=b","flags":257,"dropped_attributes_count":1,"dropped_links_count":2,"scope_version":"1\"","scope_schema_url":"s","resource_dropped_attributes_count":4,"events":[{"name":"cut","time_ns":"9223372036854775807","dropped_attributes_count":5}],"links":[{"trace_id":"be97f2fa26196196d1c776cef223b871","span_id":"c33604c286773277","trace_state":"c=d","flags":1}]}"#;
+    let expected = r#"{"kind":"client","trace_state":"a=b","flags":257,"dropped_attributes_count":1,"dropped_links_count":2,"scope_version":"1\"","scope_schema_url":"s","resource_dropped_attributes_count":4,"events":[{"name":"cut","time_ns":"9223372036854775807","dropped_attributes_count":5}],"links":[{"trace_id":"be97f2fa26196196d1c776cef223b871","span_id":"c33604c286773277","trace_state":"c=d","flags":1}],"mapper":1}"#;
     assert_eq!(otel.as_str(), expected);
 }
 

@@ -184,7 +184,7 @@ fn a_page_shows_what_was_not_sent() {
         let _root = tracer.start_span("root");
         let _child = tracer.start_span("<script>alert(1)</script>");
     }
-    assert_eq!(tracer.shutdown(Duration::from_secs(4)).spooled, 2);
+    assert_eq!(tracer.shutdown(WAIT).spooled, 2);
     let page = files(&pages).remove(0);
     let text = fs::read_to_string(&page).expect("reads");
     assert!(

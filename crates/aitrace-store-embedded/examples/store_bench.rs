@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use aitrace_model::{Json, Phase, Span, SpanId, SpanKind, Status, Timestamp, TraceId, TraceStatus};
 use aitrace_store::{
-    Batch, Dimension, PageRequest, ProjectScope, QueryStore, Search, StatisticsQuery, TelemetryStore,
+    Batch, Dimension, Filter, PageRequest, ProjectScope, QueryStore, Search, StatisticsQuery, TelemetryStore,
     TraceFilter, Upkeep,
 };
 use aitrace_store_embedded::{EmbeddedStore, Options};
@@ -258,15 +258,7 @@ async fn read(store: &EmbeddedStore, traces: u64, report: &mut Report) {
     })
     .await;
     report.line("one trace, p95", one, "ms", Some(20.0));
-    let until = START.saturating_add((traces * SPANS_OF_A_TRACE) as i64 * 1_000_000);
-    let mut query = StatisticsQuery::new(Timestamp::from_nanos(START), Timestamp::from_nanos(until));
-    let count = async |query: &StatisticsQuery| {
-        quantile(5, async |_| drop(store.statistics(query).await.expect("counts"))).await
-    };
-    report.line("statistics of everything", count(&query).await, "ms", Some(500.0));
-    query.bucket_ns = Some((until - START) / 24);
-    query.by = Some(Dimension::Model);
-    report.line("statistics by model in 24 buckets", count(&query).await, "ms", Some(500.0));
+    statistics(store, traces, report).await;
     let number = traces / 3 * SPANS_OF_A_TRACE + 2;
     for (what, text) in [
         ("a text that stands in one trace", format!("of span {number}:")),
@@ -276,6 +268,25 @@ async fn read(store: &EmbeddedStore, traces: u64, report: &mut Report) {
         report.line(&format!("search of {what}, first hit"), first, "s", Some(3.0));
         report.line(&format!("search of {what}, to its end"), all, "s", Some(3.0));
     }
+}
+
+async fn statistics(store: &EmbeddedStore, traces: u64, report: &mut Report) {
+    let until = START.saturating_add((traces * SPANS_OF_A_TRACE) as i64 * 1_000_000);
+    let mut query = StatisticsQuery::new(Timestamp::from_nanos(START), Timestamp::from_nanos(until));
+    let count = async |query: &StatisticsQuery| {
+        quantile(5, async |_| drop(store.statistics(query).await.expect("counts"))).await
+    };
+    report.line("statistics of everything", count(&query).await, "ms", Some(500.0));
+    // As /api/stats chooses buckets: at most 60, of a round length.
+    let lengths = [1, 10, 60, 300, 900, 3_600, 21_600, 86_400].map(|length| length * 1_000_000_000);
+    query.bucket_ns = lengths.into_iter().find(|length| (until - START) / length <= 60);
+    query.by = Some(Dimension::Model);
+    report.line("statistics by model in round buckets", count(&query).await, "ms", Some(500.0));
+    query.filter = "model:gpt-* status:error".parse().expect("a filter");
+    report.line("the same of failed calls of a model", count(&query).await, "ms", Some(500.0));
+    query.filter = Filter::default();
+    query.bucket_ns = Some((until - START) / 24);
+    report.line("statistics by model in 24 odd buckets", count(&query).await, "ms", Some(500.0));
 }
 
 /// Seconds to the first hit and to the end.

@@ -134,15 +134,21 @@ impl Corrections {
     /// out: whoever reads the file for its own sake says so.
     pub(crate) fn look(&self, segments: &Segments, reader: &Mutex<Catalog>, need: Need) -> Result<()> {
         self.load(reader)?;
+        if !self.state.lock().has(need) {
+            return Ok(());
+        }
+        let mut looked = false;
         for (file, dead) in segments.all().into_iter().filter(|(file, _)| file.spans) {
-            let (wanted, number) = {
+            let (wanted, number, left) = {
                 let state = self.state.lock();
-                if !state.has(need) {
-                    return Ok(());
+                if state.looked.get(&file.id) == Some(&state.number) {
+                    continue;
                 }
-                (state.wanted(file.id), state.number)
+                (state.wanted(file.id), state.number, FOUND.saturating_sub(state.found_bytes))
             };
-            let found = if wanted.is_empty() { Ok(Vec::new()) } else { find(segments, &file, &dead, wanted) };
+            looked = true;
+            let found =
+                if wanted.is_empty() { Ok(Vec::new()) } else { find(segments, &file, &dead, wanted, left) };
             if found.is_err() && stop::is_given() {
                 return Ok(());
             }
@@ -152,7 +158,9 @@ impl Corrections {
             });
             self.state.lock().note(file.id, number, found);
         }
-        self.state.lock().tidy(segments);
+        if looked {
+            self.state.lock().tidy(segments);
+        }
         Ok(())
     }
 }
@@ -232,12 +240,6 @@ impl State {
     fn note(&mut self, file: i64, number: u64, found: Vec<Found>) {
         self.looked.insert(file, number);
         for found in found {
-            if self.found_bytes + found.bytes > FOUND {
-                tracing::warn!(
-                    "corrected spans take more memory than they may: lists and searches show some as sent"
-                );
-                return;
-            }
             let span = &found.stored.span;
             let key = (found.project.clone(), span.span_id, span.trace_id);
             self.found_bytes += found.bytes;
@@ -310,15 +312,17 @@ impl State {
 
 type Wanted = HashMap<String, HashSet<String>>;
 
-/// The wanted spans of a file that count.
+/// The wanted spans of a file that count, as far as they take so many bytes.
 fn find(
     segments: &Segments,
     file: &Segment,
     dead: &Dead,
     wanted: Wanted,
+    most: usize,
 ) -> parquet::errors::Result<Vec<Found>> {
-    let mut found = Vec::new();
+    let (mut found, mut bytes) = (Vec::new(), 0);
     for batch in read_wanted(segments, file, wanted)? {
+        let batch = batch?;
         let wraps = batch.column_by_name("wraps").and_then(|column| column.as_boolean_opt());
         let spans = rows::spans(&batch).ok_or_else(not_ours)?;
         for (row, (span, packed)) in spans.into_iter().enumerate() {
@@ -327,7 +331,13 @@ fn find(
             }
             let state = parts::unpack(&span, packed.as_deref()).ok_or_else(not_ours)?;
             let wraps = wraps.is_some_and(|wraps| !wraps.is_null(row) && wraps.value(row));
-            found.extend(found_in(file.id, span, state, wraps));
+            let Some(one) = found_in(file.id, span, state, wraps) else { continue };
+            bytes += one.bytes;
+            if bytes > most {
+                tracing::warn!("corrected spans take more memory than they may: some are shown as sent");
+                return Ok(found);
+            }
+            found.push(one);
         }
     }
     Ok(found)

@@ -93,10 +93,9 @@ fn count_file(
     match (told, &sums) {
         (Told::All, _) => Ok(()),
         (Told::AllBut(slots), Some(sums)) => {
-            let cut = |start| slots.contains(&sums.slot(start));
-            columns::count(segments, file, dead, counter, &cut)
+            columns::count(segments, file, dead, counter, Some(sums.slots(slots)))
         }
-        _ => columns::count(segments, file, dead, counter, &|_| true),
+        _ => columns::count(segments, file, dead, counter, None),
     }
 }
 
@@ -160,7 +159,7 @@ mod tests {
     fn both(segments: &Segments, file: &Segment, dead: &Dead, query: &StatisticsQuery) -> [Statistics; 2] {
         let mut counters = [(); 2].map(|()| Counter::new(query.clone()).expect("valid"));
         count_file(segments, file, dead, &mut counters[0]).expect("counts");
-        columns::count(segments, file, dead, &mut counters[1], &|_| true).expect("counts");
+        columns::count(segments, file, dead, &mut counters[1], None).expect("counts");
         counters.map(|counter| counter.finish().expect("fits"))
     }
 

@@ -20,7 +20,7 @@ mod build;
 mod look;
 
 pub(crate) use build::Builder;
-pub(crate) use look::{Cell, Sums};
+pub(crate) use look::{Cell, Slots, Sums};
 
 const MAGIC: &[u8; 4] = b"AFS1";
 

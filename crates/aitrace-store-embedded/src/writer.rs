@@ -154,23 +154,18 @@ impl Writer {
         if !self.replaying {
             return Ok(BTreeSet::new());
         }
-        let to_come = match self.to_come.take() {
-            Some(known) => known,
-            None => {
-                let (mut found, mut at) = (Vec::new(), self.applied);
-                while let Some((next, body)) = self.catalog.log_next(at)? {
-                    if let Ok(Entry::Delete(targets)) = codec::decode(&body) {
-                        found.push((next, targets));
-                    }
-                    at = next;
+        if self.to_come.is_none() {
+            let (mut found, mut at) = (Vec::new(), self.applied);
+            while let Some((next, body)) = self.catalog.log_next(at)? {
+                if let Ok(Entry::Delete(targets)) = codec::decode(&body) {
+                    found.push((next, targets));
                 }
-                found
+                at = next;
             }
-        };
-        let later = to_come.iter().filter(|(seq, _)| *seq > self.applied);
-        let targets = later.flat_map(|(_, targets)| targets.iter().cloned()).collect();
-        self.to_come = Some(to_come);
-        Ok(targets)
+            self.to_come = Some(found);
+        }
+        let later = self.to_come.iter().flatten().filter(|(seq, _)| *seq > self.applied);
+        Ok(later.flat_map(|(_, targets)| targets.iter().cloned()).collect())
     }
 
     /// Serves commands until it is told to shut down or nobody can send any more.

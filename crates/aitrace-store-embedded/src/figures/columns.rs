@@ -10,6 +10,7 @@ use arrow::datatypes::{Float64Type, TimestampNanosecondType, UInt64Type};
 
 use crate::filtering;
 use crate::segment::{Dead, Segment, Segments, not_ours, scan_coded};
+use crate::sums::Slots;
 
 const BATCH: usize = 8192;
 
@@ -40,18 +41,20 @@ pub(super) fn column_of(by: Dimension) -> Option<&'static str> {
     }
 }
 
-/// Counts the rows of a file whose start `counts` admits.
+/// Counts the rows of a file, or those alone that started in some slots.
 pub(super) fn count(
     segments: &Segments,
     file: &Segment,
     dead: &Dead,
     counter: &mut Counter,
-    counts: &dyn Fn(i64) -> bool,
+    only: Option<Slots>,
 ) -> parquet::errors::Result<()> {
     let query = counter.query().clone();
     let passes = filtering::rows(segments, file, &query.filter)?;
     let mut first = 0;
-    for batch in scan_coded(segments, file, &columns(&query, dead), BATCH)? {
+    // Where a filter was judged row by row, rows must keep their numbers.
+    let starts = only.clone().filter(|_| passes.is_none()).map(|slots| move |start| slots.has(start));
+    for batch in scan_coded(segments, file, &columns(&query, dead), BATCH, starts)? {
         let batch = batch?;
         let cells = Cells::of(&batch).ok_or_else(not_ours)?;
         let text = |name| batch.column_by_name(name).map(|column| Words::of(column).ok_or_else(not_ours));
@@ -75,7 +78,7 @@ pub(super) fn count(
                 projects.as_ref().zip(within.as_ref()).is_none_or(|(words, within)| within[words.key(row)]);
             let passed = passes.as_ref().is_none_or(|passes| passes.get(first + row) == Some(&true));
             let start = cells.start.value(row);
-            if !passed || !asked[kind] || !inside || !counts(start) {
+            if !passed || !asked[kind] || !inside || only.as_ref().is_some_and(|slots| !slots.has(start)) {
                 continue;
             }
             let Some(duration) = number(cells.duration, row) else { continue };

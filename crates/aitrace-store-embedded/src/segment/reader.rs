@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aitrace_model::{LogRecord, Span, SpanId, TraceId};
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::{DataType, Schema, TimestampNanosecondType};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -158,12 +158,13 @@ pub(crate) fn sums(segments: &Segments, segment: &Segment) -> Result<Option<Sums
     blob.map(|blob| Sums::read(&blob).ok_or_else(not_ours)).transpose()
 }
 
-/// The same with the columns of few texts as dictionaries.
+/// The same with the columns of few texts as dictionaries, of rows whose start is admitted.
 pub(crate) fn scan_coded(
     segments: &Segments,
     segment: &Segment,
     columns: &[&str],
     rows: usize,
+    starts: Option<impl Fn(i64) -> bool + Send + 'static>,
 ) -> Result<ParquetRecordBatchReader> {
     let (file, footer) = segments.open(segment)?;
     let coded = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
@@ -175,8 +176,20 @@ pub(crate) fn scan_coded(
     let options = ArrowReaderOptions::new().with_schema(schema);
     let footer = ArrowReaderMetadata::try_new(Arc::clone(footer.metadata()), options)?;
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer);
-    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-    builder.with_projection(mask).with_batch_size(rows).build()
+    let schema = builder.parquet_schema();
+    let mask = ProjectionMask::columns(schema, columns.iter().copied());
+    let keep = starts.map(|admits| {
+        ArrowPredicateFn::new(ProjectionMask::columns(schema, ["start"]), move |batch| {
+            let starts = batch.column(0).as_primitive_opt::<TimestampNanosecondType>();
+            let Some(starts) = starts else { return Ok(BooleanArray::from(vec![true; batch.num_rows()])) };
+            Ok(starts.values().iter().map(|start| Some(admits(*start))).collect())
+        })
+    });
+    let builder = builder.with_projection(mask).with_batch_size(rows);
+    match keep {
+        Some(keep) => builder.with_row_filter(RowFilter::new(vec![Box::new(keep)])).build(),
+        None => builder.build(),
+    }
 }
 
 /// Columns of texts that are written with dictionaries and counted by.
@@ -193,7 +206,7 @@ pub(crate) fn read_wanted(
     segments: &Segments,
     segment: &Segment,
     wanted: HashMap<String, HashSet<String>>,
-) -> Result<Vec<RecordBatch>> {
+) -> Result<ParquetRecordBatchReader> {
     let (file, footer) = segments.open(segment)?;
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer);
     let columns = ProjectionMask::columns(builder.parquet_schema(), ["project", "span_id"]);
@@ -209,7 +222,7 @@ pub(crate) fn read_wanted(
         Ok(projects.iter().zip(spans.iter()).map(is_wanted).collect())
     });
     let filter = RowFilter::new(vec![Box::new(keep)]);
-    builder.with_row_filter(filter).with_batch_size(1024).build()?.map(|batch| Ok(batch?)).collect()
+    builder.with_row_filter(filter).with_batch_size(64).build()
 }
 
 /// Rows of a trace: row groups by their statistics, then pages by a filter on the columns

@@ -1,6 +1,8 @@
 //! Sums that were written.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 use aitrace_model::Timestamp;
 use aitrace_store::{Counted, Usage};
@@ -18,6 +20,20 @@ pub(crate) struct Sums {
     texts: [Option<Vec<String>>; TEXTS.len()],
     cells: Vec<Cell>,
     durations: Vec<(u16, u64)>,
+}
+
+/// Slots of time.
+#[derive(Debug, Clone)]
+pub(crate) struct Slots {
+    length: i64,
+    numbers: Arc<BTreeSet<i64>>,
+}
+
+impl Slots {
+    /// Whether a start is in one of them.
+    pub(crate) fn has(&self, start: i64) -> bool {
+        self.numbers.contains(&start.div_euclid(self.length))
+    }
 }
 
 /// Spans that are alike.
@@ -107,9 +123,9 @@ impl Sums {
         self.durations[cell.durations.clone()].iter().copied()
     }
 
-    /// The number of the slot of a start.
-    pub(crate) fn slot(&self, start: i64) -> i64 {
-        start.div_euclid(self.length)
+    /// Some of its slots.
+    pub(crate) fn slots(&self, numbers: BTreeSet<i64>) -> Slots {
+        Slots { length: self.length, numbers: Arc::new(numbers) }
     }
 
     /// The first and the last moment of a slot.

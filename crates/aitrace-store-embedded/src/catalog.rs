@@ -63,8 +63,8 @@ impl Catalog {
             .map_err(&fail)?;
         // Else statements are prepared anew whenever what is bound to them changes, to choose another index by it.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(&fail)?;
-        schema::migrate(&connection, path, || watch.at(Step::Migrate, path))?;
-        if !pages::have_sums(path).map_err(faults::io("reading", path))? {
+        schema::migrate(&connection, || watch.at(Step::Migrate, path))?;
+        if !pages::have_sums(&connection) {
             return Err(StoreError::new(ErrorKind::Corrupt, "the database says that its pages have no sums"));
         }
         Ok(Self { connection, watch: watch.clone(), path: path.to_owned(), damaged: Cell::new(false) })

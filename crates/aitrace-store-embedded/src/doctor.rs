@@ -168,8 +168,7 @@ fn integrity(connection: &Connection, schema: Option<i64>, database: &Path) -> V
     };
     let lines = check().unwrap_or_else(|error| vec![error.to_string()]);
     let lines = lines.into_iter().filter(|line| line != "ok");
-    let unsummed = schema.is_some_and(|version| version >= SUMMED as i64)
-        && !pages::have_sums(database).unwrap_or(false);
+    let unsummed = schema.is_some_and(|version| version >= SUMMED as i64) && !pages::have_sums(connection);
     let lines = lines.chain(unsummed.then(|| "its pages are to have sums and have none".to_owned()));
     let flipped = pages::flipped(database).into_iter();
     let flipped =

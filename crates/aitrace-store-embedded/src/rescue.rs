@@ -116,7 +116,7 @@ pub(crate) fn is_sound(database: &Path) -> bool {
     let check = || -> rusqlite::Result<bool> {
         let connection = pages::open(database, OpenFlags::default())?;
         let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        if version >= SUMMED as i64 && !pages::have_sums(database).unwrap_or(false) {
+        if version >= SUMMED as i64 && !pages::have_sums(&connection) {
             return Ok(false);
         }
         let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;

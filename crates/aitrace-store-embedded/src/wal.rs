@@ -40,8 +40,10 @@ pub(crate) fn damage(path: &Path) -> Option<Damage> {
         let commits = word(&frame, 4) != 0;
         // Frames of an earlier use of the file have other salts.
         let ours = frame[8..16] == header[16..24];
+        // Neither ours nor an earlier one's, all of which have salts: it was overwritten, and may have been a commit.
+        let blank = frame[..FRAME].iter().all(|byte| *byte == 0);
         if let Some(damage) = &mut found {
-            damage.commits += u64::from(ours && commits);
+            damage.commits += u64::from(ours && commits || blank);
         } else {
             sum.add(&frame[..8]);
             sum.add(&frame[FRAME..]);

@@ -1,7 +1,5 @@
 //! Versions of the database. A released step is never changed; a new one is added below.
 
-use std::path::Path;
-
 use aitrace_store::{ErrorKind, Result, StoreError};
 use rusqlite::Connection;
 
@@ -115,7 +113,7 @@ pub(crate) const SUMMED: usize = 4;
 pub(crate) const SCHEMA: usize = STEPS.len();
 
 /// Brings the database to the newest version. One that is newer is refused, never touched.
-pub(super) fn migrate(connection: &Connection, path: &Path, before: impl Fn() -> Result<()>) -> Result<()> {
+pub(super) fn migrate(connection: &Connection, before: impl Fn() -> Result<()>) -> Result<()> {
     let fail = faults::sqlite("migrating");
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(&fail)?;
     let version = usize::try_from(version).unwrap_or(usize::MAX);
@@ -128,7 +126,7 @@ pub(super) fn migrate(connection: &Connection, path: &Path, before: impl Fn() ->
     for (index, step) in STEPS.iter().enumerate().skip(version) {
         before()?;
         if index + 1 == SUMMED {
-            add_sums(connection, path)?;
+            add_sums(connection)?;
         }
         let step = format!("BEGIN IMMEDIATE; {step} PRAGMA user_version = {}; COMMIT;", index + 1);
         connection.execute_batch(&step).map_err(&fail)?;
@@ -137,8 +135,8 @@ pub(super) fn migrate(connection: &Connection, path: &Path, before: impl Fn() ->
 }
 
 /// Writes all pages anew, with sums, where they have none. What is killed meanwhile begins again.
-fn add_sums(connection: &Connection, path: &Path) -> Result<()> {
-    if pages::have_sums(path).map_err(faults::io("reading", path))? {
+fn add_sums(connection: &Connection) -> Result<()> {
+    if pages::have_sums(connection) {
         return Ok(());
     }
     let fail = faults::sqlite("giving the database's pages sums");

@@ -28,7 +28,7 @@ const MARK: &str = "crash-child";
 const PLAN: &str = "die-at";
 /// Where the child says at which step it ended itself.
 const DIED: &str = "died-at";
-/// Where the child says what it is doing: one letter of [`PHASES`].
+/// Where the child says what it is doing, by a letter of [`PHASES`], and whether it has come to what is wanted.
 const DOING: &str = "doing";
 /// In which of them it is to be killed: there it takes its time.
 const WANTED: &str = "wanted";
@@ -91,6 +91,9 @@ impl Doing {
     fn begin(&self, phase: u8) {
         self.now.store(phase, Ordering::SeqCst);
         self.file.write_all_at(&[phase], 0).expect("writes");
+        if self.wanted == Some(phase) {
+            self.file.write_all_at(b"!", 1).expect("writes");
+        }
     }
 
     fn step(&self, step: Step) {
@@ -102,7 +105,7 @@ impl Doing {
         }
         if self.wanted == Some(self.now.load(Ordering::SeqCst)) {
             // Most of the time is to lie between the steps of what is to be broken off.
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::sleep(Duration::from_millis(3));
         }
     }
 }
@@ -132,11 +135,14 @@ fn child() {
     runtime.block_on(async {
         let store = Arc::new(EmbeddedStore::open("store", options(watch)).expect("opens"));
         doing.begin(b'w');
-        let mut tasks: Vec<_> =
-            (0..WRITERS).map(|writer| tokio::spawn(write(Arc::clone(&store), writer))).collect();
-        tasks.push(tokio::spawn(keep(store, doing)));
-        for task in tasks {
-            task.await.expect("works until it is killed");
+        let mut tasks = tokio::task::JoinSet::new();
+        for writer in 0..WRITERS {
+            tasks.spawn(write(Arc::clone(&store), writer));
+        }
+        tasks.spawn(keep(store, doing));
+        while let Some(task) = tasks.join_next().await {
+            // One that fails must not be covered up by the others.
+            task.expect("works until it is killed");
         }
     });
 }
@@ -246,7 +252,7 @@ impl Ledger {
 
 fn start_child(test: &str, dir: &Path) -> Child {
     Command::new(std::env::current_exe().expect("this test"))
-        .args([test, "--exact", "--ignored", "--test-threads=1"])
+        .args([test, "--exact", "--ignored", "--test-threads=1", "--nocapture"])
         .current_dir(dir)
         .stdout(Stdio::null())
         .spawn()
@@ -255,22 +261,22 @@ fn start_child(test: &str, dir: &Path) -> Child {
 
 fn hunt(test: &str, dir: &Path, wanted: u8, after: Duration) -> u8 {
     std::fs::write(dir.join(WANTED), [wanted]).expect("writes");
-    std::fs::write(dir.join(DOING), "-").expect("writes");
+    std::fs::write(dir.join(DOING), "--").expect("writes");
     let mut child = start_child(test, dir);
-    let doing = || std::fs::read(dir.join(DOING)).expect("reads")[0];
+    let doing = || std::fs::read(dir.join(DOING)).expect("reads");
     let starts = |phase| [b'o', b'r', b'm'].contains(&phase);
     let found = (0..600_000).any(|_| {
         std::thread::sleep(Duration::from_micros(100));
         let now = doing();
         // What belongs to a start does not come again.
-        now == wanted || starts(wanted) && now != b'-' && !starts(now)
+        now[1] == b'!' || starts(wanted) && now[0] != b'-' && !starts(now[0])
     });
-    assert!(found, "the process never came to {}", wanted as char);
     std::thread::sleep(after);
-    child.kill().expect("is alive");
-    let status = child.wait().expect("is gone");
-    assert!(status.code().is_none(), "it ended by itself: {status}");
-    doing()
+    let alive = child.try_wait().expect("looks").is_none();
+    child.kill().expect("is ours");
+    child.wait().expect("is gone");
+    assert!(found && alive, "wanted {}, alive: {alive}, doing {}", wanted as char, doing()[0] as char);
+    doing()[0]
 }
 
 /// Numbers that look random.
@@ -359,7 +365,7 @@ fn soak() {
     for _ in 0..8 {
         let mut ledger = Ledger::new();
         for round in 0..3 * phases.len() {
-            let after = Duration::from_micros(numbers.below(6_000));
+            let after = Duration::from_micros(numbers.below(5_000));
             died.push(ledger.hunt(phases[round % phases.len()], after));
         }
         acknowledged += ledger.acknowledged;

@@ -168,6 +168,65 @@ async fn a_damaged_database_is_made_anew() {
     assert!(rebuilt > 10, "only {rebuilt} damages were noticed");
 }
 
+/// Puts a database in the place of what is there.
+fn put_database(dir: &Path, bytes: &[u8]) {
+    std::fs::write(dir.join("aitrace.db"), bytes).expect("writes");
+    for suffix in ["-wal", "-shm"] {
+        drop(std::fs::remove_file(dir.join(format!("aitrace.db{suffix}"))));
+    }
+}
+
+/// Whether the start looks at all of the database or not: one flipped bit of it is read as it was, and told.
+#[tokio::test]
+async fn a_flipped_bit_of_the_database_costs_nothing() {
+    let dir = crate::place();
+    two_segments(dir.path()).await;
+    let good = std::fs::read(dir.path().join("aitrace.db")).expect("reads");
+    for (page, checked) in (0..good.len() / 4096).zip([0, u64::MAX].into_iter().cycle()) {
+        let mut bad = good.clone();
+        bad[page * 4096 + 303] ^= 4;
+        put_database(dir.path(), &bad);
+        let examined = doctor::examine(dir.path()).expect("looks");
+        let options = Options { checked, ..Options::default() };
+        let store = EmbeddedStore::open(dir.path(), options).expect("opens");
+        assert_eq!((spans(&store, 1).await, spans(&store, 2).await), (Some(2), Some(2)), "page {page}");
+        let lines = store.list_traces(&TraceFilter::default(), &PageRequest::default()).await.expect("lists");
+        assert_eq!(lines.traces.len(), 2, "page {page}");
+        let problems = aitrace_store::Upkeep::health(&store).await.expect("reads").problems;
+        let told = problems.iter().any(|problem| problem.text.contains("a bit"));
+        // A page that holds nothing is not read, and so not missed.
+        assert_eq!(
+            told || checked == 0,
+            !examined.database.is_empty() || checked == 0,
+            "page {page}: {problems:?}"
+        );
+        drop(store);
+        drop(open(dir.path()));
+        assert!(doctor::examine(dir.path()).expect("looks").database.is_empty(), "page {page} was set right");
+    }
+}
+
+/// More than a bit, in a database that the start does not look through: the next one does, and mends it.
+#[tokio::test]
+async fn damage_that_is_met_later_is_mended_by_the_next_start() {
+    let dir = crate::place();
+    two_segments(dir.path()).await;
+    let mut bad = std::fs::read(dir.path().join("aitrace.db")).expect("reads");
+    // The lines of traces.
+    bad[5 * 4096 + 303] ^= 4;
+    bad[5 * 4096 + 3000] ^= 1;
+    put_database(dir.path(), &bad);
+    let store = EmbeddedStore::open(dir.path(), Options { checked: 0, ..Options::default() }).expect("opens");
+    let list = store.list_traces(&TraceFilter::default(), &PageRequest::default()).await;
+    assert_eq!(list.expect_err("cannot be read").kind(), aitrace_store::ErrorKind::Corrupt);
+    assert!(!aitrace_store::Upkeep::health(&store).await.expect("reads").is_good());
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!((spans(&store, 1).await, spans(&store, 2).await), (Some(2), Some(2)));
+    let problems = aitrace_store::Upkeep::health(&store).await.expect("reads").problems;
+    assert!(problems.iter().any(|problem| problem.kind == ProblemKind::DatabaseRebuilt), "{problems:?}");
+}
+
 #[tokio::test]
 async fn damaged_logs_and_indexes_of_the_database_do_not_stop_it() {
     for (suffix, damage) in

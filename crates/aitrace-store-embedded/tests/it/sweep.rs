@@ -135,6 +135,18 @@ async fn ask(store: &EmbeddedStore) -> Vec<TraceId> {
     page.traces.iter().map(|line| line.trace_id).collect()
 }
 
+/// Says on a panic what was done before it.
+struct Saying(String);
+
+impl Drop for Saying {
+    #[expect(clippy::print_stderr, reason = "beside the panic's own words")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("after {}", self.0);
+        }
+    }
+}
+
 /// How often something was lost.
 async fn sweep(kind: Kind, rounds: usize, seed: u64) -> usize {
     let (place, mut numbers) = (crate::place(), Numbers(seed));
@@ -145,6 +157,7 @@ async fn sweep(kind: Kind, rounds: usize, seed: u64) -> usize {
     for round in 0..rounds {
         copy(&pristine, &dir);
         let what = damage(&dir, kind, &mut numbers);
+        let _saying = Saying(format!("{kind:?} {round}, {what}"));
         let store = open(&dir);
         let listed = ask(&store).await;
         let seen = read(&store).await;

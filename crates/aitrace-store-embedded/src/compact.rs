@@ -1,6 +1,6 @@
 //! Compaction: small files of one kind and day become one, and rows that do not count are left out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -56,11 +56,39 @@ pub(crate) enum Zeal {
     All,
 }
 
+/// What somebody who waits is to see merged: the files that there were when they asked, and what was made of them since.
+/// Else a merge would have no end where files come as fast as they are merged.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    last: i64,
+    made: BTreeSet<i64>,
+}
+
+impl Scope {
+    /// Files up to this number.
+    pub(crate) fn new(last: i64) -> Self {
+        Self { last, made: BTreeSet::new() }
+    }
+
+    /// A file was made of some of them.
+    pub(crate) fn add(&mut self, id: i64) {
+        self.made.insert(id);
+    }
+
+    fn is_old(&self, id: i64) -> bool {
+        id <= self.last
+    }
+}
+
 /// What to do next; `None` if all is tidy.
 ///
 /// Of a day that is over no more files come: there any two are merged.
-pub(crate) fn plan(segments: &Segments, zeal: Zeal, today: i64) -> Option<Inputs> {
-    let all = segments.all();
+pub(crate) fn plan(segments: &Segments, zeal: Zeal, today: i64, scope: Option<&Scope>) -> Option<Inputs> {
+    let mut all = segments.all();
+    let is_old = |id| scope.is_none_or(|scope| scope.is_old(id));
+    all.retain(|(segment, _)| {
+        is_old(segment.id) || scope.is_some_and(|scope| scope.made.contains(&segment.id))
+    });
     let mut groups: BTreeMap<(bool, i64), Inputs> = BTreeMap::new();
     for (segment, dead) in &all {
         if segment.bytes < LARGE {
@@ -87,7 +115,8 @@ pub(crate) fn plan(segments: &Segments, zeal: Zeal, today: i64) -> Option<Inputs
         }
     }
     let rewrite = |(segment, dead): &(Arc<Segment>, Arc<Dead>)| match zeal {
-        Zeal::All => !dead.is_empty(),
+        // What was made meanwhile was rewritten once.
+        Zeal::All => !dead.is_empty() && is_old(segment.id),
         Zeal::Purge if dead.has_deletions() => true,
         _ => !dead.is_empty() && dead.len() as u64 >= segment.rows / SHARE,
     };

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{Answer, Writer};
 use crate::cache::Ids;
 use crate::catalog::{Superseded, Tombstone, TraceRow};
-use crate::compact::{self, Compacted, Zeal};
+use crate::compact::{self, Compacted, Scope, Zeal};
 use crate::hot::{SealedPart, SealedTrace};
 use crate::keeper::{Job, Made};
 use crate::read;
@@ -26,6 +26,8 @@ const RETRY: Duration = Duration::from_secs(30);
 
 /// Memory that is less full than this leaves time for a merge before the next seal.
 const CALM: f64 = 0.25;
+/// So many seals in a row, and what somebody waits for has its turn.
+const IN_ROW: usize = 4;
 /// So many files, and merging waits no longer for such a time.
 const PATIENCE: usize = 400;
 
@@ -38,6 +40,10 @@ pub(super) struct Wanted {
     pub(super) retentions: VecDeque<(Retention, Answer<Retired>)>,
     // Who waits for the job that is on its way.
     sealing: Vec<Answer<()>>,
+    // Who waits for merges, and for those of which files.
+    merging: Option<(Vec<Answer<()>>, Scope)>,
+    // Seals since anything else was done.
+    in_row: usize,
     retiring: Option<Answer<Retired>>,
     // Whether the last seal failed: the next one then waits for its time, or until it is asked for.
     failed: bool,
@@ -60,6 +66,11 @@ impl Wanted {
         self.purge_at = self.purge_at.or(Some(Instant::now() + delay));
     }
 
+    /// Answers those who wait for merges.
+    fn merged(&mut self, done: &Result<()>) {
+        tell(self.merging.take().map(|(answers, _)| answers).unwrap_or_default(), done);
+    }
+
     fn is_gone_whole(&self, project: &str) -> bool {
         self.deleted.contains(&(project.to_owned(), None))
     }
@@ -72,15 +83,20 @@ impl Writer {
             return;
         }
         let full = !self.wanted.failed && self.load() >= 1.0;
-        if (full || self.wanted.seal || !self.wanted.seals.is_empty()) && self.start_seal() {
+        let wanted = &self.wanted;
+        let merges = wanted.merging.is_some() || !wanted.compactions.is_empty();
+        let others_turn = wanted.in_row >= IN_ROW && (merges || !wanted.retentions.is_empty());
+        if !others_turn && (full || wanted.seal || !wanted.seals.is_empty()) && self.start_seal() {
+            self.wanted.in_row += 1;
             return;
         }
+        self.wanted.in_row = 0;
         if let Some((retention, answer)) = self.wanted.retentions.pop_front() {
             return self.start_retention(retention, answer);
         }
         let purge = self.wanted.purge_at.is_some_and(|at| at <= Instant::now());
         let zeal = match () {
-            () if !self.wanted.compactions.is_empty() => Zeal::All,
+            () if merges => Zeal::All,
             () if purge => Zeal::Purge,
             // While much comes in, a merge would keep the next seal waiting, and that the senders.
             () if self.wanted.untidy && (self.load() < CALM || self.shared.segments.len() > PATIENCE) => {
@@ -139,19 +155,26 @@ impl Writer {
     fn start_compaction(&mut self, zeal: Zeal) {
         let last = self.catalog.last_segment();
         let today = day_of(self.shared.moment().now);
-        let Some(inputs) = compact::plan(&self.shared.segments, zeal, today) else {
-            self.wanted.untidy = false;
-            if zeal != Zeal::Worth {
-                self.wanted.purge_at = None;
-            }
+        if zeal == Zeal::All && self.wanted.merging.is_none() {
+            let scope = Scope::new(last.as_ref().map_or(i64::MAX, |last| *last));
+            self.wanted.merging = Some((std::mem::take(&mut self.wanted.compactions), scope));
+        }
+        let scope = self.wanted.merging.as_ref().filter(|_| zeal == Zeal::All).map(|(_, scope)| scope);
+        let Some(inputs) = compact::plan(&self.shared.segments, zeal, today, scope) else {
             let shrunk = if zeal == Zeal::Worth { Ok(()) } else { self.catalog.shrink() };
-            return tell(std::mem::take(&mut self.wanted.compactions), &shrunk);
+            match zeal {
+                Zeal::Worth => self.wanted.untidy = false,
+                Zeal::Purge => self.wanted.purge_at = None,
+                // Files that came meanwhile may be untidy.
+                Zeal::All => self.wanted.merged(&shrunk),
+            }
+            return;
         };
         self.working = compact::work(&inputs);
         let given = last.and_then(|last| self.keeper.give(Job::Compact(inputs, last)));
         if let Err(error) = given {
             self.wanted.untidy = false;
-            tell(std::mem::take(&mut self.wanted.compactions), &Err(error));
+            self.wanted.merged(&Err(error));
         }
     }
 
@@ -188,7 +211,7 @@ impl Writer {
                 if let Err(error) = compacted.and_then(|compacted| self.commit_compaction(compacted)) {
                     tracing::error!(%error, "merging files failed; they stay as they are");
                     self.wanted.untidy = false;
-                    tell(std::mem::take(&mut self.wanted.compactions), &Err(error));
+                    self.wanted.merged(&Err(error));
                 }
             }
             Made::Leaving(leaving) => {
@@ -318,6 +341,9 @@ impl Writer {
         let file = compacted.file.map(|row| Segment::new(&shared.folder, &row));
         shared.segments.replace(&old, file, dead);
         drop(moving);
+        if let (Some((_, scope)), Some(into)) = (&mut self.wanted.merging, into) {
+            scope.add(into);
+        }
         Ok(())
     }
 

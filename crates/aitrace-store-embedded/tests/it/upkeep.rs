@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aitrace_model::{Json, ManualClock, Span, TraceStatus};
@@ -313,4 +314,31 @@ async fn open_spans_and_ends_without_a_start_leave_memory_when_they_take_much() 
     store.append(Batch { spans: again, logs: Vec::new() }).await.expect("appends");
     let trace = store.trace(&ProjectScope::All, trace_id(0)).await.expect("reads").expect("there");
     assert_eq!((trace.summary.status, trace.summary.events, trace.logs.len()), (TraceStatus::Ok, 1, 1));
+}
+
+/// A merge that somebody waits for ends, however much comes in meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn merging_ends_while_much_is_written() {
+    const BATCHES: u64 = 3000;
+    let dir = crate::place();
+    let hot = HotLimits { rows: 4, ..HotLimits::default() };
+    let store =
+        Arc::new(EmbeddedStore::open(dir.path(), Options { hot, ..Options::default() }).expect("opens"));
+    let written = Arc::new(AtomicU64::new(0));
+    let writer = {
+        let (store, written) = (Arc::clone(&store), Arc::clone(&written));
+        tokio::spawn(async move {
+            for trace in 0..BATCHES {
+                let spans = (0..4).map(|id| end("p", trace, id)).collect();
+                store.append(Batch { spans, logs: Vec::new() }).await.expect("appends");
+                written.fetch_add(1, Ordering::SeqCst);
+            }
+        })
+    };
+    for _ in 0..3 {
+        store.compact().await.expect("merges");
+    }
+    assert!(written.load(Ordering::SeqCst) < BATCHES, "it ended with the writing only");
+    writer.abort();
+    drop(writer.await);
 }

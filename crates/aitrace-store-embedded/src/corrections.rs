@@ -380,3 +380,78 @@ impl Failures {
         self.0.keys().map(|(trace_id, project)| (project.as_str(), *trace_id))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aitrace_model::{Json, Timestamp};
+    use aitrace_store::DocumentWrite;
+
+    use super::*;
+    use crate::steps::Watch;
+
+    fn write(id: u64, at: i64, data: &str) -> DocumentWrite {
+        DocumentWrite {
+            kind: DocumentKind::Correction,
+            project: "p".into(),
+            id: SpanId::from_bytes(id.to_be_bytes()).expect("not zero").to_hex(),
+            references: Vec::new(),
+            at: Timestamp::from_nanos(at),
+            data: Json::from_trusted(data),
+            expect: None,
+        }
+    }
+
+    fn put(catalog: &mut Catalog, write: DocumentWrite) -> Vec<Document> {
+        catalog.transaction(|catalog| document::put(catalog, vec![write])).expect("puts")
+    }
+
+    #[test]
+    fn a_file_is_looked_through_once_for_each_correction() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("db");
+        let mut writer = Catalog::writer(&path, &Watch::default()).expect("opens");
+        let reader = Mutex::new(Catalog::reader(&path).expect("opens"));
+        let corrections = Corrections::default();
+        drop(put(&mut writer, write(1, 1, r#"{"metrics":{}}"#)));
+        corrections.load(&reader).expect("loads");
+        let wanted = |file: i64| {
+            let state = corrections.state();
+            let wanted: usize = state.wanted(file).values().map(HashSet::len).sum();
+            (wanted, state.number)
+        };
+        let look = |file: i64| {
+            let (wanted, number) = wanted(file);
+            corrections.state().note(file, number, Vec::new());
+            wanted
+        };
+        assert_eq!((look(7), look(7), look(8)), (1, 0, 1));
+        assert!(corrections.state().has(Need::All) && !corrections.state().has(Need::Failures));
+        corrections.put(&put(&mut writer, write(2, 2, r#"{"error":"x"}"#)));
+        corrections.put(&put(&mut writer, write(1, 3, r#"{"error":"y"}"#)));
+        assert_eq!((look(7), look(7)), (1, 0), "the first one was looked for");
+        assert_eq!(corrections.state().failing, 2);
+        let ids = [write(2, 0, "{}").id];
+        let remove = |catalog: &Catalog| document::remove(catalog, DocumentKind::Correction, "p", &ids);
+        assert_eq!(writer.transaction(remove).expect("removes"), 1);
+        corrections.forget();
+        drop(put(&mut writer, write(3, 4, r#"{"metrics":{}}"#)));
+        corrections.load(&reader).expect("loads");
+        assert_eq!((look(7), look(8), look(9), look(9)), (1, 1, 2, 0), "those that are new to the file");
+        assert_eq!(corrections.state().failing, 1);
+    }
+
+    #[test]
+    fn the_newest_are_kept() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut catalog = Catalog::writer(&dir.path().join("db"), &Watch::default()).expect("opens");
+        for number in 1..20 {
+            drop(put(&mut catalog, write(number, number as i64, r#"{"metrics":{}}"#)));
+        }
+        let (all, truncated) = document::corrections(&catalog, SAID).expect("reads");
+        assert_eq!((all.len(), truncated), (19, false));
+        let (some, truncated) = document::corrections(&catalog, 5000).expect("reads");
+        assert!(truncated && (1..19).contains(&some.len()));
+        assert_eq!(some, all[..some.len()]);
+        assert!(all.is_sorted_by_key(|document| std::cmp::Reverse(document.updated)));
+    }
+}

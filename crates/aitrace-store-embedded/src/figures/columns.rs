@@ -47,13 +47,13 @@ pub(super) fn count(
     file: &Segment,
     dead: &Dead,
     counter: &mut Counter,
-    only: Option<Slots>,
+    only: Option<&Slots>,
 ) -> parquet::errors::Result<()> {
     let query = counter.query().clone();
     let passes = filtering::rows(segments, file, &query.filter)?;
     let mut first = 0;
     // Where a filter was judged row by row, rows must keep their numbers.
-    let starts = only.clone().filter(|_| passes.is_none()).map(|slots| move |start| slots.has(start));
+    let starts = only.filter(|_| passes.is_none()).cloned().map(|slots| move |start| slots.has(start));
     for batch in scan_coded(segments, file, &columns(&query, dead), BATCH, starts)? {
         let batch = batch?;
         let cells = Cells::of(&batch).ok_or_else(not_ours)?;
@@ -78,7 +78,7 @@ pub(super) fn count(
                 projects.as_ref().zip(within.as_ref()).is_none_or(|(words, within)| within[words.key(row)]);
             let passed = passes.as_ref().is_none_or(|passes| passes.get(first + row) == Some(&true));
             let start = cells.start.value(row);
-            if !passed || !asked[kind] || !inside || only.as_ref().is_some_and(|slots| !slots.has(start)) {
+            if !passed || !asked[kind] || !inside || only.is_some_and(|slots| !slots.has(start)) {
                 continue;
             }
             let Some(duration) = number(cells.duration, row) else { continue };

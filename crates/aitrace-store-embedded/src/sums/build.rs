@@ -19,7 +19,7 @@ const LONGEST: usize = 256;
 const BUCKETS: usize = 1 << 17;
 /// The same of what is written: so many, and one for every so many rows. More would be read as slowly as columns.
 const LEAST: usize = 4096;
-const SHARE: u64 = 4;
+const SHARE: u64 = 2;
 
 /// Takes in batches and gives the blob. Memory: some 25 MB at most, whatever comes.
 #[derive(Debug, Default)]

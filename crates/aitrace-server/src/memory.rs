@@ -12,7 +12,7 @@ use crate::error::{ApiError, Kind, Result};
 /// Permits are KiB, so that they fit a `u32` up to 4 TiB.
 const UNIT: usize = 1024;
 /// What the store may hold while a request that is larger than the whole budget is taken, as a share of it.
-const ASIDE: usize = 8;
+const ASIDE: usize = 4;
 
 /// The budget.
 #[derive(Debug, Clone)]
@@ -240,10 +240,10 @@ mod tests {
 
     #[test]
     fn a_request_larger_than_everything_is_taken_alone_when_the_store_holds_little() {
-        let store = Arc::new(Holding(AtomicUsize::new(3 * UNIT), AtomicUsize::new(0)));
+        let store = Arc::new(Holding(AtomicUsize::new(5 * UNIT), AtomicUsize::new(0)));
         let memory = Memory::new(8 * UNIT).beside(store.clone(), 16 * UNIT);
         assert_eq!(memory.reserve(40 * UNIT).unwrap_err().kind(), Kind::Overloaded);
-        store.0.store(2 * UNIT, Ordering::Relaxed);
+        store.0.store(4 * UNIT, Ordering::Relaxed);
         let mut large = memory.reserve(20 * UNIT).unwrap();
         large.grow(40 * UNIT).unwrap();
         assert_eq!(memory.reserved(), 40);

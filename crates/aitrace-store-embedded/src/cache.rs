@@ -48,6 +48,8 @@ impl IdCache {
 
     fn put(&mut self, key: Key, ids: Ids) {
         self.weight += ENTRY + ids.spans.bytes() + LOG * ids.logs.len();
+        // What was known before would be kept beside it.
+        self.old.remove(&key);
         self.young.insert(key, ids);
         if self.weight > BYTES {
             self.old = std::mem::take(&mut self.young);

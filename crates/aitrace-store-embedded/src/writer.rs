@@ -41,8 +41,6 @@ const GROUP_BYTES: usize = 16 << 20;
 const OVERFULL: f64 = 2.0;
 /// Beyond this each group of appends waits a little, at most so long, so that none has to wait for a whole seal.
 const CROWDED: f64 = 1.25;
-/// Memory that is less full than this is not sealed because somebody else needs it.
-const LEAST: f64 = 0.25;
 const PAUSE: Duration = Duration::from_millis(60);
 
 pub(crate) type Answer<T> = oneshot::Sender<Result<T>>;
@@ -197,8 +195,7 @@ impl Writer {
                         continue;
                     }
                     Wake::Relief => {
-                        // What a seal would free must be worth a file.
-                        self.wanted.seal |= self.load() >= LEAST && !self.keeper.is_busy();
+                        self.relieve();
                         continue;
                     }
                     Wake::Closed => return,

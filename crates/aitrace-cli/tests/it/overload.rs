@@ -195,7 +195,7 @@ fn overload(lasts: Duration) {
 
 #[test]
 fn a_flood_is_refused_and_nothing_acknowledged_is_lost() {
-    overload(Duration::from_secs(5));
+    overload(Duration::from_secs(3));
 }
 
 /// The long form: `cargo xtask soak`.

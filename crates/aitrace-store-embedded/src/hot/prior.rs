@@ -213,6 +213,9 @@ mod tests {
                 .into_iter()
                 .map(SpanState::new)
                 .collect();
+        let mut late = tentative("p", 1, 4);
+        (late.name, late.received) = ("another".to_owned(), aitrace_store::conformance::time(90));
+        states[4].join(late);
         states[3].join(tentative("p", 1, 3));
         states[1].join(tentative("p", 1, 1));
         let logs = vec![log("p", Some(1), "x", -5), log("p", Some(1), "y", 5)];

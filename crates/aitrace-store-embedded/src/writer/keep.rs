@@ -28,6 +28,8 @@ const RETRY: Duration = Duration::from_secs(30);
 const CALM: f64 = 0.25;
 /// So many seals in a row, and what somebody waits for has its turn.
 const IN_ROW: usize = 4;
+/// Memory that is less full than this is not sealed because somebody else needs it.
+const LEAST: f64 = 0.25;
 /// So many files, and merging waits no longer for such a time.
 const PATIENCE: usize = 400;
 
@@ -105,6 +107,11 @@ impl Writer {
             () => return,
         };
         self.start_compaction(zeal);
+    }
+
+    /// Seals soon because somebody else needs the memory, where that frees enough to be worth a file.
+    pub(super) fn relieve(&mut self) {
+        self.wanted.seal |= !self.wanted.failed && !self.keeper.is_busy() && self.load() >= LEAST;
     }
 
     /// Whether a seal is on its way now.

@@ -12,7 +12,7 @@ use aitrace_store::{
 use aitrace_store_embedded::{EmbeddedStore, HotLimits, Options};
 
 /// MiB that 40 000 further sealed spans of a trace may take.
-const MORE: u64 = 128;
+const MORE: u64 = 64;
 
 fn open(dir: &Path) -> EmbeddedStore {
     EmbeddedStore::open(dir, Options::default()).expect("opens")
@@ -110,7 +110,9 @@ fn taken(place: &Path, spans: u64, kind: &str) -> u64 {
     let folder = place.join(format!("poison-{kind}-{spans}"));
     std::fs::create_dir(&folder).expect("creates");
     let mut command = Command::new(std::env::current_exe().expect("a test has a file"));
-    let command = command.args(["--exact", "poison::child", "--ignored", "--nocapture"]).current_dir(&folder);
+    command.args(["--exact", "poison::child", "--ignored", "--nocapture"]).current_dir(&folder);
+    // As the server sets its allocator; else what is measured is mostly what the C library keeps.
+    command.env("MALLOC_MMAP_THRESHOLD_", "262144").env("MALLOC_ARENA_MAX", "4");
     let done = command.output().expect("runs");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     std::fs::read_to_string(folder.join("peak")).expect("it ran").parse().expect("a number")
@@ -161,6 +163,6 @@ fn soak() {
     for (spans, kind) in [(100_000, "chain"), (1_000_000, "fan")] {
         let most = taken(place.path(), spans, kind);
         eprintln!("{kind} of {spans} spans in one trace: answered; {most} MiB at the most");
-        assert!(most <= 768, "{most} MiB");
+        assert!(most <= 900, "{most} MiB");
     }
 }

@@ -87,11 +87,13 @@ pub(crate) struct Spool {
     random: Random,
     writer: Option<Writer>,
     closed: VecDeque<Own>,
+    /// The file that was taken last to be sent. It is there until all of it was.
+    taken: Option<PathBuf>,
 }
 
 impl Spool {
     pub(crate) fn new(options: SpoolOptions) -> Self {
-        Self { options, random: Random::seeded(), writer: None, closed: VecDeque::new() }
+        Self { options, random: Random::seeded(), writer: None, closed: VecDeque::new(), taken: None }
     }
 
     /// Writes the finished spans and log records of a batch: all of them, or, with an error, none.
@@ -182,18 +184,22 @@ impl Spool {
         if self.closed.is_empty() {
             self.close();
         }
-        self.closed.pop_front()
+        let own = self.closed.pop_front()?;
+        self.taken = Some(own.path.clone());
+        Some(own)
     }
 
     /// Puts back what was not sent.
     pub(crate) fn put_back(&mut self, own: Own) {
+        self.taken = None;
         self.closed.push_front(own);
     }
 
-    /// The files of this tracer, oldest first.
+    /// The files of this tracer, oldest first. That of which some was sent may be gone meanwhile.
     pub(crate) fn own_paths(&self) -> Vec<PathBuf> {
         let closed = self.closed.iter().map(|own| own.path.clone());
-        closed.chain(self.writer.as_ref().map(|writer| writer.path().to_owned())).collect()
+        let written = self.writer.as_ref().map(|writer| writer.path().to_owned());
+        self.taken.iter().cloned().chain(closed).chain(written).collect()
     }
 
     /// Files that tracers of the same target and project left behind, oldest first, and are held by nobody.

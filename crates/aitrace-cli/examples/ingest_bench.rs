@@ -49,12 +49,32 @@ fn main() -> Result<()> {
     let server = Server::start(&binary, folder.path())?;
     // The first batches open files and grow buffers.
     run(&Plan { spans: plan.batch * plan.clients * 4, ..plan.clone() }, &server.address, 1)?;
+    let before = server.used()?;
     let report = run(&plan, &server.address, 2)?;
+    let after = server.used()?;
     let disk = disk_bytes(folder.path())?;
-    let text = format!("{report}{disk:>12} bytes in the data directory, before it is sealed\n");
+    let a_span = |ticks: u64| ticks as f64 * 1e6 / TICKS / plan.spans as f64;
+    let text = format!(
+        "{report}{:>12.1} us of processor time of the server a span ({:.1} of it in the system)\n\
+         {:>12} MiB, the most memory\n{disk:>12} bytes in the data directory, before it is sealed\n",
+        a_span(after.all - before.all),
+        a_span(after.system - before.system),
+        after.most_kib >> 10,
+    );
     std::io::stdout().write_all(text.as_bytes())?;
     drop(server);
     Ok(())
+}
+
+/// Ticks of a second in `/proc`: the same on every Linux.
+const TICKS: f64 = 100.0;
+
+/// What a process has used so far.
+struct Used {
+    /// Ticks of processor time, and of it in the system.
+    all: u64,
+    system: u64,
+    most_kib: u64,
 }
 
 /// The server; killed at the end.
@@ -72,6 +92,22 @@ impl Server {
         BufReader::new(child.stdout.take().ok_or("no stdout")?).read_line(&mut url)?;
         let address = url.trim().strip_prefix("http://").ok_or("the first line is no URL")?.to_owned();
         Ok(Self { child, address })
+    }
+
+    /// What it has used; nothing where the system does not say.
+    fn used(&self) -> Result<Used> {
+        let read = |name: &str| fs::read_to_string(format!("/proc/{}/{name}", self.child.id()));
+        let (Ok(stat), Ok(status)) = (read("stat"), read("status")) else {
+            return Ok(Used { all: 0, system: 0, most_kib: 0 });
+        };
+        // The second field is a name in parentheses, which may hold blanks.
+        let (_, rest) = stat.rsplit_once(") ").ok_or("no stat")?;
+        let ticks = |at: usize| {
+            Ok::<u64, Box<dyn Error + Send + Sync>>(rest.split(' ').nth(at).ok_or("no ticks")?.parse()?)
+        };
+        let (user, system) = (ticks(11)?, ticks(12)?);
+        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        Ok(Used { all: user + system, system, most_kib: most.ok_or("no VmHWM")?.trim().parse()? })
     }
 }
 

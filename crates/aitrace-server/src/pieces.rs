@@ -80,8 +80,13 @@ impl Pieces {
     /// Stores a piece, the last one excepted, which is left to [`Pieces::finish`]. False: the work must end.
     pub(crate) fn put(&mut self, mut batch: Batch, last: bool) -> bool {
         let (Some(runtime), false) = (&self.runtime, last) else {
-            self.last.spans.append(&mut batch.spans);
-            self.last.logs.append(&mut batch.logs);
+            if self.last.is_empty() {
+                // Nearly always: nothing is copied.
+                self.last = batch;
+            } else {
+                self.last.spans.append(&mut batch.spans);
+                self.last.logs.append(&mut batch.logs);
+            }
             return true;
         };
         let count = batch.spans.len() + batch.logs.len();

@@ -21,10 +21,13 @@ use crate::{faults, pages};
 pub(crate) use dead::Tombstone;
 pub(crate) use schema::{SCHEMA, SUMMED};
 pub(crate) use segment::SegmentRow;
-pub(crate) use trace::{Page, Superseded, TraceRow};
+pub(crate) use trace::{Page, Sums, Superseded, TraceRow};
 
 /// Before this version SQLite could corrupt a database in WAL mode (fixed 2026-03, "WAL reset").
 const SQLITE_AT_LEAST: i32 = 3_051_003;
+
+/// Prepared statements that the writer keeps: all that it uses often.
+const STATEMENTS: usize = 64;
 
 /// A connection to the database.
 #[derive(Debug)]
@@ -63,6 +66,7 @@ impl Catalog {
             .map_err(&fail)?;
         // Else statements are prepared anew whenever what is bound to them changes, to choose another index by it.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(&fail)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
         schema::migrate(&connection, || watch.at(Step::Migrate, path))?;
         if !pages::have_sums(&connection) {
             return Err(StoreError::new(ErrorKind::Corrupt, "the database says that its pages have no sums"));

@@ -1,11 +1,9 @@
 //! Messages as bytes: the body of a log row.
 //!
-//! A body is one zstd frame with a checksum. Inside: a format byte, the messages about spans, the
+//! A body is one zstd frame with a checksum (see `packing`). Inside: a format byte, the messages about spans, the
 //! log records. Integers are LEB128 (signed ones zigzag), texts and lists have their length first,
 //! options a presence byte, fields stand in the order of the macro calls below. Only we write it,
 //! and only until the next seal, so there is one format at a time; [`FORMAT`] guards upgrades.
-
-use std::cell::RefCell;
 
 use aitrace_model::{
     CodeLocation, ErrorInfo, EventType, Json, Level, LogRecord, Phase, Span, SpanEvent, SpanId, SpanKind,
@@ -13,14 +11,12 @@ use aitrace_model::{
 };
 use aitrace_store::{Batch, ErrorKind, Result, StoreError};
 
+use crate::packing;
+
 /// First byte of a body.
 const FORMAT: u8 = 1;
 /// First byte of a body that deletes.
 const DELETE: u8 = 2;
-/// zstd level of log rows: they live for minutes, so speed counts.
-const LEVEL: i32 = 1;
-/// A body never decompresses to more than this: protection from a damaged length.
-const MAX_BODY: usize = 1 << 30;
 
 /// What a log row says.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,31 +29,34 @@ pub(crate) enum Entry {
 
 /// The bytes of a log row that deletes.
 pub(crate) fn encode_delete(targets: &[(String, Option<TraceId>)]) -> Result<Vec<u8>> {
-    let mut out = vec![DELETE];
-    (targets.len() as u64).put(&mut out);
-    for (project, trace_id) in targets {
-        project.put(&mut out);
-        trace_id.put(&mut out);
-    }
-    compress(&out).map_err(|error| {
+    let packed = packing::pack(|out| {
+        out.push(DELETE);
+        (targets.len() as u64).put(out);
+        for (project, trace_id) in targets {
+            project.put(out);
+            trace_id.put(out);
+        }
+    });
+    packed.map_err(|error| {
         StoreError::new(ErrorKind::Internal, "cannot compress a deletion for the log").with_source(error)
     })
 }
 
 /// The bytes of a log row.
 pub(crate) fn encode(batch: &Batch) -> Result<Vec<u8>> {
-    let mut out = Vec::with_capacity(4096);
-    out.push(FORMAT);
-    batch.spans.put(&mut out);
-    batch.logs.put(&mut out);
-    compress(&out).map_err(|error| {
+    let packed = packing::pack(|out| {
+        out.push(FORMAT);
+        batch.spans.put(out);
+        batch.logs.put(out);
+    });
+    packed.map_err(|error| {
         StoreError::new(ErrorKind::Internal, "cannot compress a batch for the log").with_source(error)
     })
 }
 
 /// What a log row holds.
 pub(crate) fn decode(body: &[u8]) -> Result<Entry> {
-    let bytes = decompress(body)
+    let bytes = packing::unpack(body)
         .map_err(|error| corrupt("its checksum or length does not match").with_source(error))?;
     match bytes.split_first() {
         Some((&FORMAT, mut rest)) => {
@@ -93,35 +92,6 @@ pub(crate) fn from_messages(mut bytes: &[u8]) -> Option<Vec<Span>> {
         spans.push(Wire::get(&mut bytes)?);
     }
     Some(spans)
-}
-
-fn compress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    thread_local! {
-        // Making one takes as long as using it once.
-        static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
-    }
-    COMPRESSOR.with_borrow_mut(|known| {
-        let mut compressor = if let Some(compressor) = known.take() {
-            compressor
-        } else {
-            let mut new = zstd::bulk::Compressor::new(LEVEL)?;
-            new.include_checksum(true)?;
-            new
-        };
-        let packed = compressor.compress(bytes)?;
-        // One that failed is not used again.
-        *known = Some(compressor);
-        Ok(packed)
-    })
-}
-
-fn decompress(body: &[u8]) -> std::io::Result<Vec<u8>> {
-    let length = zstd::zstd_safe::get_frame_content_size(body).ok().flatten().unwrap_or(0);
-    let capacity = usize::try_from(length).unwrap_or(usize::MAX);
-    if capacity > MAX_BODY {
-        return Err(std::io::Error::other("the frame claims to be larger than 1 GiB"));
-    }
-    zstd::bulk::decompress(body, capacity)
 }
 
 fn corrupt(why: &str) -> StoreError {

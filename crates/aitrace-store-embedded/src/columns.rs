@@ -43,13 +43,17 @@ impl<T> Column<T> {
         }
     }
 
-    fn array(&self, rows: &[T]) -> ArrayRef {
+    /// `usual` is how many bytes of text there probably are, and becomes how many there were.
+    fn array(&self, rows: &[T], usual: &mut usize) -> ArrayRef {
         match self {
             Self::Text(get) => {
-                let mut builder = StringBuilder::with_capacity(rows.len(), 0);
+                // A little more, so that not every second slice grows it; never so much that few large rows count.
+                const MOST: usize = 4 << 20;
+                let mut builder = StringBuilder::with_capacity(rows.len(), (*usual + *usual / 8).min(MOST));
                 for row in rows {
                     builder.append_option(get(row));
                 }
+                *usual = builder.values_slice().len();
                 Arc::new(builder.finish())
             }
             Self::Time(get) => {
@@ -78,7 +82,18 @@ pub(crate) fn schema<T>(columns: &[(&str, Column<T>)]) -> SchemaRef {
 
 /// Rows as columns. The text of one column must stay below 2 GiB: pass rows in slices.
 pub(crate) fn batch<T>(schema: &SchemaRef, columns: &[(&str, Column<T>)], rows: &[T]) -> Result<RecordBatch> {
-    let arrays = columns.iter().map(|(_, column)| column.array(rows)).collect();
+    batch_like(schema, columns, rows, &mut vec![0; columns.len()])
+}
+
+/// The same for one of many slices of rows: `usual` holds for each column how much text the last one had, so that
+/// room is made once.
+pub(crate) fn batch_like<T>(
+    schema: &SchemaRef,
+    columns: &[(&str, Column<T>)],
+    rows: &[T],
+    usual: &mut [usize],
+) -> Result<RecordBatch> {
+    let arrays = columns.iter().zip(usual).map(|((_, column), usual)| column.array(rows, usual)).collect();
     RecordBatch::try_new(Arc::clone(schema), arrays).map_err(faults::arrow("building a batch"))
 }
 

@@ -1,16 +1,18 @@
 //! Looks at a data directory and says what is in it; mends what can be mended.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use aitrace_store::{Problem, Result};
 use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 
+use crate::bodies::{self, Place};
 use crate::catalog::{Catalog, SCHEMA, SUMMED};
 use crate::lock::DirectoryLock;
 use crate::segment::Segment;
 use crate::steps::Watch;
-use crate::{faults, pages, rescue, stamp};
+use crate::{codec, faults, pages, rescue, stamp};
 
 /// What a data directory is like.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,7 +27,7 @@ pub struct Report {
     pub database: Vec<String>,
     /// Sealed files that were read and found as they were written.
     pub good_files: u64,
-    /// Sealed files that are not as they were written: name and why.
+    /// Files, sealed ones or of the log, that are not as they were written: name and why.
     pub bad_files: Vec<(String, String)>,
     /// Batches that are acknowledged and not sealed yet.
     pub log_rows: u64,
@@ -55,7 +57,8 @@ pub struct Promise {
 pub const CONTRACT: &[Promise] = &[
     Promise {
         promise: "what was acknowledged survives a kill and a loss of power",
-        how: "each group of batches is committed to SQLite's log with synchronous=FULL before the answer",
+        how: "each group of batches is committed to SQLite's log with synchronous=FULL before the answer; large ones are \
+              synced in a file beside it first",
     },
     Promise {
         promise: "what is sealed was durable before its log rows went",
@@ -102,6 +105,7 @@ pub fn examine(dir: &Path) -> Result<Report> {
     if let Ok(catalog) = Catalog::reader(&database) {
         report.problems = catalog.problems().unwrap_or_default();
         report.log_rows = catalog.log_rows().unwrap_or(0);
+        report.bad_files.extend(bad_bodies(dir, &catalog));
         for row in catalog.segments().unwrap_or_default() {
             match Segment::new(&dir.join("segments"), &row).open().and_then(|file| file.check()) {
                 Ok(()) => report.good_files += 1,
@@ -131,8 +135,9 @@ pub fn repair(dir: &Path, now: aitrace_model::Timestamp) -> Result<bool> {
 /// Copies a store to an empty or new directory, also while a server uses it: the copy is the store at one
 /// moment, with everything that was acknowledged before it.
 pub fn backup(dir: &Path, target: &Path) -> Result<()> {
-    let folder = target.join("segments");
-    std::fs::create_dir_all(&folder).map_err(faults::io("creating", &folder))?;
+    for folder in ["segments", bodies::FOLDER].map(|name| target.join(name)) {
+        std::fs::create_dir_all(&folder).map_err(faults::io("creating", &folder))?;
+    }
     let copy = target.join("aitrace.db");
     let fail = faults::sqlite("copying");
     // A file may be merged away between the copies: then the database is copied anew.
@@ -144,8 +149,13 @@ pub fn backup(dir: &Path, target: &Path) -> Result<()> {
         source.busy_timeout(std::time::Duration::from_secs(30)).map_err(&fail)?;
         drop(std::fs::remove_file(&copy));
         source.execute("VACUUM INTO ?1", [copy.to_string_lossy()]).map_err(&fail)?;
-        let copied = Catalog::reader(&copy)?.segments()?.into_iter().try_for_each(|row| {
-            let (from, to) = (dir.join("segments").join(&row.file), folder.join(&row.file));
+        let catalog = Catalog::reader(&copy)?;
+        let sealed = catalog.segments()?.into_iter().map(|row| Path::new("segments").join(row.file));
+        let places = catalog.log_of_length(Place::LEN)?.into_iter().filter_map(|(_, row)| Place::read(&row));
+        let log: BTreeSet<_> = places.map(|place| Path::new(bodies::FOLDER).join(place.file())).collect();
+        let copied = sealed.chain(log).try_for_each(|name| {
+            let (from, to) = (dir.join(&name), target.join(&name));
+            // What is appended to a linked file of the log later no row of the copy names.
             let linked = std::fs::hard_link(&from, &to).is_ok() || to.is_file();
             if linked { Ok(()) } else { std::fs::copy(&from, &to).map(drop).map_err(|error| (from, error)) }
         });
@@ -176,8 +186,23 @@ fn integrity(connection: &Connection, schema: Option<i64>, database: &Path) -> V
     lines.chain(flipped).collect()
 }
 
+/// Files of the log that lack a batch or hold a damaged one, with why. Rows that a server seals meanwhile do not count.
+fn bad_bodies(dir: &Path, catalog: &Catalog) -> Vec<(String, String)> {
+    let (folder, mut bad) = (dir.join(bodies::FOLDER), Vec::new());
+    for (seq, row) in catalog.log_of_length(Place::LEN).unwrap_or_default() {
+        let Some(place) = Place::read(&row) else { continue };
+        let read = bodies::get(&folder, row).and_then(|body| codec::decode(&body));
+        if let Err(error) = read
+            && catalog.log_next(seq - 1).is_ok_and(|next| next.is_some_and(|(next, _)| next == seq))
+        {
+            bad.push((place.file(), error.to_string()));
+        }
+    }
+    bad
+}
+
 fn set_aside(dir: &Path) -> Vec<String> {
-    let folders = [dir.to_owned(), dir.join("segments")];
+    let folders = [dir.to_owned(), dir.join("segments"), dir.join(bodies::FOLDER)];
     let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
     let names = entries.map(|entry| entry.path().display().to_string());
     let mut names: Vec<String> = names.filter(|name| name.contains(".corrupt-")).collect();

@@ -28,17 +28,26 @@ pub(crate) struct Contents<'a> {
 
 /// The same text with references.
 pub(crate) fn pack<'a>(attributes: &'a str, contents: Contents<'_>) -> Cow<'a, str> {
-    let fields = [('i', contents.inputs), ('o', contents.outputs)];
-    if attributes.len() < LEAST || attributes.contains([OPEN, CLOSE]) || contents.is_empty() {
+    let bytes = attributes.as_bytes();
+    let none = bytes.len() < LEAST || contents.is_empty();
+    if none || memchr::memchr2(OPEN as u8, CLOSE as u8, bytes).is_some() {
         return attributes.into();
     }
+    let fields = [('i', contents.inputs), ('o', contents.outputs)];
     let (mut out, mut done) = (String::new(), 0);
-    for (start, end) in strings(attributes.as_bytes()) {
+    for (start, end) in strings(bytes) {
         let text = &attributes[start..end];
-        let found = fields.iter().find_map(|(name, field)| refer(*name, (*field)?, text));
-        if let Some((reference, skip)) = found {
+        let each = |find: fn(&str, &str) -> Option<Place>| {
+            fields.iter().find_map(|(name, field)| Some((*name, find((*field)?, text)?)))
+        };
+        let found = each(whole_field).or_else(|| each(within));
+        if let Some((name, Place { form, at, length, skip })) = found {
+            if done == 0 {
+                // What is left out is most of it; what is not grows it once more.
+                out.reserve(attributes.len() / 4);
+            }
             out.push_str(&attributes[done..start + skip]);
-            out.push_str(&reference);
+            write!(out, "{OPEN}{name}{form}{at},{length}{CLOSE}").expect("a String takes everything");
             done = end - skip;
         }
     }
@@ -114,20 +123,58 @@ impl Contents<'_> {
     }
 }
 
-/// A reference to where `token` (a JSON string with its quotes) stands in a field, and how many bytes at each end
-/// of it the reference leaves out.
-fn refer(name: char, field: &str, token: &str) -> Option<(String, usize)> {
-    let mut reference = String::new();
+/// Where a token stands in a field.
+struct Place {
+    /// `v` or `e`.
+    form: char,
+    at: usize,
+    length: usize,
+    /// Bytes at each end of the token that the reference leaves out.
+    skip: usize,
+}
+
+/// Where `token` (a JSON string with its quotes) stands without its escapes at the start of a field, the usual case: the
+/// attribute is what the field was made from.
+fn whole_field(field: &str, token: &str) -> Option<Place> {
+    let length = begins(field.as_bytes(), &token.as_bytes()[1..token.len() - 1])?;
+    Some(Place { form: 'e', at: 0, length, skip: 1 })
+}
+
+/// Where `token` stands anywhere in a field.
+fn within(field: &str, token: &str) -> Option<Place> {
     if field.len() >= token.len()
         && let Some(at) = find(field.as_bytes(), token.as_bytes())
     {
-        write!(reference, "{OPEN}{name}v{at},{}{CLOSE}", token.len()).ok()?;
-        return Some((reference, 0));
+        return Some(Place { form: 'v', at, length: token.len(), skip: 0 });
     }
     let plain = unescape(&token[1..token.len() - 1])?;
     let at = find(field.as_bytes(), plain.as_bytes())?;
-    write!(reference, "{OPEN}{name}e{at},{}{CLOSE}", plain.len()).ok()?;
-    Some((reference, 1))
+    Some(Place { form: 'e', at, length: plain.len(), skip: 1 })
+}
+
+/// How many bytes at the start of a field are the same as all of `text` (of a JSON string) without its escapes. Nothing
+/// is copied to find that out.
+fn begins(field: &[u8], text: &[u8]) -> Option<usize> {
+    let (mut at, mut rest) = (0, text);
+    while let Some(run) = memchr::memchr(b'\\', rest) {
+        let plain = plain(*rest.get(run + 1)?)?;
+        if field.get(at..at + run)? != &rest[..run] || *field.get(at + run)? != plain {
+            return None;
+        }
+        (at, rest) = (at + run + 1, &rest[run + 2..]);
+    }
+    (field.get(at..at + rest.len())? == rest).then_some(at + rest.len())
+}
+
+/// What [`escape`] writes as a backslash and this byte.
+const fn plain(escaped: u8) -> Option<u8> {
+    Some(match escaped {
+        b'"' | b'\\' => escaped,
+        b'n' => b'\n',
+        b't' => b'\t',
+        b'r' => b'\r',
+        _ => return None,
+    })
 }
 
 /// Where a text stands first. Most often it is the whole field; else its head is looked for: preparing a search for
@@ -172,23 +219,17 @@ fn strings(json: &[u8]) -> impl Iterator<Item = (usize, usize)> {
 
 /// Takes one level of escapes away; `None` unless [`escape`] brings exactly the same back.
 fn unescape(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains('\\') {
-        return Some(text.into());
-    }
+    let Some(mut run) = memchr::memchr(b'\\', text.as_bytes()) else { return Some(text.into()) };
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((before, after)) = rest.split_once('\\') {
-        out.push_str(before);
-        let plain = match after.as_bytes().first()? {
-            b'"' => '"',
-            b'\\' => '\\',
-            b'n' => '\n',
-            b't' => '\t',
-            b'r' => '\r',
-            _ => return None,
-        };
-        out.push(plain);
-        rest = &after[1..];
+    loop {
+        out.push_str(&rest[..run]);
+        out.push(char::from(plain(*rest.as_bytes().get(run + 1)?)?));
+        rest = &rest[run + 2..];
+        match memchr::memchr(b'\\', rest.as_bytes()) {
+            Some(next) => run = next,
+            None => break,
+        }
     }
     out.push_str(rest);
     Some(out.into())

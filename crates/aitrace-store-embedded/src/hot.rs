@@ -84,22 +84,29 @@ impl Hot {
         mut tell: Option<&mut dyn FnMut(Change)>,
     ) -> Appended {
         let (mut appended, mut touched, mut idle) = (Appended::default(), BTreeSet::new(), BTreeSet::new());
-        for span in batch.spans {
-            let key = (span.trace_id, span.project.clone());
+        // Spans of a trace stand together, as a rule: what they share is looked up once.
+        let mut spans = batch.spans.into_iter().peekable();
+        while let Some(first) = spans.next() {
+            let key = (first.trace_id, first.project.clone());
             let prior = prepared.priors.get(&key);
             let trace = trace_mut(&mut self.traces, &key, &prepared.sealed);
-            let before = trace.weight();
-            let (new, change) = trace.join(span, prior, moment, tell.is_some());
+            let (before, mut any) = (trace.weight(), false);
+            let mut next = Some(first);
+            while let Some(span) = next {
+                let (new, change) = trace.join(span, prior, moment, tell.is_some());
+                any |= new;
+                count(&mut appended, new);
+                if let (Some(change), Some(tell)) = (change, &mut tell) {
+                    tell(change);
+                }
+                next = spans.next_if(|span| span.trace_id == key.0 && span.project == key.1);
+            }
             self.weight = self.weight.changed(before, trace.weight());
-            count(&mut appended, new);
-            if new {
+            if any {
                 touched.insert(key)
             } else {
                 idle.insert(key)
             };
-            if let (Some(change), Some(tell)) = (change, &mut tell) {
-                tell(change);
-            }
         }
         for log in batch.logs {
             let (new, key, log) = self.add_log(log, prepared);

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
@@ -22,6 +23,8 @@ pub(crate) enum Job {
     Seal(Box<Snapshot>, i64),
     Compact(Inputs, i64),
     Retire(Vec<Arc<Segment>>),
+    /// To be freed; nothing is made of it.
+    Bury(Box<Sealed>, Buried),
 }
 
 /// What it made.
@@ -32,6 +35,16 @@ pub(crate) enum Made {
     Leaving(Result<Leaving>),
 }
 
+/// Bytes that are to be freed, counted as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Buried(Arc<AtomicUsize>, usize);
+
+impl Drop for Buried {
+    fn drop(&mut self) {
+        self.0.fetch_sub(self.1, Ordering::Relaxed);
+    }
+}
+
 /// The thread. Dropping it ends the thread after the job that it has.
 #[derive(Debug)]
 pub(crate) struct Keeper {
@@ -39,24 +52,26 @@ pub(crate) struct Keeper {
     thread: Option<JoinHandle<()>>,
     made: channel::Receiver<Made>,
     busy: bool,
+    buried: Arc<AtomicUsize>,
 }
 
 impl Keeper {
     pub(crate) fn start(shared: Arc<Shared>) -> Result<Self> {
-        let (jobs, receiver) = mpsc::sync_channel::<Job>(1);
+        let (jobs, receiver) = mpsc::sync_channel::<Job>(2);
         let (sender, made) = channel::channel(1);
         let folder = shared.folder.clone();
         let thread = std::thread::Builder::new()
             .name("aitrace-store-keeper".to_owned())
             .spawn(move || {
                 for job in receiver {
-                    if sender.blocking_send(run(&shared, &folder, job)).is_err() {
+                    let made = run(&shared, &folder, job);
+                    if made.is_some_and(|made| sender.blocking_send(made).is_err()) {
                         return;
                     }
                 }
             })
             .map_err(faults::io("starting a thread for", std::path::Path::new("the store")))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread), made, busy: false })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), made, busy: false, buried: Arc::default() })
     }
 
     pub(crate) fn is_busy(&self) -> bool {
@@ -70,6 +85,20 @@ impl Keeper {
         self.jobs.as_ref().ok_or_else(gone)?.send(job).map_err(|_| gone())?;
         self.busy = true;
         Ok(())
+    }
+
+    /// Leaves to it what is only to be freed, of so many bytes. It need not be free for that.
+    pub(crate) fn bury(&self, sealed: Sealed, bytes: usize) {
+        if let Some(jobs) = &self.jobs {
+            self.buried.fetch_add(bytes, Ordering::Relaxed);
+            // What it does not take is freed here.
+            drop(jobs.try_send(Job::Bury(Box::new(sealed), Buried(Arc::clone(&self.buried), bytes))));
+        }
+    }
+
+    /// Bytes that are still to be freed.
+    pub(crate) fn buried(&self) -> usize {
+        self.buried.load(Ordering::Relaxed)
     }
 
     /// What it made, if it is done.
@@ -101,9 +130,9 @@ impl Drop for Keeper {
     }
 }
 
-fn run(shared: &Shared, folder: &Path, job: Job) -> Made {
+fn run(shared: &Shared, folder: &Path, job: Job) -> Option<Made> {
     let options = &shared.options;
-    match job {
+    Some(match job {
         Job::Seal(snapshot, last) => {
             Made::Sealed(guard(|| snapshot.write(folder, last, options).map(Box::new)))
         }
@@ -111,7 +140,12 @@ fn run(shared: &Shared, folder: &Path, job: Job) -> Made {
             Made::Compacted(guard(|| compact::run(folder, &shared.segments, inputs, last + 1, options)))
         }
         Job::Retire(files) => Made::Leaving(guard(|| Ok(retire::look(&shared.segments, files)))),
-    }
+        Job::Bury(sealed, counted) => {
+            drop(sealed);
+            drop(counted);
+            return None;
+        }
+    })
 }
 
 /// A job that panics (a footer that does not add up) must not take the thread with it.

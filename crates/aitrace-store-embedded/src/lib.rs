@@ -9,6 +9,7 @@
 //! thread writes (`writer`); readers take the hot state first and the catalog second, so that
 //! what moves between them in the meantime is seen twice and told apart by its ids, never missed.
 
+mod bodies;
 mod bones;
 mod cache;
 mod catalog;
@@ -30,6 +31,7 @@ mod lock;
 mod loose;
 mod options;
 mod overlay;
+mod packing;
 mod pages;
 mod parts;
 mod query;

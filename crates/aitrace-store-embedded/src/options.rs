@@ -31,6 +31,9 @@ pub struct Options {
     /// Size of a database, in bytes, up to which each start looks at all of it; pages of a larger one are checked as
     /// they are read, and by `doctor`. Default 64 MiB.
     pub checked: u64,
+    /// Bytes from which on a batch in the log stands in a file beside the database: it is written once, not twice, and
+    /// synced once more. Default 64 KiB, packed.
+    pub apart: usize,
     /// Is told of each step on disk: for tests. Default: nobody.
     pub watch: Watch,
 }
@@ -62,6 +65,7 @@ impl Default for Options {
             compression: 1,
             words_from: 4096,
             checked: 64 << 20,
+            apart: 64 << 10,
             watch: Watch::default(),
         }
     }

@@ -10,6 +10,7 @@ use aitrace_store::{
     Bone, ProjectScope, Result, Rollup, Skeleton, StoreStats, StoredSpan, Trace, UsageTree, in_tree_order,
 };
 
+use crate::bodies;
 use crate::bones::{self, Shown};
 use crate::catalog::TraceRow;
 use crate::corrections::Need;
@@ -302,7 +303,8 @@ pub(crate) fn stats(shared: &Shared) -> Result<StoreStats> {
 
 /// Bytes of all files of the store.
 pub(crate) fn disk_bytes(shared: &Shared) -> u64 {
-    let folder = [shared.folder.clone(), shared.folder.join("..")];
+    let folder =
+        [shared.folder.clone(), shared.folder.join(".."), shared.database.with_file_name(bodies::FOLDER)];
     let entries = folder.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
     let files = entries.filter_map(|entry| entry.metadata().ok()).filter(std::fs::Metadata::is_file);
     files.map(|file| file.len()).sum()

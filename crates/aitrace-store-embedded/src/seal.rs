@@ -112,7 +112,7 @@ impl Snapshot {
     }
 
     /// Writes the files, whose numbers begin after `last_file`.
-    pub(crate) fn write(self, folder: &Path, last_file: i64, options: &Options) -> Result<Sealed> {
+    pub(crate) fn write(mut self, folder: &Path, last_file: i64, options: &Options) -> Result<Sealed> {
         let mut sealed = Sealed {
             files: Vec::new(),
             traces: Vec::new(),
@@ -122,6 +122,8 @@ impl Snapshot {
             last: self.last,
         };
         let (mut spans, mut logs) = (ByDay::default(), ByDay::default());
+        // In the order of the files: putting whole traces in order takes less than their rows.
+        self.traces.sort_unstable_by(|a, b| (&a.project, a.trace_id).cmp(&(&b.project, b.trace_id)));
         for trace in self.traces {
             sealed.add(trace, &mut spans)?;
         }
@@ -195,8 +197,10 @@ pub(crate) fn publish(folder: &Path, files: &[SegmentRow], watch: &Watch) -> Res
 }
 
 impl Sealed {
-    fn add(&mut self, taken: TakenTrace, rows: &mut ByDay<SpanRow>) -> Result<()> {
+    fn add(&mut self, mut taken: TakenTrace, rows: &mut ByDay<SpanRow>) -> Result<()> {
         let mut part = taken.sealed;
+        let place = |span: &Taken| (span.stored.span.start, span.stored.span.span_id);
+        taken.spans.sort_unstable_by_key(|(span, _)| place(span));
         let mut spans = UsageTree::clone(&part.spans);
         for (span, wraps) in &taken.spans {
             let (state, merged) = (span.state.as_deref(), &span.stored.span);

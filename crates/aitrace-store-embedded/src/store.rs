@@ -61,15 +61,18 @@ impl EmbeddedStore {
         // Before SQLite looks at it: it would end the log at the first bad place.
         let damage = rescue::keep_damaged_log(&database, &stamp)?;
         let mut problems: Vec<Problem> = damage.into_iter().chain(rescue::mend(&database, false)?).collect();
-        let checked = if problems.is_empty() { options.checked } else { u64::MAX };
+        let mut damaged = !problems.is_empty();
+        let checked = if damaged { u64::MAX } else { options.checked };
         if rescue::is_needed(dir, &database, checked) {
             rescue::rescue(dir, &database, &stamp, watch)?;
+            damaged = true;
         }
         problems.extend(rescue::mend(&database, true)?);
         let opened = Catalog::writer(&database, watch).and_then(|catalog| Ok((catalog.segments()?, catalog)));
         let (rows, catalog) = match opened {
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 rescue::rescue(dir, &database, &stamp, watch)?;
+                damaged = true;
                 let catalog = Catalog::writer(&database, watch)?;
                 (catalog.segments()?, catalog)
             }
@@ -90,7 +93,7 @@ impl EmbeddedStore {
             corrections: Corrections::default(),
             changes,
         });
-        let mut writer = Writer::new(Arc::clone(&shared), catalog, lock)?;
+        let mut writer = Writer::new(Arc::clone(&shared), catalog, lock, damaged.then_some(&*stamp))?;
         problems.iter().try_for_each(|problem| writer.note(problem))?;
         writer.check_files(&rows)?;
         writer.replay()?;

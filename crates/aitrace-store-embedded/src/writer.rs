@@ -25,6 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use self::keep::Wanted;
+use crate::bodies::{self, Bodies, Place};
 use crate::cache::IdCache;
 use crate::catalog::Catalog;
 use crate::codec::{self, Entry};
@@ -80,6 +81,7 @@ type Targets = Vec<(String, Option<TraceId>)>;
 pub(crate) struct Writer {
     shared: Arc<Shared>,
     catalog: Catalog,
+    bodies: Bodies,
     cache: IdCache,
     projects: BTreeSet<String>,
     seal_at: Option<Instant>,
@@ -99,11 +101,21 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(shared: Arc<Shared>, catalog: Catalog, lock: DirectoryLock) -> Result<Self> {
+    /// `damaged` is a stamp for what is set aside, where rows of the database may be lost.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        catalog: Catalog,
+        lock: DirectoryLock,
+        damaged: Option<&str>,
+    ) -> Result<Self> {
+        let folder = shared.database.with_file_name(bodies::FOLDER);
+        let rows = catalog.log_of_length(Place::LEN)?;
+        let bodies = Bodies::open(folder, shared.options.apart, &rows, damaged)?;
         Ok(Self {
             keeper: Keeper::start(Arc::clone(&shared))?,
             shared,
             catalog,
+            bodies,
             cache: IdCache::default(),
             projects: BTreeSet::new(),
             seal_at: None,
@@ -129,9 +141,18 @@ impl Writer {
     }
 
     fn replay_until(&mut self, end: i64) -> Result<()> {
-        while let Some((next, body)) = self.catalog.log_next(self.applied)?.filter(|(next, _)| *next <= end) {
+        while let Some((next, row)) = self.catalog.log_next(self.applied)?.filter(|(next, _)| *next <= end) {
             self.shared.options.watch.at(Step::Replay, &self.shared.database)?;
-            match codec::decode(&body) {
+            let (body, read) = match bodies::get(&self.bodies.folder, row.clone()) {
+                Ok(body) => {
+                    let read = codec::decode(&body);
+                    (body, read)
+                }
+                // Its file is gone or cut; whatever else keeps it from being read may pass.
+                Err(error) if error.kind() == ErrorKind::Corrupt => (row, Err(error)),
+                Err(error) => return Err(error),
+            };
+            match read {
                 Ok(Entry::Batch(batch)) => {
                     let mut prepared = self.prepare(&std::iter::once(&batch))?;
                     self.apply(batch, &mut prepared);
@@ -309,18 +330,23 @@ impl Writer {
         let batches = || group.iter().map(|(batch, _)| &batch.0);
         let prepared = self.prepare(&batches())?;
         let new = self.new_projects(batches());
+        let bodies: Vec<&[u8]> = group.iter().map(|(batch, _)| &*batch.1).collect();
+        let rows = self.bodies.put(&bodies, &self.shared.options.watch);
+        self.note_failure(rows.as_ref().err());
+        let rows = rows?;
         let committed = self.catalog.transaction(|catalog| {
             for name in &new {
                 document::add_project(catalog, name)?;
             }
             let mut last = 0;
-            for (batch, _) in group {
-                last = catalog.log_append(&batch.1)?;
+            for row in &rows {
+                last = catalog.log_append(row)?;
             }
             Ok(last)
         });
         self.note_failure(committed.as_ref().err());
         self.applied = committed?;
+        self.bodies.note(self.applied);
         self.projects.extend(new);
         Ok(prepared)
     }
@@ -346,7 +372,8 @@ impl Writer {
     fn note_held(&self) {
         let hot = self.shared.hot.read().weight().bytes;
         let working = if self.keeper.is_busy() { self.working } else { 0 };
-        self.shared.held.store(hot + working + self.cache.bytes(), Ordering::Relaxed);
+        let buried = self.keeper.buried();
+        self.shared.held.store(hot + working + buried + self.cache.bytes(), Ordering::Relaxed);
     }
 
     /// How full memory is: 1 and more starts a seal.

@@ -29,6 +29,18 @@ impl Catalog {
         Ok(())
     }
 
+    /// Rows whose body has this length.
+    pub(crate) fn log_of_length(&self, length: usize) -> Result<Vec<(i64, Vec<u8>)>> {
+        let fail = faults::sqlite("reading the log");
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT seq, body FROM log WHERE length(body) = ?1 ORDER BY seq")
+            .map_err(&fail)?;
+        let rows =
+            select.query_map(params![length as i64], |row| Ok((row.get(0)?, row.get(1)?))).map_err(&fail)?;
+        rows.collect::<rusqlite::Result<_>>().map_err(&fail)
+    }
+
     /// Number of rows.
     pub(crate) fn log_rows(&self) -> Result<u64> {
         let count = "SELECT count(*) FROM log";

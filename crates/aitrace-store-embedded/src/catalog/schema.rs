@@ -104,6 +104,9 @@ const STEPS: &[&str] = &[
     "
     -- All pages of the database have sums; see `pages`. What knows nothing of them must not write here.
 ",
+    "
+    -- Bodies of the log may stand in files beside the database; see `bodies`.
+",
 ];
 
 /// From this version on all pages have sums.

@@ -116,13 +116,10 @@ impl Catalog {
 
     pub(crate) fn add_total(&self, name: &str, change: i64) -> Result<()> {
         let fail = faults::sqlite("writing totals");
-        self.connection
-            .execute(
-                "INSERT INTO total (name, value) VALUES (?1, ?2)
-                 ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
-                params![name, change],
-            )
-            .map_err(&fail)?;
+        let sql = "INSERT INTO total (name, value) VALUES (?1, ?2)
+                   ON CONFLICT (name) DO UPDATE SET value = value + excluded.value";
+        let mut add = self.connection.prepare_cached(sql).map_err(&fail)?;
+        add.execute(params![name, change]).map_err(&fail)?;
         Ok(())
     }
 }

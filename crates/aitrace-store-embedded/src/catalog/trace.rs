@@ -1,5 +1,7 @@
 //! The line of each trace that has sealed rows.
 
+use std::collections::BTreeSet;
+
 use aitrace_model::{LostRules, SpanId, Timestamp, TraceId, TraceStatus, TraceSummary};
 use aitrace_store::{Cursor, ErrorKind, Filter, ProjectScope, Result, Rollup, StoreError, TraceFilter};
 use rusqlite::types::Value;
@@ -26,6 +28,15 @@ pub(crate) struct Superseded {
     pub(crate) project: String,
     pub(crate) trace_id: TraceId,
     pub(crate) span_id: SpanId,
+}
+
+/// What the lines of many traces change beside themselves.
+#[derive(Debug, Default)]
+pub(crate) struct Sums {
+    /// Ended spans, open spans, log records: how many more there are.
+    counts: [i64; 3],
+    /// Projects and sessions whose place may be another.
+    sessions: BTreeSet<(String, String)>,
 }
 
 /// What to list.
@@ -147,10 +158,18 @@ impl Catalog {
 
     /// Writes the line of a trace, with totals and the place of its session. `before` is what the totals count of it.
     pub(crate) fn put_trace(&self, row: &TraceRow, before: [i64; 3]) -> Result<()> {
+        let mut sums = Sums::default();
+        self.put_line(row, before, &mut sums)?;
+        self.put_sums(&sums)
+    }
+
+    /// The same of one of many traces: totals and sessions wait for [`Catalog::put_sums`], in the same transaction.
+    pub(crate) fn put_line(&self, row: &TraceRow, before: [i64; 3], sums: &mut Sums) -> Result<()> {
         let fail = faults::sqlite("writing a trace's line");
         // Which of running and lost it is depends on the time: the statement of a page decides that.
         let summary = row.rollup.summary(&row.project, row.trace_id, None);
-        let was = self.session_of(&row.project, row.trace_id)?;
+        // Of a trace that nothing was counted of there is no line.
+        let was = if before == [0; 3] { None } else { self.session_of(&row.project, row.trace_id)? };
         let mut upsert = self
             .connection
             .prepare_cached(
@@ -176,11 +195,21 @@ impl Catalog {
                 row.rollup.heard.map(Timestamp::nanos),
             ])
             .map_err(&fail)?;
-        self.count(before, row.counts())?;
-        if let Some(was) = was.filter(|was| Some(was) != summary.session_id.as_ref()) {
-            self.place_session(&row.project, &was)?;
+        for (sum, (before, after)) in sums.counts.iter_mut().zip(before.into_iter().zip(row.counts())) {
+            *sum += after - before;
         }
-        summary.session_id.map_or(Ok(()), |session| self.place_session(&row.project, &session))
+        let sessions = was.filter(|was| Some(was) != summary.session_id.as_ref()).into_iter();
+        for session in sessions.chain(summary.session_id) {
+            let place = (row.project.clone(), session);
+            sums.sessions.insert(place);
+        }
+        Ok(())
+    }
+
+    /// Writes totals and the places of sessions after the lines of their traces.
+    pub(crate) fn put_sums(&self, sums: &Sums) -> Result<()> {
+        self.count([0; 3], sums.counts)?;
+        sums.sessions.iter().try_for_each(|(project, session)| self.place_session(project, session))
     }
 
     /// Removes the line of a trace, and what totals and its session have of it.
@@ -217,11 +246,11 @@ impl Catalog {
 
     pub(crate) fn add_superseded(&self, old: &Superseded) -> Result<()> {
         let fail = faults::sqlite("superseding a row");
-        self.connection
-            .execute(
-                "INSERT OR IGNORE INTO superseded (segment, project, trace_id, span_id) VALUES (?1, ?2, ?3, ?4)",
-                params![old.segment, old.project, old.trace_id.to_bytes(), old.span_id.to_bytes()],
-            )
+        let sql =
+            "INSERT OR IGNORE INTO superseded (segment, project, trace_id, span_id) VALUES (?1, ?2, ?3, ?4)";
+        let mut insert = self.connection.prepare_cached(sql).map_err(&fail)?;
+        insert
+            .execute(params![old.segment, old.project, old.trace_id.to_bytes(), old.span_id.to_bytes()])
             .map_err(&fail)?;
         Ok(())
     }

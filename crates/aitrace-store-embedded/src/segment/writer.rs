@@ -134,7 +134,7 @@ fn write<T>(
     let schema = columns::schema(columns);
     let mut writer =
         FileWriter::create(path, &schema, rows.len(), options.compression, options.watch.clone())?;
-    let mut rest = rows;
+    let (mut rest, mut usual) = (rows, vec![0; columns.len()]);
     while !rest.is_empty() {
         let mut bytes = 0;
         let fits = |row: &&T| {
@@ -143,7 +143,7 @@ fn write<T>(
         };
         let count = rest.iter().take(SLICE).take_while(fits).count().max(1);
         let (slice, more) = rest.split_at(count);
-        writer.write(&columns::batch(&schema, columns, slice)?)?;
+        writer.write(&columns::batch_like(&schema, columns, slice, &mut usual)?)?;
         rest = more;
     }
     writer.finish()

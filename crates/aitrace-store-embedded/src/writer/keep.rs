@@ -1,6 +1,7 @@
 //! Jobs of the keeper: when they start, and what is committed of what they made.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::mem::take;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +10,9 @@ use aitrace_store::{Result, Retention, Retired, StoreError};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
-use super::{Answer, Writer};
+use super::{Answer, CROWDED, Writer};
 use crate::cache::Ids;
-use crate::catalog::{Superseded, Tombstone, TraceRow};
+use crate::catalog::{Sums, Superseded, Tombstone, TraceRow};
 use crate::compact::{self, Compacted, Scope, Zeal};
 use crate::hot::{SealedPart, SealedTrace};
 use crate::keeper::{Job, Made};
@@ -261,13 +262,16 @@ impl Writer {
         let ((), moving) = self.catalog.transaction_holding(
             |catalog| {
                 sealed.files.iter().try_for_each(|file| catalog.add_segment(file))?;
+                let mut sums = Sums::default();
                 for SealedTrace { project, trace_id, part, .. } in &mut sealed.traces {
-                    let (rollup, segments) = (part.rollup.clone(), part.segments.clone());
+                    let (rollup, segments) = (take(&mut part.rollup), take(&mut part.segments));
                     let row =
                         TraceRow { project: project.to_string(), trace_id: *trace_id, rollup, segments };
-                    catalog.put_trace(&row, part.counted)?;
+                    catalog.put_line(&row, part.counted, &mut sums)?;
                     part.counted = row.counts();
+                    (part.rollup, part.segments) = (row.rollup, row.segments);
                 }
+                catalog.put_sums(&sums)?;
                 for log in &sealed.loose {
                     catalog.add_loose_log(&log.project, &log.id)?;
                 }
@@ -283,8 +287,10 @@ impl Writer {
             // What was logged anew is in memory already.
             self.applied = self.catalog.log_last()?;
         }
+        let last = sealed.last;
         self.remember(sealed, tombs);
         drop(moving);
+        self.bodies.forget(last, &self.shared.options.watch);
         self.wanted.untidy = true;
         let left = self.shared.hot.read().weight().rows > 0;
         self.seal_at = left.then(|| Instant::now() + self.shared.options.hot.age);
@@ -293,13 +299,16 @@ impl Writer {
     }
 
     /// Tells memory what was sealed.
-    fn remember(&mut self, sealed: Sealed, tombs: Vec<Tombstone>) {
+    fn remember(&mut self, mut sealed: Sealed, tombs: Vec<Tombstone>) {
         let (shared, moment) = (Arc::clone(&self.shared), self.shared.moment());
         let mut hot = shared.hot.write();
+        let before = hot.weight().bytes;
         for file in &sealed.files {
             shared.segments.add(Segment::new(&shared.folder, file));
         }
-        sealed.superseded.into_iter().for_each(|old| shared.segments.supersede(old));
+        for old in take(&mut sealed.superseded) {
+            shared.segments.supersede(old);
+        }
         for tomb in tombs {
             shared.segments.bury(tomb);
         }
@@ -315,6 +324,13 @@ impl Writer {
                     sealed::prior(&shared.segments, &files, &trace.project, trace.trace_id, &none);
                 hot.change(&trace.project, trace.trace_id, moment, |trace| trace.set_prior(&prior));
             }
+        }
+        let freed = before.saturating_sub(hot.weight().bytes);
+        drop(hot);
+        // Freeing tens of thousands of spans takes as long as storing some batches: nobody has to wait for it, unless
+        // memory fills meanwhile.
+        if self.load() < CROWDED {
+            self.keeper.bury(sealed, freed);
         }
     }
 

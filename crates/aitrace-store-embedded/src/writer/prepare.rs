@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use aitrace_model::{SpanId, TraceId};
+use aitrace_model::{Span, SpanId, TraceId};
 use aitrace_store::{Batch, Result};
 
 use super::Writer;
@@ -20,8 +20,11 @@ impl Writer {
         let mut prepared = Prepared::default();
         let mut ids: BTreeMap<(TraceId, &str), Vec<SpanId>> = BTreeMap::new();
         for batch in batches.clone() {
-            for span in &batch.spans {
-                ids.entry((span.trace_id, &span.project)).or_default().push(span.span_id);
+            let together =
+                |one: &Span, other: &Span| one.trace_id == other.trace_id && one.project == other.project;
+            for spans in batch.spans.chunk_by(together) {
+                let of_trace = ids.entry((spans[0].trace_id, &spans[0].project)).or_default();
+                of_trace.extend(spans.iter().map(|span| span.span_id));
             }
             for log in &batch.logs {
                 match log.trace_id {
@@ -116,7 +119,8 @@ impl Writer {
     pub(super) fn new_projects<'a>(&self, batches: impl Iterator<Item = &'a Batch>) -> BTreeSet<String> {
         let mut new = BTreeSet::new();
         for batch in batches {
-            let spans = batch.spans.iter().map(|span| &span.project);
+            let spans = batch.spans.chunk_by(|one, other| one.project == other.project);
+            let spans = spans.map(|spans| &spans[0].project);
             for name in spans.chain(batch.logs.iter().map(|log| &log.project)) {
                 if !self.projects.contains(name) && !new.contains(name) {
                     new.insert(name.clone());

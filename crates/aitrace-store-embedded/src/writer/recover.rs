@@ -103,6 +103,7 @@ impl Writer {
         }
         self.catalog = Catalog::writer(&self.shared.database, &self.shared.options.watch)?;
         self.replay()?;
+        self.bodies.note(self.applied);
         // Proves that writing works again.
         self.catalog.transaction(|catalog| catalog.add_total("spans", 0))?;
         self.suspect = false;

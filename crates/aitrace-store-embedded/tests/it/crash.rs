@@ -53,7 +53,8 @@ const YEAR: Duration = Duration::from_hours(8760);
 
 fn options(watch: Watch) -> Options {
     let hot = HotLimits { rows: 60, open: 30, ..HotLimits::default() };
-    Options { hot, watch, purge: Duration::from_millis(50), ..Options::default() }
+    // What is logged stands in files beside the database, but for what is logged anew.
+    Options { hot, watch, purge: Duration::from_millis(50), apart: 0, ..Options::default() }
 }
 
 /// The batch `number`, derived from nothing else.

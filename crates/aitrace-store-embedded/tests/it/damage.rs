@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use aitrace_store::conformance::{end, trace_id};
-use aitrace_store::{Batch, PageRequest, ProblemKind, ProjectScope, TelemetryStore, TraceFilter};
+use aitrace_store::{Batch, PageRequest, ProblemKind, ProjectScope, TelemetryStore, TraceFilter, Upkeep};
 use aitrace_store_embedded::{EmbeddedStore, Options, doctor};
 
 fn open(dir: &Path) -> EmbeddedStore {
@@ -124,6 +124,66 @@ async fn a_damaged_row_of_the_log_is_set_aside() {
     let store = open(dir.path());
     assert_eq!((spans(&store, 1).await, spans(&store, 2).await), (None, Some(2)));
     assert_eq!(segments(dir.path(), ".corrupt-").len(), 1);
+}
+
+/// A store whose batches stand beside its database.
+fn open_apart(dir: &Path) -> EmbeddedStore {
+    EmbeddedStore::open(dir, Options { apart: 0, ..Options::default() }).expect("opens")
+}
+
+#[tokio::test]
+async fn a_damaged_file_of_the_log_costs_the_batches_that_it_hit() {
+    type Damage = fn(&Path, &[u8]) -> std::io::Result<()>;
+    let damages: [(Damage, [Option<usize>; 3]); 3] = [
+        (|path, _| std::fs::remove_file(path), [None; 3]),
+        (|path, bytes| std::fs::write(path, &bytes[..bytes.len() - 1]), [Some(2), Some(2), None]),
+        (
+            |path, bytes| std::fs::write(path, [&[bytes[0] ^ 1], &bytes[1..]].concat()),
+            [None, Some(2), Some(2)],
+        ),
+    ];
+    for (damage, left) in damages {
+        let dir = crate::place();
+        let store = open_apart(dir.path());
+        for trace in 1..4 {
+            store.append(batch(trace)).await.expect("appends");
+        }
+        drop(store);
+        let path = dir.path().join("log/0000000001.bodies");
+        let bytes = std::fs::read(&path).expect("reads");
+        damage(&path, &bytes).expect("damages");
+        let lost = left.iter().filter(|spans| spans.is_none()).count();
+        let report = doctor::examine(dir.path()).expect("looks");
+        assert_eq!((report.is_good(), report.bad_files.len(), report.log_rows), (false, lost, 3));
+        let store = open_apart(dir.path());
+        let problems = store.health().await.expect("reads").problems;
+        assert!(problems.iter().all(|problem| problem.kind == ProblemKind::LogRowLost), "{problems:?}");
+        assert_eq!((problems.len(), segments(dir.path(), ".corrupt-").len()), (lost, lost));
+        for (trace, left) in (1..).zip(left) {
+            assert_eq!(spans(&store, trace).await, left, "{trace}");
+        }
+        store.append(batch(9)).await.expect("appends");
+        assert_eq!(spans(&store, 9).await, Some(2));
+    }
+}
+
+#[tokio::test]
+async fn files_of_the_log_go_when_their_batches_are_sealed() {
+    let dir = crate::place();
+    let files = || std::fs::read_dir(dir.path().join("log")).expect("reads").count();
+    let store = open_apart(dir.path());
+    store.append(batch(1)).await.expect("appends");
+    assert_eq!(files(), 1);
+    assert!(store.stats().await.expect("figures").disk_bytes > 0);
+    store.seal().await.expect("seals");
+    assert_eq!(files(), 0);
+    store.append(batch(2)).await.expect("appends");
+    drop(store);
+    assert_eq!(files(), 1);
+    let store = open_apart(dir.path());
+    assert_eq!((spans(&store, 1).await, spans(&store, 2).await), (Some(2), Some(2)));
+    store.shutdown().await.expect("shuts down");
+    assert_eq!(files(), 0);
 }
 
 /// Whatever happens to a file of the database, the next start serves what was sealed and all documents and
@@ -294,7 +354,7 @@ async fn the_doctor_sees_damage_and_mends_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_taken_while_it_is_used_opens_whole() {
     let (dir, copies) = (crate::place(), crate::place());
-    let store = std::sync::Arc::new(open(dir.path()));
+    let store = std::sync::Arc::new(open_apart(dir.path()));
     let writer = {
         let store = std::sync::Arc::clone(&store);
         tokio::spawn(async move {
@@ -304,7 +364,7 @@ async fn a_copy_taken_while_it_is_used_opens_whole() {
                     store.seal().await.expect("seals");
                 }
                 if number % 10 == 9 {
-                    aitrace_store::Upkeep::compact(&*store).await.expect("compacts");
+                    store.compact().await.expect("compacts");
                 }
             }
         })

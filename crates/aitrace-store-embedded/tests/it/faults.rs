@@ -39,7 +39,8 @@ impl Failing {
 fn open(dir: &Path, watch: Watch) -> aitrace_store::Result<EmbeddedStore> {
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(time(0)));
     let hot = HotLimits { rows: 30, ..HotLimits::default() };
-    EmbeddedStore::open(dir, Options { clock, hot, watch, ..Options::default() })
+    // What is logged stands in files beside the database.
+    EmbeddedStore::open(dir, Options { clock, hot, watch, apart: 0, ..Options::default() })
 }
 
 fn batch(trace: u64) -> Batch {

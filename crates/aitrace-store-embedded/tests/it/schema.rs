@@ -16,7 +16,7 @@ use aitrace_store::{
 use aitrace_store_embedded::{EmbeddedStore, HotLimits, Options, Watch, doctor};
 
 /// Versions of which a directory is kept.
-pub(crate) const OLDER: [i64; 2] = [2, 3];
+pub(crate) const OLDER: [i64; 3] = [2, 3, 4];
 
 fn fixture(schema: i64) -> PathBuf {
     Path::new("tests/fixtures").join(format!("schema-{schema}"))

@@ -21,6 +21,8 @@ enum Kind {
     Logs,
     Database,
     Log,
+    /// Batches of the log that stand beside the database.
+    Bodies,
 }
 
 /// Numbers that look random.
@@ -34,7 +36,11 @@ impl Numbers {
 }
 
 fn open(dir: &Path) -> EmbeddedStore {
-    EmbeddedStore::open(dir, Options::default()).expect("a damaged store opens")
+    open_with(dir, Options::default())
+}
+
+fn open_with(dir: &Path, options: Options) -> EmbeddedStore {
+    EmbeddedStore::open(dir, options).expect("a damaged store opens")
 }
 
 fn batch(trace: u64) -> Batch {
@@ -43,9 +49,10 @@ fn batch(trace: u64) -> Batch {
 }
 
 /// A store as a kill leaves it: three pairs of files, and batches in the log.
-async fn good(dir: &Path) -> BTreeMap<TraceId, Trace> {
+async fn good(dir: &Path, kind: Kind) -> BTreeMap<TraceId, Trace> {
     let live = crate::place();
-    let store = open(live.path());
+    let apart = if kind == Kind::Bodies { 0 } else { usize::MAX };
+    let store = open_with(live.path(), Options { apart, ..Options::default() });
     for trace in 0..SEALED {
         store.append(batch(trace)).await.expect("appends");
         if trace % 2 == 1 {
@@ -60,13 +67,16 @@ async fn good(dir: &Path) -> BTreeMap<TraceId, Trace> {
 }
 
 fn files(dir: &Path) -> Vec<PathBuf> {
-    let entries = ["", "segments"].into_iter().flat_map(|part| fs::read_dir(dir.join(part)).expect("reads"));
+    let entries =
+        ["", "segments", "log"].into_iter().flat_map(|part| fs::read_dir(dir.join(part)).expect("reads"));
     entries.map(|entry| entry.expect("reads").path()).filter(|path| path.is_file()).collect()
 }
 
 fn copy(from: &Path, to: &Path) {
     drop(fs::remove_dir_all(to));
-    fs::create_dir_all(to.join("segments")).expect("creates");
+    for part in ["segments", "log"] {
+        fs::create_dir_all(to.join(part)).expect("creates");
+    }
     for path in files(from) {
         // An index of the log is made anew, as it is after a loss of power.
         if !path.to_string_lossy().ends_with("-shm") {
@@ -93,6 +103,7 @@ fn damage(dir: &Path, kind: Kind, numbers: &mut Numbers) -> String {
         Kind::Logs => ".logs.parquet",
         Kind::Database => "aitrace.db",
         Kind::Log => "aitrace.db-wal",
+        Kind::Bodies => ".bodies",
     };
     let mut paths = files(dir);
     paths.retain(|path| path.to_string_lossy().ends_with(suffix));
@@ -151,7 +162,7 @@ impl Drop for Saying {
 async fn sweep(kind: Kind, rounds: usize, seed: u64) -> usize {
     let (place, mut numbers) = (crate::place(), Numbers(seed));
     let (pristine, dir) = (place.path().join("good"), place.path().join("bad"));
-    let whole = good(&pristine).await;
+    let whole = good(&pristine, kind).await;
     assert_eq!(whole.len() as u64, SEALED + 3);
     let mut lost = 0;
     for round in 0..rounds {
@@ -199,7 +210,9 @@ async fn sweep(kind: Kind, rounds: usize, seed: u64) -> usize {
 #[tokio::test]
 async fn damage_of_any_file_costs_what_it_hit_and_is_reported() {
     let mut lost = 0;
-    for (kind, rounds) in [(Kind::Spans, 16), (Kind::Logs, 8), (Kind::Database, 16), (Kind::Log, 16)] {
+    for (kind, rounds) in
+        [(Kind::Spans, 16), (Kind::Logs, 8), (Kind::Database, 16), (Kind::Log, 16), (Kind::Bodies, 8)]
+    {
         lost += sweep(kind, rounds, 0xDA_4A6E).await;
     }
     assert!(lost > 10, "only {lost} damages were felt");
@@ -234,4 +247,10 @@ async fn soak_database() {
 #[ignore = "takes minutes: `cargo xtask soak`"]
 async fn soak_log() {
     many(Kind::Log).await;
+}
+
+#[tokio::test]
+#[ignore = "takes minutes: `cargo xtask soak`"]
+async fn soak_bodies() {
+    many(Kind::Bodies).await;
 }

@@ -109,7 +109,8 @@ async fn deleted_bytes_are_nowhere_in_the_directory() {
     let (dir, clock) = (crate::place(), Arc::new(ManualClock::new(time(0))));
     let store = open(dir.path(), &clock);
     let holds = |text: &str| {
-        let files = ["", "segments"].into_iter().flat_map(|part| std::fs::read_dir(dir.path().join(part)));
+        let files =
+            ["", "segments", "log"].into_iter().flat_map(|part| std::fs::read_dir(dir.path().join(part)));
         let files = files.flatten().map(|entry| entry.expect("reads").path()).filter(|path| path.is_file());
         let has = |path: &Path| {
             let bytes = std::fs::read(path).expect("reads");

@@ -257,7 +257,9 @@ impl Traced {
         let state = &self.spans[&id];
         let stored = || {
             let span = state.merged()?;
-            Some(Arc::new(StoredSpan { span, status: state.status(now, lost, self.heard()) }))
+            // When the trace was last heard counts for open spans alone, and takes a look at all of them.
+            let heard = if state.is_ended() { state.last_seen() } else { self.heard() };
+            Some(Arc::new(StoredSpan { span, status: state.status(now, lost, heard) }))
         };
         let change = if state.is_ended() && !ended {
             stored().map(Change::SpanEnded)

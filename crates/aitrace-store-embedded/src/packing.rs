@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_kit_leaves_nothing_of_what_it_packed_before() {
-        for bytes in [&b"a longer text, packed first"[..], b"short", b"", &[7; 100_000], b"again"] {
+        for bytes in [&b"a longer text, packed first"[..], b"short", b"", &[7; 10_000], b"again"] {
             let packed = pack(|out| out.extend_from_slice(bytes)).expect("packs");
             assert_eq!(unpack(&packed).expect("unpacks"), bytes);
         }

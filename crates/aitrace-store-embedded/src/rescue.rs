@@ -9,6 +9,7 @@ use arrow::array::AsArray as _;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 
+use crate::bodies;
 use crate::catalog::{Catalog, SUMMED, SegmentRow, TraceRow};
 use crate::codec::{self, Entry};
 use crate::hot::add_state;
@@ -148,7 +149,7 @@ pub(crate) fn rescue(dir: &Path, database: &Path, stamp: &str, watch: &Watch) ->
             aside.as_deref().map_or((0, 0), |aside| take_over(aside, catalog.connection()));
         register_files(catalog, &folder)?;
         recount(catalog, &folder, stamp)?;
-        name_projects(catalog)?;
+        name_projects(catalog, &dir.join(bodies::FOLDER))?;
         let more = if doubtful > 0 {
             format!("; {doubtful} further rows stand on damaged pages and may not be what was written")
         } else {
@@ -209,15 +210,16 @@ fn copy(old: &Connection, new: &Connection, table: &str, sql: &str) -> rusqlite:
 }
 
 /// Remembers the projects of all that was taken over: their own rows may be lost.
-fn name_projects(catalog: &Catalog) -> Result<()> {
+fn name_projects(catalog: &Catalog, bodies: &Path) -> Result<()> {
     let fail = faults::sqlite("naming projects");
     let sql = "INSERT OR IGNORE INTO project SELECT project FROM trace UNION SELECT project FROM session
         UNION SELECT project FROM loose_log UNION SELECT project FROM document WHERE kind <> 'key'";
     catalog.connection().execute(sql, []).map_err(&fail)?;
     let mut seq = 0;
-    while let Some((next, body)) = catalog.log_next(seq)? {
+    while let Some((next, row)) = catalog.log_next(seq)? {
         // What cannot be read is set aside when the log is read.
-        if let Ok(Entry::Batch(batch)) = codec::decode(&body) {
+        let read = bodies::get(bodies, row).and_then(|body| codec::decode(&body));
+        if let Ok(Entry::Batch(batch)) = read {
             for project in
                 batch.spans.iter().map(|span| &span.project).chain(batch.logs.iter().map(|log| &log.project))
             {

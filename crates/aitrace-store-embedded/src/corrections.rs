@@ -253,10 +253,10 @@ impl State {
     fn tidy(&mut self, segments: &Segments) {
         let live: HashSet<i64> = segments.all().into_iter().map(|(file, _)| file.id).collect();
         self.looked.retain(|id, _| live.contains(id));
-        let said = &self.said;
+        let (said, looked) = (&self.said, &self.looked);
         self.found.retain(|(project, id, _), found| {
             let is_said = said.get(project).is_some_and(|of| of.contains_key(id));
-            is_said && !segments.resolve(&[found.file]).is_empty()
+            is_said && file_of(found, segments, looked).is_some()
         });
         self.found_bytes = self.found.values().map(|found| found.bytes).sum();
     }
@@ -302,12 +302,19 @@ impl State {
         let found = self.found.iter().filter(move |_| self.has(need));
         let needed = found.filter(move |((project, id, _), _)| self.of(project, *id, need).is_some());
         needed.filter_map(|(_, found)| {
-            let file = segments.resolve(&[found.file]).pop()?;
+            let file = file_of(found, segments, &self.looked)?;
             let span = &found.stored.span;
             let gone = segments.dead(file.id).has(&found.project, Some(span.trace_id), Some(span.span_id));
             (!gone).then_some((file, found))
         })
     }
+}
+
+/// The file that holds a span now. One that was rewritten and looked through since was found in that file anew, or left
+/// with its trace.
+fn file_of(found: &Found, segments: &Segments, looked: &HashMap<i64, u64>) -> Option<Arc<Segment>> {
+    let file = segments.resolve(&[found.file]).pop()?;
+    (file.id == found.file || !looked.contains_key(&file.id)).then_some(file)
 }
 
 type Wanted = HashMap<String, HashSet<String>>;

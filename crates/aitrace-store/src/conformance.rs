@@ -26,7 +26,7 @@ use crate::upkeep::Upkeep;
 pub use build::{end, heartbeat, log, span_id, start, tentative, time, trace_id};
 pub use documents::*;
 pub use laws::*;
-pub use model::model;
+pub use model::{a_corrected_span_that_is_deleted_stays_away, model};
 pub use pricing::new_prices_show_everywhere;
 pub use queries::{
     search_finds, search_pages_concatenate, searches_go_on_where_they_were_left, sessions_add_up,
@@ -89,7 +89,7 @@ macro_rules! conformance {
             pages_concatenate, filters_select, conditions_on_spans, summaries_add_up, logs_are_kept, sessions_merge,
             contents_survive_to_the_letter, figures_count, usage_counts_once, skeletons_agree,
             sessions_add_up, search_finds, search_pages_concatenate, searches_go_on_where_they_were_left, statistics_count, documents_are_kept, corrections_show,
-            corrections_show_everywhere,
+            corrections_show_everywhere, a_corrected_span_that_is_deleted_stays_away,
             keys_outlive_their_project,
             deletes_delete, compaction_changes_nothing, new_prices_show_everywhere);
     };

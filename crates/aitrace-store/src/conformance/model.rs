@@ -135,6 +135,18 @@ pub fn model<F: Factory>(cases: u32, factory: impl Fn() -> F) {
     }
 }
 
+/// A corrected span that was deleted does not come back with the rewrite of its file, which forgets the mark.
+pub async fn a_corrected_span_that_is_deleted_stays_away<F: Factory>(factory: &F) {
+    let append = |variant, span| Step::Append(vec![Seed { kind: 5, project: 0, trace: 3, span, variant }]);
+    let correct = Step::Correct { project: 0, span: 3, what: 0 };
+    let delete = Step::Delete { project: 0, what: 5, number: 3 };
+    let read = || Step::Read { limit: 3 };
+    let other = Step::Append(vec![Seed { kind: 5, project: 0, trace: 1, span: 1, variant: 0 }]);
+    let history =
+        vec![append(1, 3), other, correct, Step::Seal, read(), append(2, 3), delete, Step::Compact, read()];
+    run(factory, history).await;
+}
+
 async fn run<F: Factory>(factory: &F, history: Vec<Step>) {
     let mut bench = Bench::new(factory).await;
     let model = MemoryStore::new(Arc::clone(&bench.clock) as Arc<dyn Clock>, LostRules::default());

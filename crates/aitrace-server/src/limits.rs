@@ -63,7 +63,7 @@ impl Default for Limits {
             body_bytes: 64 << 20,
             decoded_bytes: 64 << 20,
             memory_bytes: 128 << 20,
-            total_bytes: 288 << 20,
+            total_bytes: 336 << 20,
             json_depth: 128,
             connections: 1024,
             live_readers: 64,

@@ -43,6 +43,10 @@ const OVERFULL: f64 = 2.0;
 /// Beyond this each group of appends waits a little, at most so long, so that none has to wait for a whole seal.
 const CROWDED: f64 = 1.25;
 const PAUSE: Duration = Duration::from_millis(60);
+/// The same of all that the store holds: with what a job takes, what is to be freed, and the cache of ids. So senders are
+/// slowed down before the server has to refuse them.
+const HELD_OVERFULL: f64 = 2.6;
+const HELD_CROWDED: f64 = 1.8;
 
 pub(crate) type Answer<T> = oneshot::Sender<Result<T>>;
 
@@ -386,18 +390,27 @@ impl Writer {
         rows.max(bytes).max(open)
     }
 
+    /// How far memory is from crowded, 0, to overfull, 1.
+    fn pressure(&self) -> f64 {
+        let held =
+            self.shared.held.load(Ordering::Relaxed) as f64 / self.shared.options.hot.bytes.max(1) as f64;
+        let held = (held - HELD_CROWDED) / (HELD_OVERFULL - HELD_CROWDED);
+        held.max((self.load() - CROWDED) / (OVERFULL - CROWDED))
+    }
+
     /// While memory is overfull the files must catch up first.
     fn wait_for_room(&mut self, runtime: &Runtime) {
         self.note_held();
-        while self.load() >= OVERFULL {
+        while self.pressure() >= 1.0 {
             self.start_job();
             if !self.keeper.is_busy() {
                 return;
             }
             self.note_held();
             self.finish_one(runtime);
+            self.note_held();
         }
-        let crowd = (self.load() - CROWDED) / (OVERFULL - CROWDED);
+        let crowd = self.pressure();
         if crowd > 0.0 && self.keeper.is_busy() {
             let made = runtime.block_on(async { timeout(PAUSE.mul_f64(crowd), self.keeper.wait()).await });
             if let Ok(Some(made)) = made {

@@ -14,7 +14,7 @@ pub struct Limits {
     /// beyond it requests are answered 429. Default 128 MiB; the allocator may keep as much again.
     pub memory_bytes: usize,
     /// Bytes that requests and what the store holds of earlier ones may occupy together; beyond it requests are
-    /// answered 429 and the store is asked to write to disk what it holds. Default 288 MiB.
+    /// answered 429 and the store is asked to write to disk what it holds. Default 336 MiB.
     pub total_bytes: usize,
     /// Nesting of JSON. Default 128.
     pub json_depth: usize,

@@ -390,12 +390,14 @@ impl Writer {
         rows.max(bytes).max(open)
     }
 
-    /// How far memory is from crowded, 0, to overfull, 1.
+    /// How far memory is from crowded, 0, to overfull, 1. What is held beside the spans in memory counts only where a seal
+    /// would free something: to wait for a merge frees nothing.
     fn pressure(&self) -> f64 {
-        let held =
-            self.shared.held.load(Ordering::Relaxed) as f64 / self.shared.options.hot.bytes.max(1) as f64;
+        let load = self.load();
+        let held = self.shared.held.load(Ordering::Relaxed) as f64 / self.shared.options.hot.bytes.max(1) as f64;
         let held = (held - HELD_CROWDED) / (HELD_OVERFULL - HELD_CROWDED);
-        held.max((self.load() - CROWDED) / (OVERFULL - CROWDED))
+        let crowd = (load - CROWDED) / (OVERFULL - CROWDED);
+        if load >= CROWDED { crowd.max(held) } else { crowd }
     }
 
     /// While memory is overfull the files must catch up first.

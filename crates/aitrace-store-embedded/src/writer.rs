@@ -394,7 +394,8 @@ impl Writer {
     /// would free something: to wait for a merge frees nothing.
     fn pressure(&self) -> f64 {
         let load = self.load();
-        let held = self.shared.held.load(Ordering::Relaxed) as f64 / self.shared.options.hot.bytes.max(1) as f64;
+        let held =
+            self.shared.held.load(Ordering::Relaxed) as f64 / self.shared.options.hot.bytes.max(1) as f64;
         let held = (held - HELD_CROWDED) / (HELD_OVERFULL - HELD_CROWDED);
         let crowd = (load - CROWDED) / (OVERFULL - CROWDED);
         if load >= CROWDED { crowd.max(held) } else { crowd }
@@ -428,7 +429,7 @@ impl Writer {
     }
 
     async fn next(&mut self, commands: &mut mpsc::Receiver<Command>) -> Wake {
-        let due = [self.seal_at, self.wanted.purge_at].into_iter().flatten().min();
+        let due = [self.seal_at, self.wanted.purge_at, self.wanted.rest_until].into_iter().flatten().min();
         let sleep = async {
             match due {
                 Some(due) => sleep_until(due).await,

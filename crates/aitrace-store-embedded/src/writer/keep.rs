@@ -27,6 +27,9 @@ const RETRY: Duration = Duration::from_secs(30);
 
 /// Memory that is less full than this leaves time for a merge before the next seal.
 const CALM: f64 = 0.25;
+/// How long after memory was full nothing is merged: between two seals memory is nearly empty for a moment, and a merge
+/// that begins then takes from the senders what it needs.
+const REST: Duration = Duration::from_secs(2);
 /// So many seals in a row, and what somebody waits for has its turn.
 const IN_ROW: usize = 4;
 /// Memory that is less full than this is not sealed because somebody else needs it.
@@ -52,6 +55,8 @@ pub(super) struct Wanted {
     failed: bool,
     // Whether files may have become worth merging.
     untidy: bool,
+    /// Until when nothing is merged because memory was full.
+    pub(super) rest_until: Option<Instant>,
     /// When files that hold deleted rows are rewritten.
     pub(super) purge_at: Option<Instant>,
     // What was deleted while a seal is on its way: it must not come back with it.
@@ -82,10 +87,16 @@ impl Wanted {
 impl Writer {
     /// Starts what is due, one job at a time: sealing before retention before merging.
     pub(super) fn start_job(&mut self) {
+        let (full, now) = (self.load() >= 1.0, Instant::now());
+        if full {
+            self.wanted.rest_until = Some(now + REST);
+        } else if self.wanted.rest_until.is_some_and(|at| at <= now) {
+            self.wanted.rest_until = None;
+        }
         if self.keeper.is_busy() {
             return;
         }
-        let full = !self.wanted.failed && self.load() >= 1.0;
+        let full = full && !self.wanted.failed;
         let wanted = &self.wanted;
         let merges = wanted.merging.is_some() || !wanted.compactions.is_empty();
         let others_turn = wanted.in_row >= IN_ROW && (merges || !wanted.retentions.is_empty());
@@ -97,14 +108,13 @@ impl Writer {
         if let Some((retention, answer)) = self.wanted.retentions.pop_front() {
             return self.start_retention(retention, answer);
         }
-        let purge = self.wanted.purge_at.is_some_and(|at| at <= Instant::now());
+        let purge = self.wanted.purge_at.is_some_and(|at| at <= now);
+        let calm = self.load() < CALM && self.wanted.rest_until.is_none();
         let zeal = match () {
             () if merges => Zeal::All,
             () if purge => Zeal::Purge,
             // While much comes in, a merge would keep the next seal waiting, and that the senders.
-            () if self.wanted.untidy && (self.load() < CALM || self.shared.segments.len() > PATIENCE) => {
-                Zeal::Worth
-            }
+            () if self.wanted.untidy && (calm || self.shared.segments.len() > PATIENCE) => Zeal::Worth,
             () => return,
         };
         self.start_compaction(zeal);

@@ -14,7 +14,7 @@ pub struct Limits {
     /// beyond it requests are answered 429. Default 128 MiB; the allocator may keep as much again.
     pub memory_bytes: usize,
     /// Bytes that requests and what the store holds of earlier ones may occupy together; beyond it requests are
-    /// answered 429 and the store is asked to write to disk what it holds. Default 336 MiB.
+    /// answered 429 and the store is asked to write to disk what it holds. Default 352 MiB.
     pub total_bytes: usize,
     /// Nesting of JSON. Default 128.
     pub json_depth: usize,
@@ -63,7 +63,7 @@ impl Default for Limits {
             body_bytes: 64 << 20,
             decoded_bytes: 64 << 20,
             memory_bytes: 128 << 20,
-            total_bytes: 336 << 20,
+            total_bytes: 352 << 20,
             json_depth: 128,
             connections: 1024,
             live_readers: 64,

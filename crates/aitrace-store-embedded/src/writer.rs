@@ -41,12 +41,12 @@ const GROUP_BYTES: usize = 16 << 20;
 /// Memory may hold so many times its limits while a seal is on its way; then appends wait.
 const OVERFULL: f64 = 2.0;
 /// Beyond this each group of appends waits a little, at most so long, so that none has to wait for a whole seal.
-const CROWDED: f64 = 1.25;
-const PAUSE: Duration = Duration::from_millis(60);
+const CROWDED: f64 = 1.1;
+const PAUSE: Duration = Duration::from_millis(100);
 /// The same of all that the store holds: with what a job takes, what is to be freed, and the cache of ids. So senders are
 /// slowed down before the server has to refuse them.
-const HELD_OVERFULL: f64 = 2.6;
-const HELD_CROWDED: f64 = 1.8;
+const HELD_OVERFULL: f64 = 2.9;
+const HELD_CROWDED: f64 = 1.6;
 
 pub(crate) type Answer<T> = oneshot::Sender<Result<T>>;
 

@@ -78,9 +78,10 @@ def test_a_signal_handler_that_traces(hosts, collector):
     signal.setitimer(signal.ITIMER_REAL, 0)
     if tracer:
         result = tracer.flush(20)
-        assert result.ok, result
         names = {"turns": turns, "hits": hits}
-        assert result.sent == 2 * turns + 2 * hits, (result, names)  # each handler: a span and a log record
+        # Each handler: a span and a log record. A fast build fills the queue, and counts what does not fit.
+        assert set(result.dropped) <= {"queue_full"} and result.remaining == 0, result
+        assert result.sent + sum(result.dropped.values()) == 2 * turns + 2 * hits, (result, names)
     assert hits > 50
     print("end")
     """

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use aitrace_model::{SpanId, SpanState, TraceId, TraceStatus};
-use aitrace_store::{Document, DocumentKind, Result, StoredSpan, correct_stored};
+use aitrace_store::{Document, DocumentKind, Result, StoredSpan, correct_stored, span_bytes};
 use arrow::array::{Array, AsArray};
 use parking_lot::{Mutex, MutexGuard};
 
@@ -356,9 +356,8 @@ fn found_in(file: i64, span: aitrace_model::Span, state: SpanState, wraps: bool)
         true => (span, TraceStatus::Ok),
         false => (state.merged()?, TraceStatus::Running),
     };
-    let contents = [&span.inputs, &span.outputs, &span.metadata, &span.config];
-    let contents: usize = contents.into_iter().flatten().map(|json| json.as_str().len()).sum();
-    let bytes = 2 * (size_of::<aitrace_model::Span>() + contents + span.attributes.as_str().len()) + 512;
+    // Its messages are about as large again.
+    let bytes = 2 * span_bytes(&span);
     let project = span.project.clone();
     let stored = Arc::new(StoredSpan { span, status });
     Some(Found { project, stored, state: Arc::new(state), wraps, file, bytes })

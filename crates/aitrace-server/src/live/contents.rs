@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use aitrace_model::{LogRecord, SpanId, TraceId};
 use aitrace_normalise::tells_contents;
-use aitrace_store::StoredSpan;
+use aitrace_store::{StoredSpan, span_bytes};
 
-use super::event::{Event, What, span_weight};
+use super::event::{Event, What};
 use crate::view;
 
 type Key = (TraceId, SpanId, String);
@@ -67,7 +67,7 @@ impl Contents {
             self.remove(&key);
             return Arc::clone(stored);
         }
-        let held = self.hold(key, span_weight(span));
+        let held = self.hold(key, span_bytes(span));
         held.span = Some(Arc::clone(stored));
         let joined = filled(stored, &held.logs).unwrap_or_else(|| Arc::clone(stored));
         self.shrink();

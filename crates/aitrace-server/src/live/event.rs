@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use aitrace_model::{LogRecord, Span, TraceId, TraceSummary};
-use aitrace_store::{Change, Filter, StoredSpan};
+use aitrace_model::{LogRecord, TraceId, TraceSummary};
+use aitrace_store::{Change, Filter, StoredSpan, log_bytes, span_bytes};
 
 use crate::view;
 
@@ -43,8 +43,8 @@ impl Event {
     pub(crate) fn weight(&self) -> usize {
         size_of::<Self>()
             + match &self.what {
-                What::Span(stored) => span_weight(&stored.span),
-                What::Log(log) => size_of::<LogRecord>() + log.attrs.as_str().len() + log.event.len() + 256,
+                What::Span(stored) => span_bytes(&stored.span),
+                What::Log(log) => log_bytes(log),
                 What::Line(line) => size_of::<TraceSummary>() + line.name.len() + 128,
             }
     }
@@ -93,25 +93,4 @@ impl From<Change> for Event {
             Change::TraceUpdated(line) => Self::line(line),
         }
     }
-}
-
-/// Bytes that a span holds in memory, estimated.
-pub(crate) fn span_weight(span: &Span) -> usize {
-    let contents = [
-        &span.inputs,
-        &span.outputs,
-        &span.metadata,
-        &span.metrics,
-        &span.feedback,
-        &span.config,
-        &span.user_properties,
-        &span.otel,
-    ];
-    let contents: usize = contents.into_iter().flatten().map(|json| json.as_str().len()).sum();
-    let error = span.error.as_ref().map_or(0, |error| error.message.len() + error.stacktrace.len());
-    let events: usize =
-        span.events.iter().map(|event| event.attributes.as_str().len() + event.name.len() + 64).sum();
-    let links: usize = span.links.iter().map(|link| link.attributes.as_str().len() + 64).sum();
-    let rest = span.attributes.as_str().len() + span.resource.as_str().len() + span.name.len();
-    size_of::<StoredSpan>() + contents + error + events + links + rest + 256
 }

@@ -34,9 +34,10 @@ mod traced;
 mod tracer;
 
 /// Spans are made by the program's threads and freed by the worker: the system's allocator makes such threads
-/// wait for each other.
+/// wait for each other. One that takes its locks around a fork, so that a child finds them free.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;

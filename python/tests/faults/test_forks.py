@@ -165,6 +165,32 @@ def test_forks_while_threads_hold_every_lock(hosts, collector):
     assert collector.names().count("child") == 60
 
 
+def test_forks_while_threads_of_ours_begin(hosts, collector):
+    """What a thread's first steps lock, an allocator's lists of threads above all, is not locked in a child."""
+    code = """
+    if not tracer:
+        print({0}); sys.exit()
+    import time
+    codes = set()
+    for n in range(300):
+        short = type(tracer)(project="short")
+        with short.start_span("parent"):
+            pass
+        until = time.perf_counter() + n % 100 * 3e-6
+        while time.perf_counter() < until:
+            pass
+        pid = os.fork()
+        if pid == 0:
+            with short.start_span("child"):
+                pass
+            os._exit(0 if short.flush(10).ok else 1)
+        codes.add(os.waitpid(pid, 0)[1])
+    print(codes)
+    """
+    hosts.both(code, timeout=50)
+    assert collector.names().count("child") == 300
+
+
 def test_forks_in_a_thread_and_of_a_fork(hosts, collector):
     code = """
     import threading

@@ -30,7 +30,7 @@ impl Default for LostRules {
 }
 
 /// All that is known of one span: the greatest start, heartbeat and end, each under a total
-/// order of contents, and the ends that are ends only if the span is known.
+/// order of contents, the ends that are ends only if the span is known, and what log records tell.
 ///
 /// Invariant: all messages have one identity (project, trace, span).
 #[derive(Debug, Clone, PartialEq)]
@@ -40,12 +40,20 @@ pub struct SpanState {
     end: Option<Box<Span>>,
     // By the id of the log record that each of them is otherwise. Nearly always empty.
     tentative: BTreeMap<String, Span>,
+    // By the id of the log record that tells it. Mostly empty.
+    told: BTreeMap<String, Span>,
 }
 
 impl SpanState {
     /// What one message says.
     pub fn new(message: Span) -> Self {
-        let mut state = Self { start: None, heartbeat: None, end: None, tentative: BTreeMap::new() };
+        let mut state = Self {
+            start: None,
+            heartbeat: None,
+            end: None,
+            tentative: BTreeMap::new(),
+            told: BTreeMap::new(),
+        };
         state.join(message);
         state
     }
@@ -58,10 +66,8 @@ impl SpanState {
             (Phase::Start, _) => raise(&mut self.start, message),
             (Phase::Heartbeat, _) => raise(&mut self.heartbeat, message),
             (Phase::End, None) => raise(&mut self.end, message),
-            (Phase::End, Some(log)) => match self.tentative.get_mut(&log.id) {
-                Some(known) => raise_known(known, message),
-                None => self.tentative.insert(log.id.clone(), message).is_none(),
-            },
+            (Phase::End, Some(log)) => raise_at(&mut self.tentative, log.id.clone(), message),
+            (Phase::Contents, _) => raise_at(&mut self.told, message.name.clone(), message),
         }
     }
 
@@ -76,17 +82,25 @@ impl SpanState {
 
     /// The messages that make up this state; joined in any order they give it again.
     pub fn messages(&self) -> impl Iterator<Item = &Span> {
+        self.of_life().chain(self.told.values())
+    }
+
+    /// The messages of the span itself.
+    fn of_life(&self) -> impl Iterator<Item = &Span> {
         let slots = [&self.start, &self.heartbeat, &self.end];
         slots.into_iter().filter_map(|slot| slot.as_deref()).chain(self.tentative.values())
     }
 
     /// The span as one: its end over its last heartbeat over its start. `None` while nothing but
-    /// tentative ends are known, which are log records then.
+    /// tentative ends are known, which are log records then, or contents that log records tell.
     ///
     /// The time of the start is the start's where that is known; what the end lacks is filled
-    /// from below; attributes are united, and of equal keys the end's value counts.
+    /// from below; attributes are united, and of equal keys the end's value counts. Inputs and outputs that
+    /// are in none of them are what log records tell, in the order of their times.
     pub fn merged(&self) -> Option<Span> {
-        overlay::merge(self.start.as_deref(), self.heartbeat.as_deref(), self.effective_end().cloned())
+        let end = self.effective_end().cloned();
+        let span = overlay::merge(self.start.as_deref(), self.heartbeat.as_deref(), end)?;
+        Some(overlay::tell(span, &self.told))
     }
 
     /// [`SpanState::merged`] without a copy where only the end is known.
@@ -95,7 +109,8 @@ impl SpanState {
             Some(end) => Some(*end),
             None => self.effective_end().cloned(),
         };
-        overlay::merge(self.start.as_deref(), self.heartbeat.as_deref(), end)
+        let span = overlay::merge(self.start.as_deref(), self.heartbeat.as_deref(), end)?;
+        Some(overlay::tell(span, &self.told))
     }
 
     /// Whether the span has ended.
@@ -108,9 +123,10 @@ impl SpanState {
         self.heartbeat.is_some() || self.start.as_ref().is_some_and(|start| start.heartbeats)
     }
 
-    /// When the server last heard of this span.
+    /// When the server last heard of this span. What log records tell of it is no sign that it lives.
     pub fn last_seen(&self) -> Timestamp {
-        self.messages().map(|message| message.received).max().unwrap_or_default()
+        let last = self.of_life().map(|message| message.received).max();
+        last.or_else(|| self.told.values().map(|message| message.received).max()).unwrap_or_default()
     }
 
     /// How the span stands at `now`. `trace_last_seen` is when the server last heard anything of the
@@ -162,6 +178,13 @@ fn raise(slot: &mut Option<Box<Span>>, message: Span) -> bool {
     }
     *slot = Some(Box::new(message));
     true
+}
+
+fn raise_at(known: &mut BTreeMap<String, Span>, id: String, message: Span) -> bool {
+    match known.get_mut(&id) {
+        Some(known) => raise_known(known, message),
+        None => known.insert(id, message).is_none(),
+    }
 }
 
 fn raise_known(known: &mut Span, message: Span) -> bool {

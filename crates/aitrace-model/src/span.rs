@@ -62,7 +62,7 @@ words! {
 }
 
 words! {
-    /// Which part of a span's life a message reports. Later phases rank higher in a merge.
+    /// Which part of a span's life a message reports. Of start, heartbeat and end the later ranks higher in a merge.
     Phase {
         /// It began and has not ended (provisional).
         Start = "start",
@@ -70,6 +70,9 @@ words! {
         Heartbeat = "heartbeat",
         /// It ended.
         End = "end",
+        /// No part of its life: contents that a log record of it tells. `name` is the id of the record, `start` its time;
+        /// `inputs` and `outputs` count where the span says none itself.
+        Contents = "contents",
     }
 }
 

@@ -31,7 +31,7 @@ mod span;
 use aitrace_model::{LogRecord, Span, Timestamp};
 
 pub use exact::{Normaliser, normalise_log, normalise_span};
-pub use log::{Contents, contents_of_logs, tells_contents};
+pub use log::{Contents, contents_message, contents_of_logs, tells_contents, without_told};
 pub use raw::{raw_log, raw_span};
 pub use record::normalise_record;
 pub use session::{SessionUpdate, session_update};

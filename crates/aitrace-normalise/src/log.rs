@@ -1,6 +1,6 @@
 //! Log records of OTLP, and the contents of model calls that travel in them.
 
-use aitrace_model::{AnyValue, Json, Level, LogRecord, RawEvent, RawLog};
+use aitrace_model::{AnyValue, Json, Level, LogRecord, Phase, RawEvent, RawLog, Span, SpanState};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use std::hash::Hasher as _;
 
@@ -150,6 +150,44 @@ pub fn contents_of_logs<'l>(logs: impl IntoIterator<Item = &'l LogRecord>) -> Co
     draft.model_call();
     let side = |side| content::of_side(&draft, side).or_else(|| messages::from_events(&events, side));
     Contents { inputs: side(Side::Input), outputs: side(Side::Output) }
+}
+
+/// What a log record tells of the contents of its span, as a message about the span. `None` for any other record, and
+/// for one that belongs to no span. All such messages of a span together say what [`contents_of_logs`] says of their
+/// records, except that of two whole lists of messages it takes one, and a span has both.
+pub fn contents_message(log: &LogRecord) -> Option<Span> {
+    let (trace_id, span_id) = (log.trace_id?, log.span_id?);
+    if !tells_contents(log) {
+        return None;
+    }
+    let contents = contents_of_logs([log]);
+    if contents == Contents::default() {
+        return None;
+    }
+    let mut message = Span::new(&log.project, trace_id, span_id, &log.id, log.time);
+    (message.phase, message.received) = (Phase::Contents, log.received);
+    (message.inputs, message.outputs) = (contents.inputs, contents.outputs);
+    Some(message)
+}
+
+/// A span without the contents that it has only from these messages of [`contents_message`]: to be exported beside its log
+/// records, which tell them again.
+pub fn without_told(span: &Span, told: &[Span]) -> Span {
+    let mut bare = Span { inputs: None, outputs: None, ..span.clone() };
+    let mut state = SpanState::new(bare.clone());
+    for message in told {
+        state.join(message.clone());
+    }
+    let joined = state.into_merged();
+    let only_told =
+        |side: fn(&Span) -> &Option<Json>| joined.as_ref().is_some_and(|joined| side(joined) == side(span));
+    if !only_told(|span| &span.inputs) {
+        bare.inputs.clone_from(&span.inputs);
+    }
+    if !only_told(|span| &span.outputs) {
+        bare.outputs.clone_from(&span.outputs);
+    }
+    bare
 }
 
 /// The event that the record would be on its span: the members of its body count as attributes.

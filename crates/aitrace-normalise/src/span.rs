@@ -80,7 +80,8 @@ pub(crate) fn project<'a>(draft: &Draft<'a>, resource: &'a Resource) -> Option<&
 }
 
 fn set_life(span: &mut Span, lifecycle: Option<&str>, raw: &RawSpan) {
-    let phase = lifecycle.and_then(Phase::from_word).filter(|phase| *phase != Phase::End);
+    let running = |phase: &Phase| matches!(phase, Phase::Start | Phase::Heartbeat);
+    let phase = lifecycle.and_then(Phase::from_word).filter(running);
     match (phase, raw.end) {
         (Some(phase), _) => {
             span.phase = phase;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aitrace_model::{Json, LogRecord};
-use aitrace_normalise::{SessionUpdate, session_update};
+use aitrace_normalise::{SessionUpdate, contents_message, session_update};
 use aitrace_store::{Batch, Correction, SessionPatch};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -29,6 +29,7 @@ pub(crate) async fn append(app: &App, mut batch: Batch) -> Result<()> {
         corrections.entry((correction.project.clone(), correction.span_id)).or_default().push(correction);
     }
     let (spans, logs) = (batch.spans.len(), batch.logs.len());
+    batch.spans.extend(batch.logs.iter().filter_map(contents_message));
     app.stores.telemetry.append(batch).await.map_err(|error| ApiError::writing(&error))?;
     for patch in patches {
         app.stores.documents.put_session(patch).await.map_err(|error| ApiError::writing(&error))?;

@@ -51,6 +51,7 @@ mod steps;
 mod stop;
 mod store;
 mod sums;
+mod told;
 mod views;
 mod wal;
 mod words;

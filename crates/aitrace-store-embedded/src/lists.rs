@@ -65,12 +65,17 @@ fn hot_page(
         }
         if lines.len() < limit && scope.contains(&trace.project) {
             let line = failures.line(trace, moment);
-            if asked(&line) {
+            if holds_any(&line) && asked(&line) {
                 lines.push(TraceSummary::clone(&line));
             }
         }
     }
     (lines, straddling)
+}
+
+/// Contents that wait for their span are no trace.
+fn holds_any(line: &TraceSummary) -> bool {
+    line.spans > 0 || line.events > 0
 }
 
 /// The lines of all traces in scope.
@@ -81,8 +86,8 @@ pub(crate) fn lines(shared: &Shared, scope: &ProjectScope) -> Result<Vec<TraceSu
     let (reader, hot) = (shared.reader.lock(), shared.hot.read());
     let failures = overlay::failures(shared, &hot, scope);
     let in_memory = hot.newest_first().filter(|trace| scope.contains(&trace.project));
-    let mut lines: Vec<_> =
-        in_memory.map(|trace| TraceSummary::clone(&failures.line(trace, moment))).collect();
+    let in_memory = in_memory.map(|trace| failures.line(trace, moment)).filter(|line| holds_any(line));
+    let mut lines: Vec<_> = in_memory.map(|line| TraceSummary::clone(&line)).collect();
     reader.each_trace(|row| {
         if scope.contains(&row.project) && hot.get(&row.project, row.trace_id).is_none() {
             lines.push(failures.row_line(&row, moment));

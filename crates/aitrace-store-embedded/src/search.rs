@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aitrace_model::{SpanState, Timestamp};
+use aitrace_model::{LogRecord, SpanState, Timestamp};
 use aitrace_store::{Finder, Hit, HitPage, Search, Searched};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::TimestampNanosecondType;
@@ -20,6 +20,7 @@ use crate::read::Damaged;
 use crate::segment::{Dead, Scan, Segment, not_ours, read_spans, scan_words};
 use crate::shared::Shared;
 use crate::snapshot::Everything;
+use crate::told::Told;
 use crate::{echo, filtering, parts, rows, words};
 
 /// Rows that are searched at a time.
@@ -64,6 +65,7 @@ pub(crate) fn search(shared: &Shared, search: &Search, hits: &mpsc::Sender<Hit>)
         finder,
         patterns: words::patterns(&search.text),
         hits,
+        told: Told::new(shared, &all.spans),
         page: HitPage::new(search.after.clone(), search.limit),
         sent: 0,
         buffer: Vec::new(),
@@ -105,6 +107,7 @@ struct Seeker<'a> {
     /// What the words of a row must fulfil.
     patterns: words::Patterns,
     hits: &'a mpsc::Sender<Hit>,
+    told: Told<'a>,
     page: HitPage,
     sent: usize,
     buffer: Vec<u8>,
@@ -138,6 +141,13 @@ impl Seeker<'_> {
         }
     }
 
+    /// Adds a log record that is found, unless its span is found with the same contents.
+    fn add_log(&mut self, log: &LogRecord) {
+        let hit = self.finder.log(log).filter(|_| self.page.wants(log.time));
+        let hit = hit.filter(|_| !self.told.stands_in_span(&self.finder, log));
+        self.add(hit);
+    }
+
     /// Looks at what is in memory; whether anybody still listens.
     fn memory(&mut self, all: &Everything) -> bool {
         for rows in all.spans.chunks(BATCH) {
@@ -150,7 +160,7 @@ impl Seeker<'_> {
         }
         for log in &all.logs {
             if self.page.wants(log.time) {
-                self.add(self.finder.log(log));
+                self.add_log(log);
             }
         }
         !self.hits.is_closed()
@@ -245,7 +255,9 @@ impl Seeker<'_> {
         if !file.spans {
             let log = rows::logs(row).and_then(|mut logs| logs.pop());
             let log = log.filter(|log| !dead.has(&log.project, log.trace_id, None));
-            self.add(log.and_then(|log| self.finder.log(&log)));
+            if let Some(log) = log {
+                self.add_log(&log);
+            }
             return Ok(());
         }
         let Some((span, _)) = rows::spans(row).and_then(|mut spans| spans.pop()) else { return Ok(()) };
@@ -263,7 +275,7 @@ impl Seeker<'_> {
             for (whole, packed) in read_spans(&shared.segments, file, &scan)? {
                 let state = parts::unpack(&whole, packed.as_deref());
                 for log in state.iter().flat_map(SpanState::orphan_logs) {
-                    self.add(self.finder.log(log));
+                    self.add_log(log);
                 }
             }
         }

@@ -22,6 +22,8 @@ pub enum Change {
     SpanStarted(Arc<StoredSpan>),
     /// A span ended (also when it was never seen before).
     SpanEnded(Arc<StoredSpan>),
+    /// A log record told contents of a span that was known.
+    SpanTold(Arc<StoredSpan>),
     /// A log record.
     Log(Arc<LogRecord>),
     /// The line of a trace changed; one for each trace and append.
@@ -32,7 +34,9 @@ impl Change {
     /// The project that the change belongs to.
     pub fn project(&self) -> &str {
         match self {
-            Self::SpanStarted(stored) | Self::SpanEnded(stored) => &stored.span.project,
+            Self::SpanStarted(stored) | Self::SpanEnded(stored) | Self::SpanTold(stored) => {
+                &stored.span.project
+            }
             Self::Log(log) => &log.project,
             Self::TraceUpdated(summary) => &summary.project,
         }

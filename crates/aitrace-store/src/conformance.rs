@@ -11,6 +11,7 @@ mod model;
 mod pricing;
 mod queries;
 mod reads;
+mod told;
 mod upkeep;
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use crate::query::QueryStore;
 use crate::telemetry::TelemetryStore;
 use crate::upkeep::Upkeep;
 
-pub use build::{end, heartbeat, log, span_id, start, tentative, time, trace_id};
+pub use build::{contents, end, heartbeat, log, span_id, start, tentative, time, trace_id};
 pub use documents::*;
 pub use laws::*;
 pub use model::{a_corrected_span_that_is_deleted_stays_away, model};
@@ -33,6 +34,7 @@ pub use queries::{
     skeletons_agree, statistics_count, usage_counts_once,
 };
 pub use reads::*;
+pub use told::{contents_in_log_records_stand_in_their_span, contents_without_a_span_wait_for_it};
 pub use upkeep::*;
 
 /// Everything that a store can do, except SQL.
@@ -90,7 +92,8 @@ macro_rules! conformance {
             contents_survive_to_the_letter, figures_count, usage_counts_once, skeletons_agree,
             sessions_add_up, search_finds, search_pages_concatenate, searches_go_on_where_they_were_left, statistics_count, documents_are_kept, corrections_show,
             corrections_show_everywhere, a_corrected_span_that_is_deleted_stays_away,
-            keys_outlive_their_project,
+            keys_outlive_their_project, contents_in_log_records_stand_in_their_span,
+            contents_without_a_span_wait_for_it,
             deletes_delete, compaction_changes_nothing, new_prices_show_everywhere);
     };
     (@each $factory:expr; $($law:ident),+) => {$(

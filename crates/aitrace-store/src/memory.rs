@@ -72,6 +72,8 @@ impl TelemetryStore for MemoryStore {
         let leaves = filter.filter.span_leaves();
         let mut traces: Vec<TraceSummary> = self.with(|state| {
             let mut lines = state.summaries(now, &self.lost);
+            // Contents that wait for their span are no trace.
+            lines.retain(|line| line.spans > 0 || line.events > 0);
             lines.retain(|line| filter.matches(line, state.marks(&line.project, line.trace_id, &leaves)));
             lines
         })?;

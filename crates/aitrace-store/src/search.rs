@@ -75,6 +75,9 @@ pub struct Searched {
     pub next: Option<HitCursor>,
 }
 
+/// Namespace of OpenTelemetry's events of generative AI: what they say may stand in their span as well.
+const TELLING: &str = "gen_ai.";
+
 /// Decides what a search finds.
 #[derive(Debug)]
 pub struct Finder<'a> {
@@ -110,6 +113,24 @@ impl Finder<'_> {
             field,
             excerpt,
         })
+    }
+
+    /// Whether what makes this log record a hit may stand in its span's contents: then [`Finder::tells`] decides whether
+    /// the hit is the span's alone.
+    pub fn may_be_told(&self, log: &LogRecord) -> bool {
+        self.needle.is_some()
+            && log.trace_id.is_some()
+            && log.span_id.is_some()
+            && log.event.starts_with(TELLING)
+    }
+
+    /// Whether a span is found with the text in its contents. Its log records that tell them are no hits besides.
+    pub fn tells(&self, span: &Span) -> bool {
+        let holds = |needle: &Needle| {
+            let contents = [&span.inputs, &span.outputs];
+            contents.into_iter().flatten().any(|json| needle.in_json(json.as_str()).is_some())
+        };
+        self.needle.as_ref().is_some_and(holds) && self.span(span).is_some()
     }
 
     /// The hit that a log record is, if it is found.

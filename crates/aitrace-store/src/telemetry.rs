@@ -12,7 +12,7 @@ use crate::stored::StoredSpan;
 /// What one request brought, normalised.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
-    /// Messages about spans, in the order received.
+    /// Messages about spans, in the order received. One that a log record tells comes with that log record.
     pub spans: Vec<Span>,
     /// Log records, in the order received.
     pub logs: Vec<LogRecord>,

@@ -1,5 +1,7 @@
 //! One message laid over another.
 
+use std::collections::BTreeMap;
+
 use crate::json::Json;
 use crate::key;
 use crate::span::{EventType, Phase, Span, SpanKind};
@@ -21,6 +23,34 @@ pub(super) fn merge(start: Option<&Span>, heartbeat: Option<&Span>, end: Option<
         top = over(start, top);
     }
     Some(top)
+}
+
+/// A span with the contents that log records tell, where it has none itself.
+pub(super) fn tell(mut span: Span, told: &BTreeMap<String, Span>) -> Span {
+    if told.is_empty() || span.inputs.is_some() && span.outputs.is_some() {
+        return span;
+    }
+    let mut told: Vec<&Span> = told.values().collect();
+    told.sort_by_key(|message| (message.start, &message.name));
+    span.inputs = span.inputs.or_else(|| joined(told.iter().filter_map(|message| message.inputs.as_ref())));
+    span.outputs =
+        span.outputs.or_else(|| joined(told.iter().filter_map(|message| message.outputs.as_ref())));
+    span
+}
+
+/// Lists, such as messages are, one behind the other; of anything else the last.
+fn joined<'j>(contents: impl Iterator<Item = &'j Json>) -> Option<Json> {
+    let contents: Vec<&Json> = contents.collect();
+    let items = |list: &&'j Json| {
+        Some(list.as_str().trim().strip_prefix('[')?.strip_suffix(']')?.trim())
+            .filter(|items| !items.is_empty())
+    };
+    let is_list = |json: &&Json| json.as_str().trim_start().starts_with('[');
+    if contents.len() < 2 || !contents.iter().all(is_list) {
+        return contents.last().copied().cloned();
+    }
+    let items: Vec<&str> = contents.iter().filter_map(items).collect();
+    Some(Json::from_trusted(format!("[{}]", items.join(","))))
 }
 
 /// `upper` with what it lacks taken from `lower`.

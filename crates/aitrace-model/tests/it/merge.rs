@@ -112,7 +112,8 @@ proptest! {
         let span = state.merged();
         let logs: Vec<&str> = state.orphan_logs().map(|log| log.id.as_str()).collect();
         if span.is_none() {
-            prop_assert!(messages.iter().all(|message| message.tentative.is_some()));
+            let waits = |message: &Span| message.tentative.is_some() || message.phase == Phase::Contents;
+            prop_assert!(messages.iter().all(waits));
         }
         for message in &messages {
             match &message.tentative {
@@ -129,6 +130,43 @@ proptest! {
             prop_assert!(span.tentative.is_none());
         }
     }
+}
+
+#[test]
+fn contents_that_log_records_tell_fill_what_is_missing() {
+    let told = |id: &str, nanos: i64, inputs: Option<&'static str>, outputs: Option<&'static str>| {
+        let mut told = Span::new("p", trace_id(), span_id(), id, at(nanos));
+        (told.phase, told.received) = (Phase::Contents, at(900));
+        (told.inputs, told.outputs) = (inputs.map(Json::from_trusted), outputs.map(Json::from_trusted));
+        told
+    };
+    let mut state = state_of(&[
+        told("b", 120, Some(r#"["q2"]"#), None),
+        told("a", 120, Some(" [1, 2] "), None),
+        told("c", 110, Some("[]"), Some(r#""r1""#)),
+    ]);
+    assert_eq!((state.merged(), state.is_ended()), (None, false), "of a span that nobody knows");
+    assert!(!state.join(told("b", 120, Some(r#"["q2"]"#), None)), "known");
+    state.join(start());
+    assert_eq!(state.last_seen(), start().received, "no sign of life");
+    let rules = LostRules { heartbeat_ns: 10, silent_ns: 10 };
+    assert_eq!(state.status(at(200), &rules, at(100)), TraceStatus::Lost);
+    state.join(told("d", 130, None, Some(r#"["r2"]"#)));
+    state.join(end());
+    let span = state.merged().expect("ended");
+    assert_eq!((span.name.as_str(), span.received), ("work", at(210)));
+    assert_eq!(span.inputs.as_ref().map(Json::as_str), Some(r#"[1, 2,"q2"]"#));
+    assert_eq!(
+        span.outputs.as_ref().map(Json::as_str),
+        Some(r#"["r2"]"#),
+        "the last, where there is no list"
+    );
+    let mut richer = end();
+    (richer.inputs, richer.end) = (Some(Json::string("own")), Some(at(300)));
+    state.join(richer);
+    let span = state.clone().into_merged().expect("ended");
+    assert_eq!(span.inputs, Some(Json::string("own")));
+    assert_eq!(span.outputs.as_ref().map(Json::as_str), Some(r#"["r2"]"#));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use aitrace_model::{LogRecord, Span};
-use aitrace_normalise::{contents_of_logs, normalise_log, raw_log};
+use aitrace_model::{LogRecord, Phase, Span, SpanState};
+use aitrace_normalise::{contents_message, contents_of_logs, normalise_log, raw_log};
 use aitrace_otlp::{Encoding, Limits, decode_logs, encode_logs_json};
 
 use crate::fixtures::{context, spans};
@@ -28,7 +28,15 @@ fn one(record: &str) -> LogRecord {
 fn contents(span: &Span, logs: &[LogRecord]) -> String {
     let own =
         logs.iter().filter(|log| (log.trace_id, log.span_id) == (Some(span.trace_id), Some(span.span_id)));
-    let found = contents_of_logs(own);
+    let found = contents_of_logs(own.clone());
+    // One after the other, in any order, they tell the same.
+    let mut state = SpanState::new(Span { inputs: None, outputs: None, ..span.clone() });
+    for message in own.rev().filter_map(contents_message) {
+        assert_eq!(message.phase, Phase::Contents);
+        state.join(message);
+    }
+    let joined = state.into_merged().expect("a span");
+    assert_eq!((&joined.inputs, &joined.outputs), (&found.inputs, &found.outputs), "{}", span.name);
     let mut out = format!("# {}\n", span.name);
     for (name, side) in [("inputs", found.inputs), ("outputs", found.outputs)] {
         if let Some(json) = side {
@@ -129,6 +137,22 @@ fn a_span_id_without_a_trace_is_none() {
 fn ordinary_log_records_tell_no_contents() {
     let log = one(r#"{"eventName":"order.sold","body":{"stringValue":"x"}}"#);
     assert_eq!(contents_of_logs([&log]), aitrace_normalise::Contents::default());
+    assert_eq!(contents_message(&log), None);
+    let loose = one(r#"{"eventName":"gen_ai.choice","body":{"stringValue":"x"}}"#);
+    assert_eq!(contents_message(&loose), None, "of no span");
+}
+
+#[test]
+fn no_attribute_makes_a_span_such_contents() {
+    let attribute = r#"{"key":"aitrace.lifecycle","value":{"stringValue":"contents"}}"#;
+    let text = format!(
+        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"0102030405060708090a0b0c0d0e0f10",
+        "spanId":"0102030405060708","name":"n","startTimeUnixNano":"5","endTimeUnixNano":"6","attributes":[{attribute}]}}]}}]}}]}}"#
+    );
+    let decoded =
+        aitrace_otlp::decode_traces(text.as_bytes(), Encoding::Json, &Limits::default()).expect("OTLP JSON");
+    let raw = decoded.spans.into_iter().next().expect("a span");
+    assert_eq!(aitrace_normalise::normalise_span(raw, &context()).phase, Phase::End);
 }
 
 #[test]

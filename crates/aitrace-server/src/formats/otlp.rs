@@ -1,9 +1,10 @@
 //! OTLP/JSON, one request a line: the form in which the file exporter of OpenTelemetry's Collector writes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use aitrace_model::{LogRecord, RawLog, RawSpan, Resource, Scope, TraceStatus};
-use aitrace_normalise::{raw_log, raw_span};
+use aitrace_model::{LogRecord, RawLog, RawSpan, Resource, Scope, Span, SpanId, TraceStatus};
+use aitrace_normalise::{contents_message, raw_log, raw_span, without_told};
 use aitrace_otlp::{encode_logs_json, encode_traces_json};
 use aitrace_store::{ExportFormat, ExportWriter, Result, Trace};
 
@@ -77,8 +78,15 @@ fn share<'a>(all: impl Iterator<Item = (&'a mut Arc<Resource>, &'a mut Arc<Scope
 
 impl ExportWriter for Writer {
     fn trace(&mut self, trace: &Trace) -> Result<()> {
+        let mut told: HashMap<SpanId, Vec<Span>> = HashMap::new();
+        for message in trace.logs.iter().filter_map(contents_message) {
+            told.entry(message.span_id).or_default().push(message);
+        }
         for stored in &trace.spans {
             let span = &stored.span;
+            // Its log records come along, and tell it again.
+            let bare = told.get(&span.span_id).map(|told| without_told(span, told));
+            let span = bare.as_ref().unwrap_or(span);
             self.spans.push(raw_span(span, stored.status == TraceStatus::Lost));
             let contents =
                 span.contents().iter().filter_map(|(_, text)| text.map(|text| text.as_str().len())).sum();

@@ -1,7 +1,6 @@
 //! Very large traces: the tree without contents, and the contents of one span.
 
-use aitrace_model::{SpanId, TraceId};
-use aitrace_store::{PageRequest, ProjectScope, StoredSpan, TraceFilter};
+use aitrace_store::ProjectScope;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Uri;
@@ -55,42 +54,9 @@ pub(crate) async fn span(
         let index = skeleton.spans.iter().position(|bone| bone.span_id == span_id).ok_or_else(gone)?;
         place = view::bone_places(&skeleton).get(index).copied().unwrap_or_default();
     }
-    let whole = found.span.inputs.is_some() && found.span.outputs.is_some();
-    let stored = if whole || !has_logs(&app, &scope, trace_id).await? {
-        found
-    } else {
-        joined(&app, &scope, trace_id, span_id).await?.unwrap_or(found)
-    };
     let mut out = String::new();
-    view::span(&mut out, &stored, place);
+    view::span(&mut out, &found, place);
     Ok(json(out))
-}
-
-/// Whether a trace has log records at all, by its line.
-async fn has_logs(app: &App, scope: &ProjectScope, trace_id: TraceId) -> Result<bool> {
-    let filter = TraceFilter {
-        scope: scope.clone(),
-        filter: query::filter(&format!("trace={trace_id}"))?,
-        ..TraceFilter::default()
-    };
-    let page = PageRequest { limit: 1, cursor: None };
-    let lines = app.answer(app.stores.telemetry.list_traces(&filter, &page)).await?.traces;
-    Ok(lines.first().is_none_or(|line| line.events > 0))
-}
-
-/// The span with the contents that its log records tell: they are read with the trace.
-async fn joined(
-    app: &App,
-    scope: &ProjectScope,
-    trace_id: TraceId,
-    span_id: SpanId,
-) -> Result<Option<StoredSpan>> {
-    let trace = app.answer(app.stores.telemetry.trace(scope, trace_id)).await?;
-    Ok(trace.and_then(|mut trace| {
-        trace.spans.retain(|stored| stored.span.span_id == span_id);
-        view::join_logs(&mut trace);
-        trace.spans.pop()
-    }))
 }
 
 fn not_utf8() -> ApiError {

@@ -89,6 +89,7 @@ impl From<Change> for Event {
         match change {
             Change::SpanStarted(stored) => Self { name: "span.started", what: What::Span(stored) },
             Change::SpanEnded(stored) => Self { name: "span.ended", what: What::Span(stored) },
+            Change::SpanTold(stored) => Self::updated(stored),
             Change::Log(log) => Self { name: "log", what: What::Log(log) },
             Change::TraceUpdated(line) => Self::line(line),
         }

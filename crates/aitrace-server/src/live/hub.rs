@@ -9,7 +9,6 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::contents::Contents;
 use super::event::Event;
 use super::losses::{self, Losses};
 use super::ring::{Read, Ring};
@@ -19,8 +18,6 @@ use crate::error::{ApiError, Kind, Result};
 use crate::options::ServerOptions;
 use crate::stores::Stores;
 
-/// Bytes of spans and log records that are held so that contents may be joined.
-const CONTENTS: usize = 8 << 20;
 /// Changes that are taken at once.
 const GROUP: usize = 1024;
 
@@ -161,20 +158,13 @@ fn start(hub: &Arc<Hub>) -> Result<()> {
     let changes = hub.stores.telemetry.subscribe();
     let losses = Losses::since(hub.options.clock.now());
     *hub.state() = State { epoch, ring: Ring::new(limits.live_events, limits.live_bytes), over: false };
-    let task = Task {
-        hub: Arc::clone(hub),
-        contents: Contents::new(CONTENTS),
-        losses,
-        looking: None,
-        unread_since: None,
-    };
+    let task = Task { hub: Arc::clone(hub), losses, looking: None, unread_since: None };
     tokio::spawn(task.run(changes));
     Ok(())
 }
 
 struct Task {
     hub: Arc<Hub>,
-    contents: Contents,
     losses: Losses,
     /// The store is being asked for losses.
     looking: Option<JoinHandle<Result<losses::Answer, StoreError>>>,
@@ -234,19 +224,14 @@ impl Task {
     }
 
     fn put(&mut self, events: Vec<Event>) {
-        let mut told = Vec::with_capacity(events.len());
-        for event in events {
-            self.losses.note(&event);
-            let (event, further) = self.contents.join(event);
-            told.push(event);
-            told.extend(further);
+        for event in &events {
+            self.losses.note(event);
         }
-        self.hub.put(told);
+        self.hub.put(events);
     }
 
     fn tear(&mut self, missing: u64) {
         tracing::warn!(missing, "the live stream fell behind; its readers are told to read again");
-        self.contents.clear();
         self.hub.tear(missing);
     }
 

@@ -1,10 +1,9 @@
 //! Stage: view. In: changes as a store tells them. Out: the events of the live stream, numbered and kept for a while.
 //!
-//! One task, the hub, takes the store's changes, adds what they leave out (contents that came as log records, losses)
+//! One task, the hub, takes the store's changes, adds what they leave out (losses)
 //! and puts events into a ring that all readers read, each from its own place. So a reader that comes back finds
 //! what it missed, a slow one costs nobody anything, and where nobody reads nothing is done.
 
-mod contents;
 mod event;
 mod hub;
 mod losses;

@@ -1,7 +1,5 @@
-//! Contents that a library sends only as log records, put where readers look for them: in the span.
-//!
-//! It is done when a trace is read, and not when it is stored: records and spans come in any order and from
-//! several connections, and what was stored stays as it was received.
+//! Contents that a library sends only as log records and that the store did not join with their span: it forgot them
+//! while they waited for it, or both were stored by an earlier version.
 
 use std::collections::HashMap;
 
@@ -28,16 +26,12 @@ pub(crate) fn join_logs(trace: &mut Trace) {
     }
 }
 
-/// Gives a span without inputs or outputs those that its log records tell, which come in their order. Whether there
-/// were any.
-pub(crate) fn fill<'l>(span: &mut Span, logs: impl Iterator<Item = &'l LogRecord>) -> bool {
+/// Gives a span without inputs or outputs those that its log records tell, which come in their order.
+fn fill<'l>(span: &mut Span, logs: impl Iterator<Item = &'l LogRecord>) {
     if span.inputs.is_some() && span.outputs.is_some() {
-        return false;
+        return;
     }
     let contents = contents_of_logs(logs);
-    let told = span.inputs.is_none() && contents.inputs.is_some()
-        || span.outputs.is_none() && contents.outputs.is_some();
     span.inputs = span.inputs.take().or(contents.inputs);
     span.outputs = span.outputs.take().or(contents.outputs);
-    told
 }

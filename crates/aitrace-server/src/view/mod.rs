@@ -16,7 +16,7 @@ mod tree;
 
 pub(crate) use bone::{bone_places, skeleton};
 pub(crate) use figures::{hit, rows, search_end, statistics, views};
-pub(crate) use join::{fill, join_logs};
+pub(crate) use join::join_logs;
 pub(crate) use log::log;
 pub(crate) use session::{session, sessions};
 pub(crate) use span::{Place, span};

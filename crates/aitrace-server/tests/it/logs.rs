@@ -77,6 +77,51 @@ fn contents_that_come_as_log_records_stand_in_the_span() {
 }
 
 #[test]
+fn what_stands_in_the_span_is_found_there() {
+    let rig = Rig::start();
+    let before = record(1, 1, "gen_ai.user.message", "Weather in Rome?", 10);
+    assert_eq!(rig.post("/v1/logs", PROTOBUF, pb::request(&[before])).status, 200);
+    let spans = pb::request(&[otlp_span(1, 1), otlp_span(1, 2)]);
+    assert_eq!(rig.post("/v1/traces", PROTOBUF, spans).status, 200);
+    let behind = [
+        record(1, 1, "gen_ai.choice", "sunny in Rome", 20),
+        record(1, 3, "gen_ai.choice", "a Rome that no span shows", 30),
+    ];
+    assert_eq!(rig.post("/v1/logs", PROTOBUF, pb::request(&behind)).status, 200);
+    let hits = |query: &str| {
+        let found = rig.get(&format!("/api/search?q={query}")).json();
+        let hits = found["results"].as_array().expect("hits").clone();
+        let hit = |hit: &Value| (hit["span_id"].as_str().map(str::to_owned), hit["field"].clone());
+        hits.iter().map(hit).collect::<Vec<_>>()
+    };
+    assert_eq!(hits("weather"), [(Some(span_id(1)), json!("inputs"))]);
+    assert_eq!(hits("sunny"), [(Some(span_id(1)), json!("outputs"))]);
+    assert_eq!(hits("rome"), [(Some(span_id(3)), json!("attrs")), (Some(span_id(1)), json!("inputs"))]);
+    assert_eq!(hits("outputs:sunny").len(), 1);
+    let traces = rig.get("/api/traces?q=inputs:weather").json();
+    assert_eq!(traces["traces"].as_array().unwrap().len(), 1, "{traces}");
+    let alone = rig.get(&format!("/api/span/{}/{}", trace_id(1), span_id(1))).json();
+    assert!(alone["inputs"].is_array() && alone["outputs"].is_array(), "{alone}");
+    // Said as a trace record, it is the same.
+    let line = json!({"__tracer_meta__": {
+        "timestamp": "2026-01-01T00:00:00.000001Z", "event": "gen_ai.choice", "level": "info",
+        "trace_id": trace_id(1), "span_id": span_id(2), "version": "2.1", "id": "r", "lifecycle": "log",
+    }, "content": "rain in Bergen"});
+    assert_eq!(rig.post_json("/api/ingest", &format!("[{line}]")).status, 200);
+    assert_eq!(hits("bergen"), [(Some(span_id(2)), json!("outputs"))]);
+    // Exported as OTLP, spans are as they came; their log records tell the rest again.
+    let exported = rig.get("/api/export?format=otlp").text();
+    let spans: Vec<&str> = exported.lines().filter(|line| line.contains("resourceSpans")).collect();
+    assert!(!spans.is_empty() && !spans.concat().contains("Rome"), "{exported}");
+    let again = Rig::start();
+    for line in exported.lines() {
+        let path = if line.contains("resourceSpans") { "/v1/traces" } else { "/v1/logs" };
+        assert_eq!(again.post_json(path, line).status, 200);
+    }
+    assert_eq!(trace(&again, 1)["spans"][0]["inputs"], trace(&rig, 1)["spans"][0]["inputs"]);
+}
+
+#[test]
 fn what_the_span_says_itself_counts() {
     let rig = Rig::start();
     let span =

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use aitrace_model::{LogRecord, Span, SpanId, SpanState, Timestamp, TraceId, TraceStatus, TraceSummary};
+use aitrace_model::{
+    Json, LogRecord, Phase, Span, SpanId, SpanState, Timestamp, TraceId, TraceStatus, TraceSummary,
+};
 use aitrace_store::{Change, LostSpan, Rollup, StoredSpan, UsageTree, log_bytes};
 
 use super::prior::Prior;
@@ -93,6 +95,8 @@ impl HotTrace {
     ) -> (bool, Option<Change>) {
         let id = message.span_id;
         let tentative = message.tentative.clone().filter(|_| telling);
+        let contents = message.phase == Phase::Contents;
+        let before = if contents && telling { self.contents(id, prior) } else { None };
         let weight = self.spans.get(&id).map(HotSpan::weight).unwrap_or_default();
         let was = match self.spans.get_mut(&id) {
             Some(span) => {
@@ -107,9 +111,9 @@ impl HotTrace {
                 None => return (false, None),
             },
         };
-        self.account(id, weight, was.2);
+        self.account(id, weight, was.2, contents);
         let change = telling.then(|| self.change(id, was, tentative, moment)).flatten();
-        (true, change)
+        (true, change.or_else(|| self.told(id, &before?, moment)))
     }
 
     /// A span that is not here yet. Returns how it stood before, `None` if nothing is new.
@@ -134,8 +138,9 @@ impl HotTrace {
         Some((state.merged().is_some(), state.is_ended(), false))
     }
 
-    /// Updates sums after a span changed, which weighed `before` and was settled or not.
-    fn account(&mut self, id: SpanId, before: Weight, was_settled: bool) {
+    /// Updates sums after a span changed, which weighed `before` and was settled or not. What log records tell of it
+    /// is in no sum.
+    fn account(&mut self, id: SpanId, before: Weight, was_settled: bool, contents: bool) {
         let span = &self.spans[&id];
         self.weight = self.weight.changed(before, span.weight());
         if let Some(stored) = span.shown() {
@@ -148,7 +153,7 @@ impl HotTrace {
             self.unsettled.remove(&id);
             add_state(&mut self.settled, span.shown().map(|stored| &stored.span), span.state());
         }
-        if was_settled {
+        if was_settled && !contents {
             self.resum();
         }
         self.line = None;
@@ -185,6 +190,24 @@ impl HotTrace {
                 tentative.filter(|log| orphans(&log.id)).map(|log| Change::Log(Arc::from(log)))
             }
         }
+    }
+
+    /// Inputs and outputs of a span as it is known.
+    fn contents(&self, id: SpanId, prior: Option<&Prior>) -> Option<[Option<Json>; 2]> {
+        match self.spans.get(&id) {
+            Some(span) => {
+                span.shown().map(|stored| [stored.span.inputs.clone(), stored.span.outputs.clone()])
+            }
+            None => prior?.state(id)?.merged().map(|span| [span.inputs, span.outputs]),
+        }
+    }
+
+    /// What live readers are told of a span of which a log record told contents.
+    fn told(&self, id: SpanId, before: &[Option<Json>; 2], moment: Moment) -> Option<Change> {
+        let span = self.spans.get(&id)?;
+        let after = &span.shown()?.span;
+        let more = before.each_ref() != [&after.inputs, &after.outputs];
+        more.then(|| as_of(span, moment, self.heard()).map(Change::SpanTold)).flatten()
     }
 
     pub(super) fn add_log(&mut self, log: &Arc<LogRecord>) -> bool {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aitrace_model::{Json, Timestamp};
-use aitrace_store::conformance::{end, log, span_id, start};
+use aitrace_store::conformance::{contents, end, log, span_id, start};
 use aitrace_store::{
     Batch, Correction, DocumentStore, ErrorKind, ProjectScope, Record, Score, SqlLimits, SqlRows, SqlStore,
     SqlValue, TelemetryStore, Upkeep,
@@ -140,6 +140,29 @@ async fn bounds_hold() {
 }
 
 /// What was said of spans afterwards is what statements see, in memory and in files.
+#[tokio::test]
+async fn contents_in_log_records_are_seen_in_their_span() {
+    let dir = crate::place();
+    let store = EmbeddedStore::open(dir.path(), Options::default()).expect("opens");
+    let silent = |id| aitrace_model::Span { inputs: None, ..end("p", 1, id) };
+    let asked = "SELECT name, inputs FROM spans WHERE inputs LIKE '%asked%' ORDER BY name";
+    let steps = [
+        (vec![contents("p", 1, 1, "a", 1)], ""),
+        (vec![silent(1), silent(2)], r#"span 1 ["asked a"]"#),
+        (vec![contents("p", 1, 2, "b", 1)], "span 1 [\"asked a\"]\nspan 2 [\"asked b\"]"),
+        (vec![contents("p", 1, 1, "c", 2)], "span 1 [\"asked a\",\"asked c\"]\nspan 2 [\"asked b\"]"),
+    ];
+    for (spans, expected) in steps {
+        store.append(Batch { spans, logs: Vec::new() }).await.expect("appends");
+        for stage in ["hot", "sealed"] {
+            assert_eq!(text(&store, asked).await, expected, "{stage}");
+            store.seal().await.expect("seals");
+        }
+    }
+    assert_eq!(text(&store, "SELECT count(*) FROM spans").await, "2");
+    assert_eq!(text(&store, "SELECT count(*) FROM traces").await, "1");
+}
+
 #[tokio::test]
 async fn corrections_are_seen() {
     let dir = crate::place();

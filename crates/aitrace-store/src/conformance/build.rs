@@ -34,6 +34,14 @@ pub fn heartbeat(project: &str, trace: u64, id: u64, seconds: i64) -> Span {
     span
 }
 
+/// What a log record `id` of a span says: contents, at `seconds`.
+pub fn contents(project: &str, trace: u64, span: u64, id: &str, seconds: i64) -> Span {
+    let mut told = Span::new(project, trace_id(trace), span_id(span), id, time(seconds));
+    told.phase = Phase::Contents;
+    (told.inputs, told.outputs) = (Some(Json::from_trusted(format!(r#"["asked {id}"]"#))), None);
+    told
+}
+
 /// The end of span `id`, a model call of 3 tokens that took 10 s.
 pub fn end(project: &str, trace: u64, id: u64) -> Span {
     let mut span = start(project, trace, id);

@@ -255,6 +255,7 @@ pub async fn changes_are_told<F: Factory>(factory: &F) {
         heard.push(match change {
             Change::SpanStarted(stored) => format!("start {}", stored.span.name),
             Change::SpanEnded(stored) => format!("end {}", stored.span.name),
+            Change::SpanTold(stored) => format!("told {}", stored.span.name),
             Change::Log(log) => format!("log {}", log.id),
             Change::TraceUpdated(line) => format!("trace {} {}", line.spans, line.status),
         });

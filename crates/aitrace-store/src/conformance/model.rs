@@ -7,7 +7,7 @@ use aitrace_model::{Clock, Json, LogRecord, LostRules, Phase, Span, Status};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::build::{end, heartbeat, log, span_id, start, tentative, trace_id};
+use super::build::{contents, end, heartbeat, log, span_id, start, tentative, trace_id};
 use super::check::{list, trace};
 use super::queries::{all_sessions, hits, skeleton_agrees};
 use super::{Bench, Factory, Full, time};
@@ -63,7 +63,7 @@ struct Seed {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let seed = (0..7_u8, 0..2_usize, 0..4_u64, 0..4_u64, 0..3_u8)
+    let seed = (0..8_u8, 0..2_usize, 0..4_u64, 0..4_u64, 0..3_u8)
         .prop_map(|(kind, project, trace, span, variant)| Seed { kind, project, trace, span, variant });
     prop_oneof![
         6 => proptest::collection::vec(seed, 1..12).prop_map(Step::Append),
@@ -98,6 +98,10 @@ fn message(seed: Seed, clock: &dyn Clock) -> Message {
             log.received = clock.now();
             return Message::Log(Box::new(log));
         }
+        5 => {
+            let id = format!("{}/{}", seed.span, seed.variant);
+            contents(project, seed.trace, seed.span, &id, 3 - i64::from(seed.variant))
+        }
         _ => end(project, seed.trace, seed.span),
     };
     span.received = clock.now();
@@ -106,6 +110,7 @@ fn message(seed: Seed, clock: &dyn Clock) -> Message {
         log.id = format!("{}/{}", log.id, seed.variant);
     }
     match seed.variant {
+        _ if span.phase == Phase::Contents => {}
         1 => {
             (span.name, span.cost) = ("other name".into(), Some(0.7));
             span.end = span.end.map(|end| end.saturating_add(3));
@@ -137,11 +142,11 @@ pub fn model<F: Factory>(cases: u32, factory: impl Fn() -> F) {
 
 /// A corrected span that was deleted does not come back with the rewrite of its file, which forgets the mark.
 pub async fn a_corrected_span_that_is_deleted_stays_away<F: Factory>(factory: &F) {
-    let append = |variant, span| Step::Append(vec![Seed { kind: 5, project: 0, trace: 3, span, variant }]);
+    let append = |variant, span| Step::Append(vec![Seed { kind: 6, project: 0, trace: 3, span, variant }]);
     let correct = Step::Correct { project: 0, span: 3, what: 0 };
     let delete = Step::Delete { project: 0, what: 5, number: 3 };
     let read = || Step::Read { limit: 3 };
-    let other = Step::Append(vec![Seed { kind: 5, project: 0, trace: 1, span: 1, variant: 0 }]);
+    let other = Step::Append(vec![Seed { kind: 6, project: 0, trace: 1, span: 1, variant: 0 }]);
     let history =
         vec![append(1, 3), other, correct, Step::Seal, read(), append(2, 3), delete, Step::Compact, read()];
     run(factory, history).await;
@@ -237,7 +242,7 @@ async fn compare(store: &impl Full, model: &MemoryStore, limit: usize) {
 /// elsewhere.
 async fn compare_answers(store: &impl Full, model: &MemoryStore, limit: usize) {
     assert_eq!(all_sessions(store, limit).await, all_sessions(model, limit).await);
-    for text in ["in 1/", "event", "span 2", "tentative", "out 2/", "amended"] {
+    for text in ["in 1/", "asked", "event", "span 2", "tentative", "out 2/", "amended"] {
         assert_eq!(hits(store, text).await, hits(model, text).await, "search for {text:?}");
     }
     let figures = async |store: &dyn QueryStore, query: &StatisticsQuery| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aitrace_model::{LogRecord, SpanId, Timestamp, TraceId, TraceSummary};
+use aitrace_model::{LogRecord, Span, SpanId, Timestamp, TraceId, TraceSummary};
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
@@ -85,7 +85,15 @@ impl QueryStore for MemoryStore {
         self.with(|state| {
             let (spans, logs) = state.contents();
             spans.iter().filter_map(|(span, _)| finder.span(span)).for_each(|hit| page.add(hit));
-            logs.iter().filter_map(|log| finder.log(log)).for_each(|hit| page.add(hit));
+            let of = |log: &LogRecord, span: &Span| {
+                let ids = (Some(span.trace_id), Some(span.span_id));
+                span.project == log.project && (log.trace_id, log.span_id) == ids
+            };
+            let told = |log: &LogRecord| {
+                finder.may_be_told(log) && spans.iter().any(|(span, _)| of(log, span) && finder.tells(span))
+            };
+            let logs = logs.iter().filter_map(|log| finder.log(log).filter(|_| !told(log)));
+            logs.for_each(|hit| page.add(hit));
             let loose = state.loose.values().flat_map(BTreeMap::values);
             loose.filter_map(|log| finder.log(log)).for_each(|hit| page.add(hit));
         })?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aitrace_model::{
-    LogRecord, LostRules, Span, SpanId, SpanState, Timestamp, TraceId, TraceStatus, TraceSummary,
+    LogRecord, LostRules, Phase, Span, SpanId, SpanState, Timestamp, TraceId, TraceStatus, TraceSummary,
 };
 
 use crate::change::{Change, LostSpan};
@@ -152,6 +152,7 @@ impl State {
     ) -> Option<Trace> {
         let held = self.traces.iter().filter(|((project, id), _)| *id == trace_id && scope.contains(project));
         let read = held.map(|(key, trace)| trace.read(key, now, lost, said));
+        let read = read.filter(|trace| trace.summary.spans > 0 || trace.summary.events > 0);
         read.max_by(|a, b| (a.summary.start, &a.summary.project).cmp(&(b.summary.start, &b.summary.project)))
     }
 
@@ -245,6 +246,8 @@ impl Traced {
     /// Adds a message. Says whether it was new, and what live readers are told of the span.
     fn join(&mut self, message: Span, now: Timestamp, lost: &LostRules) -> (bool, Option<Change>) {
         let (id, tentative) = (message.span_id, message.tentative.clone());
+        let telling = message.phase == Phase::Contents;
+        let before = self.spans.get(&id).filter(|_| telling).and_then(SpanState::merged);
         let (known, ended) =
             self.spans.get(&id).map_or((false, false), |state| (state.merged().is_some(), state.is_ended()));
         let new = match self.spans.get_mut(&id) {
@@ -265,6 +268,12 @@ impl Traced {
             stored().map(Change::SpanEnded)
         } else if !known && state.merged().is_some() {
             stored().map(Change::SpanStarted)
+        } else if telling {
+            let more = |stored: &Arc<StoredSpan>| {
+                let before = before.as_ref().map(|span| (&span.inputs, &span.outputs));
+                before.is_some_and(|before| before != (&stored.span.inputs, &stored.span.outputs))
+            };
+            stored().filter(more).map(Change::SpanTold)
         } else {
             let orphan = |log: &LogRecord| state.orphan_logs().any(|orphan| orphan.id == log.id);
             tentative.filter(|log| orphan(log)).map(|log| Change::Log(Arc::from(log)))

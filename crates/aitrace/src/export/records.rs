@@ -18,7 +18,7 @@ pub(crate) fn lines(batch: &Batch, compat: bool) -> Vec<String> {
         match span.phase {
             Phase::Start => records.push(record::start_record(&span.to_span())),
             Phase::End => records.extend(record::end_record(&span.to_span())),
-            Phase::Heartbeat => {}
+            Phase::Heartbeat | Phase::Contents => {}
         }
     }
     records.extend(batch.logs.iter().map(|log| record::log_record(&log.to_log_record())));

@@ -213,6 +213,22 @@ impl Hot {
         }
     }
 
+    /// Forgets contents that wait for these spans.
+    pub(crate) fn forget_waiting<'s>(
+        &mut self,
+        spans: impl IntoIterator<Item = &'s (TraceId, SpanId, Arc<str>)>,
+        moment: Moment,
+    ) {
+        for (trace_id, id, project) in spans {
+            if self.get(project, *trace_id).is_some_and(|trace| trace.waits(*id)) {
+                self.change(project, *trace_id, moment, |trace| trace.forget_waiting(*id));
+                if self.get(project, *trace_id).is_some_and(HotTrace::is_empty) {
+                    self.remove(project, *trace_id);
+                }
+            }
+        }
+    }
+
     /// Replaces what is known of the sealed part of a trace, where it is hot.
     pub(crate) fn change(
         &mut self,

@@ -288,6 +288,21 @@ impl HotTrace {
         self.spans.values().any(HotSpan::is_over)
     }
 
+    /// Whether nothing is known of a span but contents that log records tell.
+    pub(super) fn waits(&self, id: SpanId) -> bool {
+        let span = self.spans.get(&id).filter(|span| span.shown().is_none());
+        span.and_then(HotSpan::state).is_some_and(|state| state.orphan_logs().next().is_none())
+    }
+
+    /// Forgets a span of which nothing else is known.
+    pub(super) fn forget_waiting(&mut self, id: SpanId) {
+        if let Some(span) = self.spans.remove(&id) {
+            self.weight = self.weight.changed(span.weight(), Weight::default());
+            self.unsettled.remove(&id);
+            self.line = None;
+        }
+    }
+
     /// The sum over sealed rows anew, from the rows themselves.
     pub(crate) fn set_prior(&mut self, prior: &Prior) {
         self.sealed.rollup = prior.rollup(|id| self.spans.get(id).is_some_and(HotSpan::is_over));

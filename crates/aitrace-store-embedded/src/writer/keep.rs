@@ -148,12 +148,13 @@ impl Writer {
     }
 
     fn snapshot(&self) -> Option<Snapshot> {
-        let (hot, limits) = (self.shared.hot.read(), &self.shared.options.hot);
+        let (limits, moment) = (&self.shared.options.hot, self.shared.moment());
         let idle = i64::try_from(limits.idle.as_nanos()).unwrap_or(i64::MAX);
-        let idle = self.shared.moment().now.saturating_add(idle.saturating_neg());
+        let idle = moment.now.saturating_add(idle.saturating_neg());
         // Open spans that take much would leave no room for what comes and goes.
-        let spills = spills(&hot, idle, limits.open / 2, limits.bytes / 4);
-        Snapshot::take(&hot, &spills, self.applied)
+        let spills = spills(&self.shared.hot.read(), idle, limits.open / 2, limits.bytes / 4);
+        self.shared.hot.write().forget_waiting(&spills, moment);
+        Snapshot::take(&self.shared.hot.read(), &spills, self.applied)
     }
 
     fn start_retention(&mut self, retention: Retention, answer: Answer<Retired>) {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aitrace_model::{Json, ManualClock, Span, TraceStatus};
-use aitrace_store::conformance::{end, heartbeat, log, start, tentative, time, trace_id};
+use aitrace_store::conformance::{contents, end, heartbeat, log, start, tentative, time, trace_id};
 use aitrace_store::{
     Batch, DocumentStore, ErrorKind, PageRequest, ProjectScope, QueryStore, Retention, Retired,
     StatisticsQuery, Target, TelemetryStore, TraceFilter, Upkeep,
@@ -315,6 +315,42 @@ async fn open_spans_and_ends_without_a_start_leave_memory_when_they_take_much() 
     store.append(Batch { spans: again, logs: Vec::new() }).await.expect("appends");
     let trace = store.trace(&ProjectScope::All, trace_id(0)).await.expect("reads").expect("there");
     assert_eq!((trace.summary.status, trace.summary.events, trace.logs.len()), (TraceStatus::Ok, 1, 1));
+}
+
+#[tokio::test]
+async fn contents_that_wait_for_spans_leave_memory_when_they_take_much() {
+    let dir = crate::place();
+    let options = || Options {
+        hot: HotLimits { bytes: 1 << 20, ..HotLimits::default() },
+        clock: Arc::new(ManualClock::new(time(0))),
+        ..Options::default()
+    };
+    let store = EmbeddedStore::open(dir.path(), options()).expect("opens");
+    let text = Json::string(&"x".repeat(20_000));
+    // With the log records that tell them, and when those are in files already.
+    for number in 0..300 {
+        let mut told = contents("p", number, 1, "c", number as i64);
+        told.inputs = Some(text.clone());
+        let logs = if number < 100 { vec![log("p", Some(number), "l", 1)] } else { Vec::new() };
+        store.append(Batch { spans: vec![told], logs }).await.expect("appends");
+    }
+    store.seal().await.expect("seals");
+    assert!(store.held() < 1 << 20, "{} bytes", store.held());
+    let all = PageRequest { limit: 1000, cursor: None };
+    let listed = async |store: &EmbeddedStore| {
+        store.list_traces(&TraceFilter::default(), &all).await.expect("lists").traces.len()
+    };
+    assert_eq!(listed(&store).await, 100, "the others are no traces");
+    drop(store);
+    let store = EmbeddedStore::open(dir.path(), options()).expect("opens");
+    assert_eq!(listed(&store).await, 100);
+    // The first were forgotten, the last wait.
+    for (number, joined) in [(0, false), (150, false), (299, true)] {
+        let span = Span { inputs: None, ..end("p", number, 1) };
+        store.append(Batch { spans: vec![span], logs: Vec::new() }).await.expect("appends");
+        let trace = store.trace(&ProjectScope::All, trace_id(number)).await.expect("reads").expect("there");
+        assert_eq!(trace.spans[0].span.inputs.is_some(), joined, "{number}");
+    }
 }
 
 /// A merge that somebody waits for ends, however much comes in meanwhile.

@@ -11,6 +11,7 @@ use crate::error::{ApiError, Kind, Result};
 use crate::guard::Hosts;
 use crate::live::Hub;
 use crate::memory::Memory;
+use crate::memory::reads::Reads;
 use crate::metrics::Metrics;
 use crate::options::ServerOptions;
 use crate::stores::Stores;
@@ -33,12 +34,14 @@ pub(crate) struct Inner {
     pub(crate) options: ServerOptions,
     pub(crate) hosts: Hosts,
     pub(crate) memory: Memory,
+    /// Memory of statements and of traces that are read.
+    pub(crate) reads: Reads,
     pub(crate) metrics: Metrics,
     /// The live stream.
     pub(crate) hub: Arc<Hub>,
     /// Places for readers of the live stream.
     pub(crate) live: Arc<Semaphore>,
-    /// Places for questions that look at everything: searches, statistics, statements.
+    /// Places for questions that look at everything: searches, statistics, exports.
     pub(crate) heavy: Arc<Semaphore>,
     /// Becomes true when the server is to stop.
     pub(crate) closing: Closing,
@@ -65,6 +68,7 @@ impl App {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let memory = Memory::new(options.limits.memory_bytes);
         let memory = memory.beside(stores.telemetry.clone(), options.limits.total_bytes);
+        let reads = Reads::new(memory.clone(), &options.limits);
         Self(Arc::new(Inner {
             hub: Arc::new(Hub::new(stores.clone(), options.clone(), closing.clone())),
             stores,
@@ -75,6 +79,7 @@ impl App {
             hosts,
             metrics: Metrics::new(),
             memory,
+            reads,
             live: Arc::new(Semaphore::new(options.limits.live_readers)),
             heavy: Arc::new(Semaphore::new(options.limits.heavy_queries)),
             closing,

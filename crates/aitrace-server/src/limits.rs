@@ -13,9 +13,14 @@ pub struct Limits {
     /// Bytes that all requests together may occupy while they are read, decoded and stored;
     /// beyond it requests are answered 429. Default 128 MiB; the allocator may keep as much again.
     pub memory_bytes: usize,
-    /// Bytes that requests and what the store holds of earlier ones may occupy together; beyond it requests are
+    /// Bytes that requests, what the store holds of earlier ones, and reads may occupy together; beyond it requests are
     /// answered 429 and the store is asked to write to disk what it holds. Default 352 MiB.
     pub total_bytes: usize,
+    /// Bytes of it that reads may occupy together: statements, traces that are read whole or as trees, exports. An eighth
+    /// is for traces of up to 1 MiB, which so wait for nothing large. Default 128 MiB.
+    pub read_bytes: usize,
+    /// Time for which a read waits for others to leave it room; then it is answered 429. Default 10 s.
+    pub read_wait: Duration,
     /// Nesting of JSON. Default 128.
     pub json_depth: usize,
     /// Open connections of each port; further ones wait in the system's queue. Default 1024.
@@ -30,14 +35,18 @@ pub struct Limits {
     pub live_linger: Duration,
     /// Time between two looks for spans that became lost, while somebody reads the live stream. Default 2 s.
     pub lost_every: Duration,
-    /// Searches, statistics and statements at once; further ones are answered 429. Default 8.
+    /// Searches, statistics and exports at once; further ones are answered 429. Default 8.
     pub heavy_queries: usize,
     /// Time for a search; then it ends with what it has found, and for a statement. Default 30 s.
     pub query_time: Duration,
     /// Rows of a statement's answer. Default 10 000.
     pub sql_rows: usize,
-    /// Bytes of memory for one statement. Default 256 MiB.
+    /// Statements at once; up to 32 further ones wait, as [`Limits::read_wait`] says. Default 2.
+    pub sql_statements: usize,
+    /// Bytes of memory that one statement may take, its answer included, where nobody else needs them. Default 96 MiB.
     pub sql_memory: usize,
+    /// Bytes of memory that each statement is sure of. Default 40 MiB.
+    pub sql_share: usize,
     /// Time for a request's head, for the first byte of a connection, and for an idle one of HTTP/1. Default 10 s.
     pub head_timeout: Duration,
     /// Longest silence within a request body. Default 30 s.
@@ -64,6 +73,8 @@ impl Default for Limits {
             decoded_bytes: 64 << 20,
             memory_bytes: 128 << 20,
             total_bytes: 352 << 20,
+            read_bytes: 128 << 20,
+            read_wait: Duration::from_secs(10),
             json_depth: 128,
             connections: 1024,
             live_readers: 64,
@@ -74,7 +85,9 @@ impl Default for Limits {
             heavy_queries: 8,
             query_time: Duration::from_secs(30),
             sql_rows: 10_000,
-            sql_memory: 256 << 20,
+            sql_statements: 2,
+            sql_memory: 96 << 20,
+            sql_share: 40 << 20,
             head_timeout: Duration::from_secs(10),
             body_idle_timeout: Duration::from_secs(30),
             body_rate: 1024,

@@ -1,11 +1,14 @@
 //! One budget of bytes for all requests and the store behind them: reserved before memory is used, given back when a
 //! request is over.
 
-use std::sync::Arc;
+pub(crate) mod reads;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aitrace_store::TelemetryStore;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Duration, Instant};
 
 use crate::error::{ApiError, Kind, Result};
 
@@ -13,6 +16,8 @@ use crate::error::{ApiError, Kind, Result};
 const UNIT: usize = 1024;
 /// What the store may hold while a request that is larger than the whole budget is taken, as a share of it.
 const ASIDE: usize = 4;
+/// Time for which no large read begins once such a request was refused because of reads: its sender comes again by then.
+const WAY: Duration = Duration::from_secs(3);
 
 /// The budget.
 #[derive(Debug, Clone)]
@@ -22,6 +27,17 @@ pub(crate) struct Memory {
     /// What requests need beyond the permits that there are, KiB.
     excess: Arc<AtomicUsize>,
     store: Option<Beside>,
+    reads: Arc<OfReads>,
+}
+
+/// What reads have, as far as requests must know of it.
+#[derive(Debug, Default)]
+struct OfReads {
+    bytes: AtomicUsize,
+    /// What counts of it at the most: requests are never refused for more.
+    most: AtomicUsize,
+    /// Until when no large one begins.
+    give_way: Mutex<Option<Instant>>,
 }
 
 /// The store whose memory counts as well.
@@ -46,7 +62,7 @@ impl Memory {
     pub(crate) fn new(bytes: usize) -> Self {
         let total = units(bytes).max(1);
         let permits = Arc::new(Semaphore::new(total as usize));
-        Self { permits, total, excess: Arc::default(), store: None }
+        Self { permits, total, excess: Arc::default(), store: None, reads: Arc::default() }
     }
 
     /// The same beside a store: together they take at most `most` bytes.
@@ -63,6 +79,44 @@ impl Memory {
         Ok(reservation)
     }
 
+    /// The same with reads, that take at most `most` bytes of it.
+    pub(crate) fn with_reads(self, most: usize) -> Self {
+        self.reads.most.store(most, Ordering::Relaxed);
+        self
+    }
+
+    /// Reads have so many bytes more.
+    pub(crate) fn add_reads(&self, bytes: usize) {
+        self.reads.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Reads have so many bytes less.
+    pub(crate) fn remove_reads(&self, bytes: usize) {
+        self.reads.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that reads have.
+    pub(crate) fn reads(&self) -> usize {
+        self.reads.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether large reads are to wait, because a request needs nearly everything.
+    pub(crate) fn reads_give_way(&self) -> bool {
+        let until = *self.reads.give_way.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Whether requests, the store and reads fit together. Where they do not, the store is asked for its part.
+    pub(crate) fn has_room(&self) -> bool {
+        let Some(Beside { store, most }) = &self.store else { return true };
+        let taken = self.reserved().saturating_mul(UNIT).saturating_add(store.held());
+        let fits = taken.saturating_add(self.reads()) <= *most;
+        if !fits {
+            store.relieve();
+        }
+        fits
+    }
+
     fn take(&self, units: u32) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.permits).try_acquire_many_owned(units).ok()
     }
@@ -71,8 +125,16 @@ impl Memory {
     fn fits(&self, own: usize) -> bool {
         let Some(Beside { store, most }) = &self.store else { return true };
         let (held, reserved) = (store.held(), self.reserved());
+        let reads = self.reads().min(self.reads.most.load(Ordering::Relaxed));
+        if reserved.saturating_mul(UNIT).saturating_add(held).saturating_add(reads) <= *most {
+            return true;
+        }
         let alone = reserved <= own && held <= most / ASIDE;
-        alone || reserved.saturating_mul(UNIT).saturating_add(held) <= *most
+        if alone && reads > 0 {
+            let mut until = self.reads.give_way.lock().unwrap_or_else(PoisonError::into_inner);
+            *until = Some(Instant::now() + WAY);
+        }
+        alone && reads == 0
     }
 
     /// What requests have, KiB.
@@ -141,7 +203,7 @@ fn units(bytes: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     #[test]
@@ -172,7 +234,7 @@ mod tests {
 
     /// A store that holds what it is told to.
     #[derive(Debug)]
-    struct Holding(AtomicUsize, AtomicUsize);
+    pub(crate) struct Holding(pub(crate) AtomicUsize, pub(crate) AtomicUsize);
 
     #[async_trait::async_trait]
     impl TelemetryStore for Holding {
@@ -236,6 +298,27 @@ mod tests {
         );
         drop(first);
         second.grow(6 * UNIT).unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reads_count_as_far_as_they_may_go_and_give_way_to_what_needs_everything() {
+        let store = Arc::new(Holding(AtomicUsize::new(6 * UNIT), AtomicUsize::new(0)));
+        let memory = Memory::new(16 * UNIT).beside(store.clone(), 16 * UNIT).with_reads(6 * UNIT);
+        memory.add_reads(6 * UNIT);
+        assert!(memory.has_room());
+        assert_eq!(memory.reserve(5 * UNIT).unwrap_err().kind(), Kind::Overloaded);
+        drop(memory.reserve(4 * UNIT).unwrap());
+        memory.add_reads(100 * UNIT);
+        assert!(!memory.has_room());
+        drop(memory.reserve(4 * UNIT).unwrap());
+        assert!(!memory.reads_give_way(), "the store has to make room, not they");
+        store.0.store(4 * UNIT, Ordering::Relaxed);
+        assert_eq!(memory.reserve(40 * UNIT).unwrap_err().kind(), Kind::Overloaded);
+        assert!(memory.reads_give_way());
+        memory.remove_reads(106 * UNIT);
+        drop(memory.reserve(40 * UNIT).unwrap());
+        tokio::time::sleep(WAY).await;
+        assert!(!memory.reads_give_way());
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use aitrace_model::Timestamp;
 use aitrace_store::Result;
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, Float64Array, RecordBatch, StringBuilder,
-    TimestampNanosecondArray, UInt64Array, new_null_array,
+    Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, Float64Array, RecordBatch, RecordBatchOptions,
+    StringBuilder, TimestampNanosecondArray, UInt64Array, new_null_array,
 };
 use arrow::datatypes::{
     DataType, Field, Float64Type, Schema, SchemaRef, TimeUnit, TimestampNanosecondType, UInt64Type,
@@ -95,6 +95,20 @@ pub(crate) fn batch_like<T>(
 ) -> Result<RecordBatch> {
     let arrays = columns.iter().zip(usual).map(|((_, column), usual)| column.array(rows, usual)).collect();
     RecordBatch::try_new(Arc::clone(schema), arrays).map_err(faults::arrow("building a batch"))
+}
+
+/// Rows as some of the columns, by their numbers; `schema` is of those.
+pub(crate) fn picked<T>(
+    schema: &SchemaRef,
+    columns: &[(&str, Column<T>)],
+    picks: &[usize],
+    rows: &[T],
+) -> Result<RecordBatch> {
+    let arrays = picks.iter().map(|index| columns[*index].1.array(rows, &mut 0)).collect();
+    // Of no columns the number of rows is all that is said.
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)
+        .map_err(faults::arrow("building a batch"))
 }
 
 /// A batch of an older file with the columns of `schema`: what it lacks is null.

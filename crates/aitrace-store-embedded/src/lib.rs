@@ -21,6 +21,7 @@ pub mod doctor;
 mod document;
 mod echo;
 mod export;
+mod extent;
 mod faults;
 mod figures;
 mod filtering;

@@ -78,20 +78,27 @@ fn holds_any(line: &TraceSummary) -> bool {
     line.spans > 0 || line.events > 0
 }
 
-/// The lines of all traces in scope.
-pub(crate) fn lines(shared: &Shared, scope: &ProjectScope) -> Result<Vec<TraceSummary>> {
+/// Gives the lines of all traces in scope, at one moment.
+pub(crate) fn each_line(
+    shared: &Shared,
+    scope: &ProjectScope,
+    mut give: impl FnMut(TraceSummary) -> Result<()>,
+) -> Result<()> {
     let moment = shared.moment();
     let _still = overlay::hold(shared, Need::Failures);
     // In this order everywhere.
     let (reader, hot) = (shared.reader.lock(), shared.hot.read());
     let failures = overlay::failures(shared, &hot, scope);
-    let in_memory = hot.newest_first().filter(|trace| scope.contains(&trace.project));
-    let in_memory = in_memory.map(|trace| failures.line(trace, moment)).filter(|line| holds_any(line));
-    let mut lines: Vec<_> = in_memory.map(|line| TraceSummary::clone(&line)).collect();
+    for trace in hot.newest_first().filter(|trace| scope.contains(&trace.project)) {
+        let line = failures.line(trace, moment);
+        if holds_any(&line) {
+            give(TraceSummary::clone(&line))?;
+        }
+    }
     reader.each_trace(|row| {
         if scope.contains(&row.project) && hot.get(&row.project, row.trace_id).is_none() {
-            lines.push(failures.row_line(&row, moment));
+            return give(failures.row_line(&row, moment));
         }
-    })?;
-    Ok(lines)
+        Ok(())
+    })
 }

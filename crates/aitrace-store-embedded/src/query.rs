@@ -1,55 +1,55 @@
 //! SQL over everything: DataFusion on memory and files.
+//!
+//! All that a statement takes is taken from the room that it was given: what its steps keep (`pool`), what reading takes
+//! (`needs`), rows in memory that it looks at (`table`, `made`), and its answer.
 
-use std::collections::{BTreeSet, HashMap};
-use std::ops::Range;
-use std::pin::Pin;
+mod files;
+mod made;
+mod needs;
+mod pool;
+mod table;
+
 use std::sync::Arc;
 
-use aitrace_model::{SpanId, TraceId};
-use aitrace_store::{ErrorKind, ProjectScope, Result, SqlLimits, StoreError};
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use async_trait::async_trait;
-use bytes::Bytes;
-use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::tree_node::{Transformed, TreeNode as _};
-use datafusion::common::{DFSchema, Result as DfResult};
-use datafusion::datasource::TableType;
-use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::memory::MemorySourceConfig;
-use datafusion::datasource::physical_plan::{
-    FileGroup, FileScanConfigBuilder, ParquetFileReaderFactory, ParquetSource,
+use aitrace_store::{
+    ErrorKind, ProjectScope, Result, SqlLimits, SqlRows, SqlValue, StoreError, Taken, log_bytes, span_bytes,
 };
-use datafusion::datasource::source::DataSourceExec;
-use datafusion::error::DataFusionError;
+use datafusion::common::tree_node::{Transformed, TreeNode as _};
+use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::functions::expr_fn::concat;
 use datafusion::physical_plan::coop::CooperativeExec;
-use datafusion::physical_plan::empty::EmptyExec;
-use datafusion::physical_plan::filter::FilterExec;
-use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
-use datafusion::physical_plan::projection::ProjectionExec;
-use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use datafusion::prelude::{Expr, SQLOptions, SessionConfig, SessionContext, col, lit};
+use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext, col, lit};
 use futures_util::StreamExt as _;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::arrow::async_reader::AsyncFileReader;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
-use parquet::file::reader::Length as _;
 
-use crate::columns::{self, Column};
+use self::made::Made;
+use self::needs::{Needs, Settings};
+use self::pool::{Pool, too_much};
+use self::table::Table;
 use crate::corrections::Need;
 use crate::rows::{LOGS, SPANS, SpanRow};
-use crate::segment::{Dead, Segment, Verified};
 use crate::shared::Shared;
 use crate::snapshot::Everything;
 use crate::{faults, views};
 
-/// Rows of a batch that is made of memory for a query.
-const SLICE: usize = 4096;
+/// What a cell takes beside its text, and a row beside its cells.
+const CELL: usize = size_of::<SqlValue>() + 16;
+const ROW: usize = size_of::<Vec<SqlValue>>() + 16;
+
+/// Functions that make much of little: what they make is in memory before anybody can count it.
+const LEFT_OUT: &[&str] = &[
+    "repeat",
+    "lpad",
+    "rpad",
+    "range",
+    "generate_series",
+    "gen_series",
+    "array_repeat",
+    "list_repeat",
+    "array_resize",
+    "list_resize",
+];
 
 /// Runs one statement that reads, within its bounds.
 pub(crate) async fn sql(
@@ -57,45 +57,100 @@ pub(crate) async fn sql(
     scope: &ProjectScope,
     sql: &str,
     limits: &SqlLimits,
-) -> Result<(Vec<RecordBatch>, bool)> {
+) -> Result<SqlRows> {
+    tokio::time::timeout(limits.time, run(shared, scope, sql, limits)).await.unwrap_or_else(|_| {
+        let text = format!("the query took longer than {:?}: narrow it by project or time", limits.time);
+        Err(StoreError::new(ErrorKind::Overloaded, text))
+    })
+}
+
+async fn run(shared: &Arc<Shared>, scope: &ProjectScope, sql: &str, limits: &SqlLimits) -> Result<SqlRows> {
+    let needs = Arc::new(Needs::new(Arc::clone(&limits.room)));
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let usual = needs.settings(cores).0;
+    let pool = Arc::new(Pool::new(Arc::clone(&limits.room)));
+    let context = context(&pool, usual)?;
+    register(&context, shared, scope, sql, &needs).await?;
+    let (mut plan, mut tasks) = planned(&context, sql).await?;
+    let (wanted, reading) = needs.settings(cores);
+    if wanted != usual {
+        // Steps are made for a size of batch.
+        drop(plan);
+        needs.again();
+        set(&context, wanted);
+        (plan, tasks) = planned(&context, sql).await?;
+    }
+    // With it the rows in memory that the plan does not need.
+    drop(context);
+    needs.keep(reading).map_err(exceeded)?;
+    let mut stream = execute_stream(plan, tasks).map_err(|error| pool.explain(error))?;
+    let mut answer = SqlRows { columns: views::columns_of(&stream.schema()), ..SqlRows::default() };
+    let mut taken = Taken::nothing(Arc::clone(&limits.room));
+    while let Some(batch) = stream.next().await {
+        let batch = batch.map_err(|error| pool.explain(error))?;
+        let left = limits.rows - answer.rows.len();
+        answer.truncated = batch.num_rows() > left;
+        let rows = views::rows_of(&batch.slice(0, batch.num_rows().min(left)))?;
+        taken.grow(rows.iter().map(|row| weigh(row)).sum()).map_err(exceeded)?;
+        answer.rows.extend(rows);
+        if answer.truncated {
+            break;
+        }
+    }
+    taken.leave();
+    Ok(answer)
+}
+
+fn weigh(row: &[SqlValue]) -> usize {
+    let text = |value: &SqlValue| if let SqlValue::Text(text) = value { text.capacity() } else { 0 };
+    ROW + row.iter().map(|value| CELL + text(value)).sum::<usize>()
+}
+
+/// What a caller is told where the statement's own memory is too much.
+fn exceeded(error: StoreError) -> StoreError {
+    if error.kind() != ErrorKind::Overloaded {
+        return error;
+    }
+    too_much(&error.to_string()).with_source(error)
+}
+
+fn context(pool: &Arc<Pool>, usual: Settings) -> Result<SessionContext> {
     let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
     let runtime =
-        RuntimeEnvBuilder::new().with_memory_limit(limits.memory, 1.0).with_disk_manager_builder(disk);
+        RuntimeEnvBuilder::new().with_memory_pool(Arc::<Pool>::clone(pool)).with_disk_manager_builder(disk);
     let runtime = runtime.build_arc().map_err(faults::query)?;
     let mut config = SessionConfig::new().with_information_schema(false);
     // Errors say where.
     config.options_mut().sql_parser.collect_spans = true;
     let context = SessionContext::new_with_config_rt(config, runtime);
-    register(&context, shared, scope, sql).await?;
-    let run = async {
-        let only_reads =
-            SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        let frame = context.sql_with_options(sql, only_reads).await.map_err(faults::query)?;
-        let tasks = Arc::new(frame.task_ctx());
-        let plan = frame.create_physical_plan().await.map_err(faults::query)?;
-        // Every step of the plan gives way now and then: only so the time limit can strike within it.
-        let yielding = plan.transform_up(|step| {
-            let step: Arc<dyn ExecutionPlan> = Arc::new(CooperativeExec::new(step));
-            Ok(Transformed::yes(step))
-        });
-        let plan = yielding.map_err(faults::query)?.data;
-        let mut stream = execute_stream(plan, tasks).map_err(faults::query)?;
-        let (mut batches, mut left) = (vec![RecordBatch::new_empty(stream.schema())], limits.rows);
-        while let Some(batch) = stream.next().await {
-            let batch = batch.map_err(faults::query)?;
-            if batch.num_rows() > left {
-                batches.push(batch.slice(0, left));
-                return Ok((batches, true));
-            }
-            left -= batch.num_rows();
-            batches.push(batch);
-        }
-        Ok((batches, false))
-    };
-    tokio::time::timeout(limits.time, run).await.unwrap_or_else(|_| {
-        let text = format!("the query took longer than {:?}: narrow it by project or time", limits.time);
-        Err(StoreError::new(ErrorKind::Overloaded, text))
-    })
+    for name in LEFT_OUT {
+        context.deregister_udf(name);
+        context.deregister_udtf(name);
+    }
+    set(&context, usual);
+    Ok(context)
+}
+
+fn set(context: &SessionContext, settings: Settings) {
+    let state = context.state_ref();
+    let mut state = state.write();
+    let config = state.config_mut();
+    *config = config.clone().with_batch_size(settings.rows).with_target_partitions(settings.threads);
+}
+
+/// The plan of a statement.
+async fn planned(context: &SessionContext, sql: &str) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>)> {
+    let only_reads =
+        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    let frame = context.sql_with_options(sql, only_reads).await.map_err(faults::query)?;
+    let tasks = Arc::new(frame.task_ctx());
+    let plan = frame.create_physical_plan().await.map_err(faults::query)?;
+    // Every step of the plan gives way now and then: only so the time limit can strike within it.
+    let yielding = plan.transform_up(|step| {
+        let step: Arc<dyn ExecutionPlan> = Arc::new(CooperativeExec::new(step));
+        Ok(Transformed::yes(step))
+    });
+    Ok((yielding.map_err(faults::query)?.data, tasks))
 }
 
 /// Makes the views known that a statement may mean.
@@ -104,18 +159,20 @@ async fn register(
     shared: &Arc<Shared>,
     scope: &ProjectScope,
     sql: &str,
+    needs: &Arc<Needs>,
 ) -> Result<()> {
     let made = {
         // Spans that were corrected may have to be looked up in files.
-        let (shared, scope) = (Arc::clone(shared), scope.clone());
-        tokio::task::spawn_blocking(move || tables(&shared, &scope)).await
+        let (shared, scope, needs) = (Arc::clone(shared), scope.clone(), Arc::clone(needs));
+        tokio::task::spawn_blocking(move || tables(&shared, &scope, &needs)).await
     };
     let broken = |error| StoreError::new(ErrorKind::Internal, "a view cannot be made").with_source(error);
-    let (spans, logs) = made.map_err(broken)??;
-    for (name, table, columns) in
+    let (spans, logs) = made.map_err(broken)?;
+    let spans = context.read_table(Arc::new(spans)).map_err(faults::query)?;
+    let logs = context.read_table(Arc::new(logs)).map_err(faults::query)?;
+    for (name, mut frame, columns) in
         [("spans", spans, views::span_columns()), ("logs", logs, views::log_columns())]
     {
-        let mut frame = context.read_table(Arc::new(table)).map_err(faults::query)?;
         if let ProjectScope::One(project) = scope {
             frame = frame.filter(col("project").eq(lit(project.as_str()))).map_err(faults::query)?;
         }
@@ -124,16 +181,18 @@ async fn register(
     }
     let sql = sql.to_lowercase();
     for name in views::MADE.iter().filter(|name| sql.contains(**name)) {
-        let (shared, scope) = (Arc::clone(shared), scope.clone());
-        let made = tokio::task::spawn_blocking(move || views::make(&shared, &scope, name)).await;
-        let batch = made.map_err(broken)??;
-        context.register_batch(*name, batch).map_err(faults::query)?;
+        let made = Made::new(name, shared, scope, needs);
+        context.register_table(*name, Arc::new(made)).map_err(faults::query)?;
     }
     Ok(())
 }
 
 /// What is in memory and which files there are, at one moment.
-fn tables(shared: &Shared, scope: &ProjectScope) -> Result<(Table, Table)> {
+fn tables(
+    shared: &Arc<Shared>,
+    scope: &ProjectScope,
+    needs: &Arc<Needs>,
+) -> (Table<SpanRow>, Table<Arc<aitrace_model::LogRecord>>) {
     let all = Everything::take(shared, scope, Need::All);
     let mut spans = Vec::with_capacity(all.spans.len());
     for row in all.spans {
@@ -141,188 +200,7 @@ fn tables(shared: &Shared, scope: &ProjectScope) -> Result<(Table, Table)> {
         spans.push(SpanRow { stored: row.stored, parts: None, wraps: row.wraps, orphans });
     }
     let (span_files, log_files): (Vec<_>, Vec<_>) = all.files.into_iter().partition(|(file, _)| file.spans);
-    Ok((Table::new(SPANS, &spans, span_files)?, Table::new(LOGS, &all.logs, log_files)?))
-}
-
-/// Opens files for checked reading, and keeps them from being removed meanwhile. They are named by numbers.
-#[derive(Debug)]
-struct Held {
-    files: HashMap<i64, Arc<Segment>>,
-}
-
-impl ParquetFileReaderFactory for Held {
-    fn create_reader(
-        &self,
-        _partition: usize,
-        file: PartitionedFile,
-        _hint: Option<usize>,
-        _metrics: &ExecutionPlanMetricsSet,
-    ) -> DfResult<Box<dyn AsyncFileReader + Send>> {
-        let id = file.object_meta.location.as_ref().parse().ok();
-        let segment = id.and_then(|id: i64| self.files.get(&id)).cloned();
-        let segment = segment.ok_or_else(|| DataFusionError::Internal("a file is not held".to_owned()))?;
-        Ok(Box::new(Checked { file: segment.open()?, segment }))
-    }
-}
-
-/// A file that is being read.
-struct Checked {
-    file: Verified,
-    segment: Arc<Segment>,
-}
-
-type Pending<'a, T> = Pin<Box<dyn Future<Output = parquet::errors::Result<T>> + Send + 'a>>;
-
-impl AsyncFileReader for Checked {
-    fn get_bytes(&mut self, range: Range<u64>) -> Pending<'_, Bytes> {
-        Box::pin(std::future::ready(self.file.range(range)))
-    }
-
-    fn get_metadata<'a>(
-        &'a mut self,
-        _options: Option<&'a ArrowReaderOptions>,
-    ) -> Pending<'a, Arc<ParquetMetaData>> {
-        debug_assert_eq!(self.file.len(), self.segment.bytes, "checked when it was opened");
-        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
-        let footer = ArrowReaderMetadata::load(&self.file, options);
-        Box::pin(std::future::ready(footer.map(|footer| Arc::clone(footer.metadata()))))
-    }
-}
-
-/// A table over batches in memory and files.
-#[derive(Debug)]
-struct Table {
-    schema: SchemaRef,
-    memory: Vec<RecordBatch>,
-    whole: Vec<Arc<Segment>>,
-    partial: Vec<(Arc<Segment>, Arc<Dead>)>,
-}
-
-impl Table {
-    fn new<T>(
-        columns: &[(&str, Column<T>)],
-        rows: &[T],
-        files: Vec<(Arc<Segment>, Arc<Dead>)>,
-    ) -> Result<Self> {
-        let schema = columns::schema(columns);
-        let memory = rows.chunks(SLICE).map(|slice| columns::batch(&schema, columns, slice));
-        let memory = memory.collect::<Result<_>>()?;
-        let (whole, partial): (Vec<_>, Vec<_>) = files.into_iter().partition(|(_, dead)| dead.is_empty());
-        Ok(Self { schema, memory, whole: whole.into_iter().map(|(file, _)| file).collect(), partial })
-    }
-
-    fn scan_files(
-        &self,
-        files: &[Arc<Segment>],
-        projection: Option<&Vec<usize>>,
-        partitions: usize,
-    ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        let held = files.iter().map(|file| (file.id, Arc::clone(file))).collect();
-        let source = ParquetSource::new(Arc::clone(&self.schema))
-            .with_parquet_file_reader_factory(Arc::new(Held { files: held }))
-            .with_pushdown_filters(true)
-            .with_enable_page_index(true);
-        let mut groups = vec![Vec::new(); partitions.clamp(1, files.len().max(1))];
-        let count = groups.len();
-        for (index, file) in files.iter().enumerate() {
-            groups[index % count].push(PartitionedFile::new(file.id.to_string(), file.bytes));
-        }
-        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
-            .with_file_groups(groups.into_iter().map(FileGroup::new).collect())
-            .with_projection_indices(projection.cloned())?
-            .build();
-        Ok(DataSourceExec::from_data_source(config))
-    }
-
-    /// A file without its rows that do not count.
-    fn scan_partial(
-        &self,
-        state: &dyn Session,
-        (file, dead): &(Arc<Segment>, Arc<Dead>),
-        projection: Option<&Vec<usize>>,
-    ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        let counts = gone(dead, self.schema.column_with_name("span_id").is_some())
-            .map_or_else(|| lit(true), |gone| !gone);
-        let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
-        let predicate = state.create_physical_expr(counts, &schema)?;
-        let scan = self.scan_files(std::slice::from_ref(file), None, 1)?;
-        let filtered: Arc<dyn ExecutionPlan> = Arc::new(FilterExec::try_new(predicate, scan)?);
-        let Some(projection) = projection else { return Ok(filtered) };
-        let columns = projection.iter().map(|index| {
-            let name = self.schema.field(*index).name();
-            let column = datafusion::physical_expr::expressions::col(name, &self.schema)?;
-            Ok((column, name.clone()))
-        });
-        Ok(Arc::new(ProjectionExec::try_new(columns.collect::<DfResult<Vec<_>>>()?, filtered)?))
-    }
-}
-
-/// Whether a row does not count, as an expression; `None` if all do.
-fn gone(dead: &Dead, spans: bool) -> Option<Expr> {
-    let of = |(project, whole, traces, superseded): (
-        &str,
-        bool,
-        &BTreeSet<TraceId>,
-        &BTreeSet<(TraceId, SpanId)>,
-    )| {
-        let project = col("project").eq(lit(project));
-        if whole {
-            return Some(project);
-        }
-        let traces: Vec<Expr> = traces.iter().map(|id| lit(id.to_hex())).collect();
-        // Log records may be in no trace: that is not one of those.
-        let in_traces = (!traces.is_empty())
-            .then(|| col("trace_id").is_not_null().and(col("trace_id").in_list(traces, false)));
-        let pairs = superseded.iter().filter(|_| spans).map(|(trace, span)| lit(format!("{trace}{span}")));
-        let pairs: Vec<Expr> = pairs.collect();
-        let key = || concat(vec![col("trace_id"), col("span_id")]);
-        let in_spans = (!pairs.is_empty()).then(|| key().in_list(pairs, false));
-        let rows = [in_traces, in_spans].into_iter().flatten().reduce(Expr::or)?;
-        Some(project.and(rows))
-    };
-    dead.each().filter_map(of).reduce(Expr::or)
-}
-
-#[async_trait]
-impl TableProvider for Table {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::Base
-    }
-
-    async fn scan(
-        &self,
-        state: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
-        _limit: Option<usize>,
-    ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        let mut plans: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
-        if !self.memory.is_empty() {
-            let batches = [self.memory.clone()];
-            let schema = Arc::clone(&self.schema);
-            plans.push(MemorySourceConfig::try_new_exec(&batches, schema, projection.cloned())?);
-        }
-        if !self.whole.is_empty() {
-            let partitions = state.config().target_partitions();
-            plans.push(self.scan_files(&self.whole, projection, partitions)?);
-        }
-        for partial in &self.partial {
-            plans.push(self.scan_partial(state, partial, projection)?);
-        }
-        match plans.len() {
-            0 => {
-                let schema = match projection {
-                    Some(projection) => Arc::new(self.schema.project(projection)?),
-                    None => Arc::clone(&self.schema),
-                };
-                Ok(Arc::new(EmptyExec::new(schema)))
-            }
-            1 => Ok(plans.remove(0)),
-            _ => UnionExec::try_new(plans),
-        }
-    }
+    let of_span = |row: &SpanRow| span_bytes(&row.stored.span);
+    let spans = Table::new(SPANS, (spans, of_span), span_files, shared, needs);
+    (spans, Table::new(LOGS, (all.logs, |log| log_bytes(log)), log_files, shared, needs))
 }

@@ -62,7 +62,20 @@ struct HotPart {
     heard: Option<Timestamp>,
 }
 
-impl HotPart {
+/// What a read takes of a trace in memory.
+trait OfHot {
+    /// Of one that is there.
+    fn of(trace: &HotTrace) -> Self;
+
+    /// Of one that is in files alone, and was heard of last at a time.
+    fn sealed(heard: Option<Timestamp>) -> Self;
+}
+
+impl OfHot for HotPart {
+    fn sealed(heard: Option<Timestamp>) -> Self {
+        Self { heard, ..Self::default() }
+    }
+
     fn of(trace: &HotTrace) -> Self {
         let mut part = Self { heard: Some(trace.heard()), ..Self::default() };
         for (id, span) in &trace.spans {
@@ -78,37 +91,58 @@ impl HotPart {
     }
 }
 
+/// How much memory has of a trace.
+#[derive(Debug, Default)]
+pub(crate) struct HotSize {
+    pub(crate) spans: usize,
+    pub(crate) logs: usize,
+    pub(crate) bytes: usize,
+}
+
+impl OfHot for HotSize {
+    fn of(trace: &HotTrace) -> Self {
+        Self { spans: trace.spans.len(), logs: trace.logs.len(), bytes: trace.contents_bytes() }
+    }
+
+    fn sealed(_heard: Option<Timestamp>) -> Self {
+        Self::default()
+    }
+}
+
 /// What is known of a trace without reading files.
-struct Line {
+struct Line<H> {
     project: String,
     summary: TraceSummary,
-    heard: Timestamp,
     files: Vec<Arc<Segment>>,
-    hot: HotPart,
+    hot: H,
     /// Spans that failed only by what was said of them afterwards.
     failed: BTreeSet<SpanId>,
 }
 
 /// The line of a trace; of several projects in scope the one that started last.
-fn line(shared: &Shared, scope: &ProjectScope, trace_id: TraceId, moment: Moment) -> Result<Option<Line>> {
+fn line<H: OfHot>(
+    shared: &Shared,
+    scope: &ProjectScope,
+    trace_id: TraceId,
+    moment: Moment,
+) -> Result<Option<Line<H>>> {
     let _still = overlay::hold(shared, Need::Failures);
-    let mut lines: BTreeMap<String, (TraceSummary, HotPart)> = BTreeMap::new();
+    let mut lines: BTreeMap<String, (TraceSummary, H)> = BTreeMap::new();
     let hot = shared.hot.read();
     let failures = overlay::failures(shared, &hot, scope);
     for trace in hot.with_id(trace_id) {
         if scope.contains(&trace.project) {
             let summary = TraceSummary::clone(&failures.line(trace, moment));
-            lines.insert(trace.project.to_string(), (summary, HotPart::of(trace)));
+            lines.insert(trace.project.to_string(), (summary, H::of(trace)));
         }
     }
     drop(hot);
     let rows = shared.reader.lock().traces_with_id(trace_id)?;
     let mut segments: BTreeMap<String, TraceRow> = BTreeMap::new();
     for row in rows.into_iter().filter(|row| scope.contains(&row.project)) {
-        lines.entry(row.project.clone()).or_insert_with(|| {
-            let heard = row.rollup.heard;
-            (failures.row_line(&row, moment), HotPart { heard, ..HotPart::default() })
-        });
+        lines
+            .entry(row.project.clone())
+            .or_insert_with(|| (failures.row_line(&row, moment), H::sealed(row.rollup.heard)));
         segments.insert(row.project.clone(), row);
     }
     let shown = lines.into_iter().filter(|(_, (line, _))| line.spans > 0 || line.events > 0);
@@ -117,8 +151,17 @@ fn line(shared: &Shared, scope: &ProjectScope, trace_id: TraceId, moment: Moment
         let ids = segments.get(&project).map(|row| row.segments.as_slice()).unwrap_or_default();
         let files = shared.segments.resolve(ids);
         let failed = failures.of(&project, trace_id).cloned().unwrap_or_default();
-        Line { summary, heard: hot.heard.unwrap_or_default(), files, hot, project, failed }
+        Line { project, summary, files, hot, failed }
     }))
+}
+
+/// The line of a trace in scope, the files that hold rows of it, and how much memory has of it.
+pub(crate) type Seen = (TraceSummary, Vec<Arc<Segment>>, HotSize);
+
+/// What is known of a trace without reading files, and without touching its contents.
+pub(crate) fn seen(shared: &Shared, scope: &ProjectScope, trace_id: TraceId) -> Result<Option<Seen>> {
+    let line = line::<HotSize>(shared, scope, trace_id, shared.moment())?;
+    Ok(line.map(|line| (line.summary, line.files, line.hot)))
 }
 
 /// One trace with the files that could not be read.
@@ -146,7 +189,7 @@ fn read_trace(
     said: impl FnOnce(&mut [StoredSpan]) -> Result<()>,
 ) -> Result<(Option<Trace>, Damaged)> {
     let moment = shared.moment();
-    let Some(line) = line(shared, scope, trace_id, moment)? else { return Ok((None, Vec::new())) };
+    let Some(line) = line::<HotPart>(shared, scope, trace_id, moment)? else { return Ok((None, Vec::new())) };
     let (sealed, damaged) = sealed::whole(&shared.segments, &line.files, &line.project, trace_id, None);
     let trace = assemble(&line.project, trace_id, line.hot, sealed, moment, said)?;
     Ok((Some(trace).filter(|trace| trace.summary.spans > 0 || trace.summary.events > 0), damaged))
@@ -159,9 +202,9 @@ pub(crate) fn skeleton(
     trace_id: TraceId,
 ) -> Result<(Option<Skeleton>, Damaged)> {
     let moment = shared.moment();
-    let Some(line) = line(shared, scope, trace_id, moment)? else { return Ok((None, Vec::new())) };
+    let Some(line) = line::<HotPart>(shared, scope, trace_id, moment)? else { return Ok((None, Vec::new())) };
     let hot = &line.hot;
-    let shown = Shown { moment, heard: line.heard, hidden: &hot.hidden };
+    let shown = Shown { moment, heard: hot.heard.unwrap_or_default(), hidden: &hot.hidden };
     let (mut spans, damaged) = bones::sealed(&shared.segments, &line.files, &line.project, trace_id, &shown);
     // Spans in memory are only looked at: a copy of all their contents would cost more than all the rest.
     spans.extend(hot.spans.values().map(|(stored, state)| {
@@ -182,12 +225,13 @@ pub(crate) fn span(
     span_id: SpanId,
 ) -> Result<(Option<StoredSpan>, Damaged)> {
     let moment = shared.moment();
-    let Some(line) = line(shared, scope, trace_id, moment)? else { return Ok((None, Vec::new())) };
+    let Some(line) = line::<HotPart>(shared, scope, trace_id, moment)? else { return Ok((None, Vec::new())) };
     let only = Some(span_id);
     let (sealed, damaged) = sealed::whole(&shared.segments, &line.files, &line.project, trace_id, only);
     let mut hot = line.hot;
     hot.spans.retain(|id, _| *id == span_id);
-    let spans = shown(hot, sealed.spans, moment, line.heard).0;
+    let heard = hot.heard.unwrap_or_default();
+    let spans = shown(hot, sealed.spans, moment, heard).0;
     let mut found = spans.into_iter().find(|stored| stored.span.span_id == span_id);
     overlay::correct_all(shared, found.iter_mut())?;
     Ok((found, damaged))

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod dead;
+mod extent;
 mod merge;
 mod reader;
 mod writer;
@@ -23,6 +24,7 @@ use crate::faults;
 
 pub(crate) use blocks::{Summing, Verified};
 pub(crate) use dead::Dead;
+pub(crate) use extent::{Part, part, width};
 pub(crate) use merge::merge;
 pub(crate) use reader::{
     Scan, each_batch, each_log, each_span, not_ours, read_spans, read_wanted, scan, scan_coded, scan_words,

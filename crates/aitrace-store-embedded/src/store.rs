@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use aitrace_model::{LogRecord, SpanId, Timestamp, TraceId, TraceSummary};
 use aitrace_store::{
     Appended, Batch, Change, Deleted, Document, DocumentKind, DocumentPage, DocumentQuery, DocumentStore,
-    DocumentWrite, ErrorKind, Health, Hit, LostSpan, PageRequest, Problem, ProblemKind, ProjectScope,
+    DocumentWrite, ErrorKind, Extent, Health, Hit, LostSpan, PageRequest, Problem, ProblemKind, ProjectScope,
     QueryStore, Result, Retention, Retired, Search, Searched, Session, SessionFilter, SessionPage,
     SessionPageRequest, SessionPatch, SessionSummary, Skeleton, SqlLimits, SqlRows, SqlStore, SqlView,
     Statistics, StatisticsQuery, StoreError, StoreStats, StoredSpan, Target, TelemetryStore, Trace,
@@ -31,8 +31,8 @@ use crate::steps::Step;
 use crate::stop::{self, Stop};
 use crate::writer::{Command, Writer};
 use crate::{
-    codec, document, faults, figures, lists, loose, pages, query, read, rescue, search, sessions, stamp,
-    views,
+    codec, document, extent, faults, figures, lists, loose, pages, query, read, rescue, search, sessions,
+    stamp, views,
 };
 
 /// Telemetry and documents in one directory.
@@ -262,6 +262,11 @@ impl QueryStore for EmbeddedStore {
         self.read_files(move |shared| read::skeleton(shared, &scope, trace_id)).await
     }
 
+    async fn extent(&self, scope: &ProjectScope, trace_id: TraceId) -> Result<Option<Extent>> {
+        let scope = scope.clone();
+        self.read_files(move |shared| extent::extent(shared, &scope, trace_id)).await
+    }
+
     async fn sent_trace(&self, scope: &ProjectScope, trace_id: TraceId) -> Result<Option<Trace>> {
         let scope = scope.clone();
         self.read_files(move |shared| read::sent_trace(shared, &scope, trace_id)).await
@@ -322,8 +327,7 @@ impl SqlStore for EmbeddedStore {
             self.seal().await?;
             done = query::sql(&self.shared, scope, sql, limits).await;
         }
-        let (batches, truncated) = done?;
-        views::answer(&batches, truncated)
+        done
     }
 
     fn views(&self) -> Vec<SqlView> {

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use aitrace_model::{Timestamp, TraceSummary};
 use aitrace_store::{
     Document, DocumentKind, DocumentQuery, ProjectScope, Record, Result, Run, Score, SessionFilter,
-    SessionPageRequest, SessionSummary, SqlColumn, SqlRows, SqlValue, SqlView,
+    SessionPageRequest, SessionSummary, SqlColumn, SqlValue, SqlView,
 };
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema, TimestampNanosecondType, UInt64Type};
+use arrow::datatypes::{
+    DataType, Float64Type, Int64Type, Schema, SchemaRef, TimestampNanosecondType, UInt64Type,
+};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
@@ -19,6 +21,9 @@ use crate::columns::{self, Column};
 use crate::rows::{LOGS, SPANS};
 use crate::shared::Shared;
 use crate::{document, echo, faults, lists, sessions};
+
+/// Traces that become rows at once.
+const SLICE: usize = 4096;
 
 /// Views that are made for a statement that means them.
 pub(crate) const MADE: &[&str] = &["traces", "sessions", "scores", "runs"];
@@ -127,45 +132,80 @@ const RUNS: &[(&str, Column<Ran>)] = &[
     ("updated", Column::Time(|row| Some(row.1.updated))),
 ];
 
-/// The rows of a view at this moment.
-pub(crate) fn make(shared: &Shared, scope: &ProjectScope, name: &str) -> Result<RecordBatch> {
+/// The columns of a view that is made.
+pub(crate) fn schema_of(name: &str) -> SchemaRef {
     match name {
-        "traces" => batch(TRACES, &lists::lines(shared, scope)?),
-        "sessions" => {
-            let filter = SessionFilter { scope: scope.clone(), ..SessionFilter::default() };
-            let (mut all, mut page) = (Vec::new(), SessionPageRequest { limit: 1000, cursor: None });
-            loop {
-                let answer = sessions::list(shared, &filter, &page)?;
-                all.extend(answer.sessions);
-                page.cursor = answer.next;
-                if page.cursor.is_none() {
-                    return batch(SESSIONS, &all);
-                }
-            }
-        }
-        "scores" => batch(SCORES, &records::<Score>(shared, scope, DocumentKind::Score)?),
-        _ => batch(RUNS, &records::<Run>(shared, scope, DocumentKind::Run)?),
+        "traces" => columns::schema(TRACES),
+        "sessions" => columns::schema(SESSIONS),
+        "scores" => columns::schema(SCORES),
+        _ => columns::schema(RUNS),
     }
 }
 
-fn batch<T>(columns: &[(&str, Column<T>)], rows: &[T]) -> Result<RecordBatch> {
-    columns::batch(&columns::schema(columns), columns, rows)
+/// Columns to make, and their numbers.
+type Picked<'a> = (&'a SchemaRef, &'a [usize]);
+type Give<'a> = &'a mut dyn FnMut(RecordBatch) -> Result<()>;
+type GiveRecords<'a, R> = &'a mut dyn FnMut(&[(R, Document)]) -> Result<()>;
+
+/// Gives the rows of a view at this moment, piece by piece.
+pub(crate) fn make(
+    shared: &Shared,
+    scope: &ProjectScope,
+    name: &str,
+    picked: Picked<'_>,
+    give: Give<'_>,
+) -> Result<()> {
+    match name {
+        "traces" => {
+            let mut rows = Vec::with_capacity(SLICE);
+            lists::each_line(shared, scope, |line| {
+                rows.push(line);
+                if rows.len() < SLICE {
+                    return Ok(());
+                }
+                give(batch(TRACES, picked, &std::mem::take(&mut rows))?)
+            })?;
+            give(batch(TRACES, picked, &rows)?)
+        }
+        "sessions" => {
+            let filter = SessionFilter { scope: scope.clone(), ..SessionFilter::default() };
+            let mut page = SessionPageRequest { limit: 1000, cursor: None };
+            loop {
+                let answer = sessions::list(shared, &filter, &page)?;
+                give(batch(SESSIONS, picked, &answer.sessions)?)?;
+                page.cursor = answer.next;
+                if page.cursor.is_none() {
+                    return Ok(());
+                }
+            }
+        }
+        "scores" => each_record::<Score>(shared, scope, DocumentKind::Score, &mut |rows| {
+            give(batch(SCORES, picked, rows)?)
+        }),
+        _ => {
+            each_record::<Run>(shared, scope, DocumentKind::Run, &mut |rows| give(batch(RUNS, picked, rows)?))
+        }
+    }
 }
 
-fn records<R: Record>(
+fn batch<T>(all: &[(&str, Column<T>)], (schema, picks): Picked<'_>, rows: &[T]) -> Result<RecordBatch> {
+    columns::picked(schema, all, picks, rows)
+}
+
+fn each_record<R: Record>(
     shared: &Shared,
     scope: &ProjectScope,
     kind: DocumentKind,
-) -> Result<Vec<(R, Document)>> {
-    let (mut all, mut query) = (Vec::new(), DocumentQuery::new(kind, scope.clone()));
+    give: GiveRecords<'_, R>,
+) -> Result<()> {
+    let mut query = DocumentQuery::new(kind, scope.clone());
     loop {
         let page = document::find(&shared.reader.lock(), &query)?;
-        for document in page.documents {
-            all.push((R::read(&document)?, document));
-        }
+        let rows = page.documents.into_iter().map(|document| Ok((R::read(&document)?, document)));
+        give(&rows.collect::<Result<Vec<_>>>()?)?;
         query.cursor = page.next;
         if query.cursor.is_none() {
-            return Ok(all);
+            return Ok(());
         }
     }
 }
@@ -205,23 +245,18 @@ fn word(kind: &DataType) -> &'static str {
     }
 }
 
-/// Batches, all of one schema, as an answer.
-pub(crate) fn answer(batches: &[RecordBatch], truncated: bool) -> Result<SqlRows> {
-    let Some(first) = batches.first() else { return Ok(SqlRows::default()) };
-    let fields = first.schema();
-    let columns = fields.fields().iter();
-    let columns: Vec<SqlColumn> = columns
-        .map(|field| SqlColumn { name: field.name().clone(), kind: word(field.data_type()) })
-        .collect();
-    let mut rows = Vec::new();
-    for batch in batches {
-        let cells: Vec<Vec<SqlValue>> = batch.columns().iter().map(cells).collect::<Result<_>>()?;
-        let mut cells: Vec<_> = cells.into_iter().map(Vec::into_iter).collect();
-        for _ in 0..batch.num_rows() {
-            rows.push(cells.iter_mut().map(|column| column.next().unwrap_or(SqlValue::Null)).collect());
-        }
-    }
-    Ok(SqlRows { columns, rows, truncated })
+/// The columns of an answer.
+pub(crate) fn columns_of(schema: &Schema) -> Vec<SqlColumn> {
+    let fields = schema.fields().iter();
+    fields.map(|field| SqlColumn { name: field.name().clone(), kind: word(field.data_type()) }).collect()
+}
+
+/// The rows of a batch as those of an answer.
+pub(crate) fn rows_of(batch: &RecordBatch) -> Result<Vec<Vec<SqlValue>>> {
+    let cells: Vec<Vec<SqlValue>> = batch.columns().iter().map(cells).collect::<Result<_>>()?;
+    let mut cells: Vec<_> = cells.into_iter().map(Vec::into_iter).collect();
+    let row = |_| cells.iter_mut().map(|column| column.next().unwrap_or(SqlValue::Null)).collect();
+    Ok((0..batch.num_rows()).map(row).collect())
 }
 
 fn cells(column: &ArrayRef) -> Result<Vec<SqlValue>> {

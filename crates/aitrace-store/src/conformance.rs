@@ -30,8 +30,8 @@ pub use laws::*;
 pub use model::{a_corrected_span_that_is_deleted_stays_away, model};
 pub use pricing::new_prices_show_everywhere;
 pub use queries::{
-    search_finds, search_pages_concatenate, searches_go_on_where_they_were_left, sessions_add_up,
-    skeletons_agree, statistics_count, usage_counts_once,
+    extents_are_about_right, search_finds, search_pages_concatenate, searches_go_on_where_they_were_left,
+    sessions_add_up, skeletons_agree, statistics_count, usage_counts_once,
 };
 pub use reads::*;
 pub use told::{contents_in_log_records_stand_in_their_span, contents_without_a_span_wait_for_it};
@@ -89,7 +89,7 @@ macro_rules! conformance {
             lifecycle_of_a_span, lost_spans_and_late_ends, losses_are_found_once, tentative_ends, projects_never_meet,
             late_messages_reach_sealed_spans, changes_are_told, closed_after_shutdown,
             pages_concatenate, filters_select, conditions_on_spans, summaries_add_up, logs_are_kept, sessions_merge,
-            contents_survive_to_the_letter, figures_count, usage_counts_once, skeletons_agree,
+            contents_survive_to_the_letter, figures_count, usage_counts_once, skeletons_agree, extents_are_about_right,
             sessions_add_up, search_finds, search_pages_concatenate, searches_go_on_where_they_were_left, statistics_count, documents_are_kept, corrections_show,
             corrections_show_everywhere, a_corrected_span_that_is_deleted_stays_away,
             keys_outlive_their_project, contents_in_log_records_stand_in_their_span,

@@ -22,6 +22,7 @@ mod query;
 mod record;
 mod reprice;
 mod rollup;
+mod room;
 mod search;
 mod session;
 mod skeleton;
@@ -45,13 +46,14 @@ pub use hits::{Hit, HitCursor, HitPage};
 pub use language::{
     Field, FieldKind, Filter, FilterError, Has, Needle, Op, Operand, Pattern, Term, duration,
 };
-pub use query::QueryStore;
+pub use query::{Extent, QueryStore};
 pub use record::{
     Datapoint, Dataset, Document, DocumentCursor, DocumentKind, DocumentPage, DocumentQuery, DocumentWrite,
     Key, Record, Run, Score, document_page,
 };
 pub use reprice::{Repriced, Repricing, Verdict, reprice};
 pub use rollup::{Head, Rollup};
+pub use room::{FixedRoom, Room, Taken};
 pub use search::{Finder, Search, Searched, standing};
 pub use session::{
     SessionCursor, SessionFilter, SessionPage, SessionPageRequest, SessionSummary, session_page,

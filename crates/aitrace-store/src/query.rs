@@ -10,10 +10,31 @@ use crate::filter::ProjectScope;
 use crate::hits::Hit;
 use crate::search::{Search, Searched};
 use crate::session::{SessionFilter, SessionPage, SessionPageRequest, SessionSummary};
-use crate::skeleton::Skeleton;
+use crate::skeleton::{Bone, Skeleton};
 use crate::statistics::{Statistics, StatisticsQuery};
 use crate::stored::StoredSpan;
 use crate::telemetry::{TelemetryStore, Trace};
+
+/// How large a trace is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Extent {
+    /// Its spans.
+    pub spans: u64,
+    /// Its log records.
+    pub logs: u64,
+    /// About how many bytes of memory it takes to read it whole: what [`crate::span_bytes`] and [`crate::log_bytes`] say of
+    /// what is read, and the work.
+    pub bytes: usize,
+}
+
+impl Extent {
+    /// About how many bytes its tree takes without contents.
+    pub fn skeleton_bytes(&self) -> usize {
+        /// A bone, its place in the order of the tree, and the names of spans that share none.
+        const BONE: usize = size_of::<Bone>() + 128;
+        usize::try_from(self.spans).unwrap_or(usize::MAX).saturating_mul(BONE)
+    }
+}
 
 /// Answers questions about what a [`TelemetryStore`] keeps. Every answer sees all that was
 /// acknowledged before the question, and nothing that was deleted before it.
@@ -21,6 +42,9 @@ use crate::telemetry::{TelemetryStore, Trace};
 pub trait QueryStore: TelemetryStore {
     /// The tree of a trace without contents; `None` where [`TelemetryStore::trace`] says so.
     async fn skeleton(&self, scope: &ProjectScope, trace_id: TraceId) -> Result<Option<Skeleton>>;
+
+    /// How large a trace is, found without reading it; `None` where [`TelemetryStore::trace`] says so, or the trace is empty.
+    async fn extent(&self, scope: &ProjectScope, trace_id: TraceId) -> Result<Option<Extent>>;
 
     /// One span with its contents, of the trace that [`TelemetryStore::trace`] would give.
     async fn span(

@@ -1,5 +1,6 @@
 //! SQL over documented views.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aitrace_model::Timestamp;
@@ -7,21 +8,23 @@ use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::filter::ProjectScope;
+use crate::room::{FixedRoom, Room};
 
 /// Bounds of one statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct SqlLimits {
     /// Rows of the answer. Default 10 000. More are cut off, and the answer says so.
     pub rows: usize,
     /// Time. Default 30 s. A statement that takes longer fails with [`crate::ErrorKind::Overloaded`].
     pub time: Duration,
-    /// Bytes of memory. Default 256 MiB. A statement that needs more fails with [`crate::ErrorKind::Overloaded`].
-    pub memory: usize,
+    /// Memory for the work and the answer. Default 96 MiB of its own. A statement that needs more than there is fails with
+    /// [`crate::ErrorKind::Overloaded`]. What the answer takes stays taken when it is there: the caller has it.
+    pub room: Arc<dyn Room>,
 }
 
 impl Default for SqlLimits {
     fn default() -> Self {
-        Self { rows: 10_000, time: Duration::from_secs(30), memory: 256 << 20 }
+        Self { rows: 10_000, time: Duration::from_secs(30), room: Arc::new(FixedRoom::new(96 << 20)) }
     }
 }
 

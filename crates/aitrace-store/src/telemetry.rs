@@ -8,6 +8,7 @@ use crate::change::Change;
 use crate::error::Result;
 use crate::filter::{PageRequest, ProjectScope, TraceFilter};
 use crate::stored::StoredSpan;
+use crate::weight::{log_bytes, span_bytes};
 
 /// What one request brought, normalised.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -43,6 +44,14 @@ pub struct Trace {
     pub spans: Vec<StoredSpan>,
     /// Its log records by time.
     pub logs: Vec<LogRecord>,
+}
+
+impl Trace {
+    /// Bytes that its spans and log records take in memory.
+    pub fn bytes(&self) -> usize {
+        let spans = self.spans.iter().map(|stored| span_bytes(&stored.span)).sum::<usize>();
+        spans + self.logs.iter().map(log_bytes).sum::<usize>()
+    }
 }
 
 /// A page of a list.

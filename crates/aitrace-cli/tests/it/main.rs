@@ -13,4 +13,5 @@ mod cli_spool;
 mod ledger;
 mod overload;
 mod packaging;
+mod reading;
 mod support;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::support::{Home, Server};
 
 /// What the server may take at the most, whatever is sent.
-const MOST: u64 = 512 << 20;
+pub(crate) const MOST: u64 = 512 << 20;
 const CLIENTS: u64 = 40;
 /// Records of a stream; one takes some 1.6 KB of words.
 const RECORDS: u64 = 2000;
@@ -77,7 +77,7 @@ struct Fared {
 }
 
 /// Sends one stream to its end and reads the answer: its status and body.
-fn send(address: &str, body: &[u8]) -> std::io::Result<(u16, String)> {
+pub(crate) fn send(address: &str, body: &[u8]) -> std::io::Result<(u16, String)> {
     let mut socket = TcpStream::connect(address)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.set_write_timeout(Some(PATIENCE))?;
@@ -116,12 +116,12 @@ fn client(address: &str, number: u64, next: &AtomicU64, over: &AtomicBool) -> Fa
 }
 
 #[expect(clippy::disallowed_methods, reason = "the time that clients wait is real")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
 /// The most memory that the server ever had, in bytes; 0 where the system does not say.
-fn peak(server: &Server) -> u64 {
+pub(crate) fn peak(server: &Server) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10

@@ -7,7 +7,7 @@ use aitrace_store::{
     Cursor, DocumentQuery, ErrorKind, ExportFormat, ExportWriter, PageRequest, ProjectScope, SessionFilter,
     SessionPageRequest, StoreError, TraceFilter,
 };
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse as _, Response};
@@ -15,12 +15,14 @@ use futures_util::stream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 
+use super::outflow::{self, Broken};
 use crate::app::App;
 use crate::audit;
 use crate::caller::Caller;
 use crate::documents;
 use crate::error::{ApiError, Kind, Result};
 use crate::formats::{Jsonl, Otlp};
+use crate::memory::reads::Lease;
 use crate::query::{self, ExportForm};
 
 /// Traces, sessions or documents that are looked up at once.
@@ -64,12 +66,21 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller, uri: Uri) -> Res
     } else {
         VecDeque::from([Stage::Traces(None), Stage::Loose, Stage::End])
     };
-    let walk = Walk { app: app.clone(), filter, whole, stages, ready: Vec::new(), writer, _place: place };
+    let walk = Walk {
+        app: app.clone(),
+        filter,
+        whole,
+        stages,
+        ready: Vec::new(),
+        writer,
+        lease: None,
+        _place: place,
+    };
     let pieces = stream::unfold(walk, |mut walk| async {
         let piece = walk.next().await?;
         Some((piece, walk))
     });
-    Ok(([(header::CONTENT_TYPE, media)], Body::from_stream(pieces)).into_response())
+    Ok(([(header::CONTENT_TYPE, media)], outflow::body(&app.reads, pieces).await).into_response())
 }
 
 enum Stage {
@@ -95,14 +106,18 @@ struct Walk {
     /// Projects and ids of traces that come next, the last first.
     ready: Vec<(ProjectScope, TraceId)>,
     writer: Box<dyn ExportWriter>,
+    /// Memory of the trace that was read last and its text, until the next.
+    lease: Option<Lease>,
     _place: OwnedSemaphorePermit,
 }
 
 /// A store that failed: the connection is cut.
-type Piece = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+type Piece = Result<Bytes, Broken>;
 
 impl Walk {
     async fn next(&mut self) -> Option<Piece> {
+        // What was written before is taken.
+        self.lease = None;
         while self.writer.ready() < PIECE {
             match self.step().await {
                 Ok(true) => {}
@@ -124,6 +139,9 @@ impl Walk {
     async fn step(&mut self) -> aitrace_store::Result<bool> {
         if let Some((scope, id)) = self.ready.pop() {
             let stores = &self.app.stores;
+            let extent = stores.query.extent(&scope, id).await?.unwrap_or_default();
+            self.lease = None;
+            self.lease = Some(admit(&self.app, extent.bytes.saturating_mul(2)).await?);
             // Where corrections go along, spans are written as they were sent.
             let trace = if self.whole {
                 stores.query.sent_trace(&scope, id).await?
@@ -211,6 +229,19 @@ impl Walk {
         let (store, scope) = (self.app.stores.query.clone(), self.filter.scope.clone());
         let done = tokio::spawn(async move { store.loose_logs(&scope, sender).await });
         Stage::Logs(receiver, done)
+    }
+}
+
+/// Memory for a trace. What has begun to be written waits for it as long as it takes: meanwhile it holds none.
+async fn admit(app: &App, bytes: usize) -> aitrace_store::Result<Lease> {
+    loop {
+        match app.reads.admit(bytes).await {
+            Ok(lease) => return Ok(lease),
+            Err(_) if app.closing.is_closing() => {
+                return Err(StoreError::new(ErrorKind::Closed, "the server stops"));
+            }
+            Err(_) => {}
+        }
     }
 }
 

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use aitrace_store::{ProjectScope, SqlLimits, SqlStore};
+use aitrace_store::{ProjectScope, SqlLimits, SqlRows, SqlStore};
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::Uri;
 use axum::response::Response;
+use futures_util::stream;
 use serde::Deserialize;
 
 use super::answer::json;
+use super::outflow;
+use super::traces;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::{ApiError, Kind, Result};
@@ -39,14 +43,26 @@ pub(crate) async fn sql(State(app): State<App>, caller: Caller, request: Request
     let statement: Statement = receive_json(&app, request).await?;
     let scope = caller.scope(statement.project.map_or(ProjectScope::All, ProjectScope::One))?;
     let store = engine(&app)?;
-    let _place = app.heavy()?;
+    let (room, place) = app.reads.statement().await?;
     let limits = &app.options.limits;
-    let limits = SqlLimits { rows: limits.sql_rows, time: limits.query_time, memory: limits.sql_memory };
+    let limits = SqlLimits { rows: limits.sql_rows, time: limits.query_time, room: room.clone() };
     let answer = store.sql(&scope, &statement.sql, &limits).await.map_err(|error| {
         ApiError::reading(&error).or_hint("Views and columns: GET /api/sql/schema, or `aitrace sql`.")
     })?;
-    let cells = answer.rows.len() * answer.columns.len();
-    Ok(json(app.work(cells * 16, move || view::rows(&answer)).await?))
+    drop(place);
+    room.has_run();
+    let pieces = traces::holding(room, pieces(answer));
+    Ok(json(outflow::body(&app.reads, stream::iter(pieces)).await))
+}
+
+/// The text of an answer, piece by piece.
+fn pieces(answer: SqlRows) -> impl Iterator<Item = Bytes> {
+    let mut head = String::from("{\"columns\":");
+    view::columns(&mut head, &answer.columns);
+    head.push_str(",\"rows\":[");
+    let rows = traces::joined(answer.rows.into_iter(), |out, row| view::cells(out, &row), traces::PIECE);
+    let end = format!("],\"truncated\":{}}}", answer.truncated);
+    std::iter::once(head).chain(rows).chain(std::iter::once(end)).map(Bytes::from)
 }
 
 /// `GET /api/sql/schema`.

@@ -44,8 +44,13 @@ pub(crate) async fn get(State(app): State<App>) -> Result<Response> {
         Some(Unit::Bytes),
         held as u64,
     );
-    let most = app.options.limits.total_bytes as u64;
-    gauge("memory_limit", "Memory that requests with data and the store may hold", Some(Unit::Bytes), most);
+    let (reads, limits) = (app.memory.reads() as u64, &app.options.limits);
+    gauge("read_memory", "Memory of statements and of traces that are read", Some(Unit::Bytes), reads);
+    let most = limits.read_bytes as u64;
+    gauge("read_memory_limit", "Memory that they may hold together", Some(Unit::Bytes), most);
+    let (most, all) =
+        (limits.total_bytes as u64, "Memory that requests with data, the store and reads may hold");
+    gauge("memory_limit", all, Some(Unit::Bytes), most);
     let live = app.options.limits.live_readers - app.live.available_permits();
     gauge("live_readers", "Readers of the live stream", None, live as u64);
     if let Some(free) = app.options.disk.as_ref().and_then(|disk| disk.free().ok()) {

@@ -11,6 +11,7 @@ pub(crate) mod live;
 pub(crate) mod login;
 pub(crate) mod metrics;
 pub(crate) mod otlp;
+mod outflow;
 pub(crate) mod records;
 pub(crate) mod reprice;
 pub(crate) mod scores;

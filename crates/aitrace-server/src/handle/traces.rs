@@ -1,9 +1,7 @@
 //! Reading: lists, single traces, projects.
 
-use std::convert::Infallible;
-
 use aitrace_store::{StoredSpan, Trace};
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Uri;
@@ -11,11 +9,15 @@ use axum::response::Response;
 use futures_util::stream;
 
 use super::answer::json;
+use super::outflow::{self, Broken};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::{ApiError, Kind, Result};
 use crate::query;
 use crate::view;
+
+/// About how many bytes of text are made at once.
+pub(super) const PIECE: usize = 64 << 10;
 
 /// `GET /api/traces`.
 pub(crate) async fn list(State(app): State<App>, caller: Caller, uri: Uri) -> Result<Response> {
@@ -38,6 +40,8 @@ pub(crate) async fn one(
         return Err(ApiError::new(Kind::BadRequest, "the trace id in the path is not UTF-8", ""));
     };
     let (scope, id) = (caller.scope(query::project(&uri)?)?, query::trace_id(&id)?);
+    let extent = app.answer(app.stores.query.extent(&scope, id)).await?.unwrap_or_default();
+    let lease = app.reads.admit(extent.bytes).await?;
     let trace = app.answer(app.stores.telemetry.trace(&scope, id)).await?;
     let Some(mut trace) = trace else {
         return Err(ApiError::new(
@@ -47,7 +51,9 @@ pub(crate) async fn one(
         ));
     };
     view::join_logs(&mut trace);
-    Ok(json(Body::from_stream(stream::iter(pieces(trace).map(Ok::<_, Infallible>)))))
+    lease.settle(trace.bytes());
+    let pieces = holding(lease, pieces(trace));
+    Ok(json(outflow::body(&app.reads, stream::iter(pieces)).await))
 }
 
 /// `GET /api/projects`.
@@ -57,10 +63,20 @@ pub(crate) async fn projects(State(app): State<App>, caller: Caller, uri: Uri) -
     Ok(json(view::projects(&names)))
 }
 
+/// Pieces whose source holds memory until they are all there.
+pub(super) fn holding(
+    lease: impl Send + 'static,
+    mut pieces: impl Iterator<Item = Bytes> + Send + 'static,
+) -> impl Iterator<Item = Result<Bytes, Broken>> + Send + 'static {
+    std::iter::from_fn(move || {
+        let _held = &lease;
+        pieces.next().map(Ok)
+    })
+}
+
 /// The text of a trace in pieces: a large one is never a second time in memory as a whole, and writing it
 /// leaves room for other work in between.
 fn pieces(trace: Trace) -> impl Iterator<Item = Bytes> {
-    const PIECE: usize = 64 << 10;
     let Trace { summary, spans, logs } = trace;
     let places = view::places(&spans);
     let mut head = String::from("{\"trace\":");
@@ -80,7 +96,7 @@ fn pieces(trace: Trace) -> impl Iterator<Item = Bytes> {
 }
 
 /// The elements of an array with commas between, in texts of about `size` bytes.
-fn joined<T>(
+pub(super) fn joined<T>(
     mut values: impl Iterator<Item = T>,
     write: impl Fn(&mut String, T),
     size: usize,

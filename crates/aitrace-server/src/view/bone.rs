@@ -3,24 +3,9 @@
 use aitrace_model::Timestamp;
 use aitrace_store::{Bone, Skeleton};
 
-use super::object::{Object, push_array};
+use super::object::Object;
 use super::span::Place;
-use super::trace::summary;
 use super::tree::{Node, places_of};
-
-/// `{"trace": T, "spans": […]}`: the spans have the members of `S` that are no contents; what is not known is left
-/// out, `parent_span_id` and `end_ns` excepted.
-pub(crate) fn skeleton(skeleton: &Skeleton) -> String {
-    let places = bone_places(skeleton);
-    let mut out = String::with_capacity(512 + skeleton.spans.len() * 256);
-    let mut object = Object::begin(&mut out);
-    summary(object.key("trace"), &skeleton.summary);
-    push_array(object.key("spans"), skeleton.spans.iter().zip(places), |out, (span, place)| {
-        bone(out, span, place);
-    });
-    object.end();
-    out
-}
 
 /// The place of each span.
 pub(crate) fn bone_places(skeleton: &Skeleton) -> Vec<Place> {
@@ -28,7 +13,9 @@ pub(crate) fn bone_places(skeleton: &Skeleton) -> Vec<Place> {
     places_of(nodes)
 }
 
-fn bone(out: &mut String, span: &Bone, place: Place) {
+/// Appends a span of `{"trace": T, "spans": […]}`: it has the members of `S` that are no contents; what is not known is left
+/// out, `parent_span_id` and `end_ns` excepted.
+pub(crate) fn bone(out: &mut String, span: &Bone, place: Place) {
     let mut object = Object::begin(out);
     object.plain("span_id", span.span_id);
     object.maybe_plain("parent_span_id", span.parent_span_id);

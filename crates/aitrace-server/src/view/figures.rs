@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use aitrace_store::{
-    Hit, HitCursor, SqlColumn, SqlRows, SqlValue, SqlView, Statistics, StatisticsQuery, StatisticsRow,
+    Hit, HitCursor, SqlColumn, SqlValue, SqlView, Statistics, StatisticsQuery, StatisticsRow,
 };
 
 use super::object::{Object, push_array, push_string};
@@ -65,16 +65,14 @@ fn row(out: &mut String, row: &StatisticsRow) {
     object.end();
 }
 
-/// `{"columns": [{"name", "type"}…], "rows": [[…]…], "truncated"}`. Whole numbers beyond ±2^53 are strings, times are
-/// RFC 3339, doubles that JSON cannot say are null.
-pub(crate) fn rows(answer: &SqlRows) -> String {
-    let mut out = String::with_capacity(256 + answer.rows.len() * 32 * answer.columns.len().max(1));
-    let mut object = Object::begin(&mut out);
-    push_array(object.key("columns"), &answer.columns, column);
-    push_array(object.key("rows"), &answer.rows, |out, cells| push_array(out, cells, cell));
-    object.flag("truncated", answer.truncated);
-    object.end();
-    out
+/// Appends `[{"name", "type"}…]`.
+pub(crate) fn columns(out: &mut String, columns: &[SqlColumn]) {
+    push_array(out, columns, column);
+}
+
+/// Appends a row, `[…]`. Whole numbers beyond ±2^53 are strings, times are RFC 3339, doubles that JSON cannot say are null.
+pub(crate) fn cells(out: &mut String, cells: &[SqlValue]) {
+    push_array(out, cells, cell);
 }
 
 fn column(out: &mut String, column: &SqlColumn) {
@@ -131,31 +129,26 @@ mod tests {
     #[test]
     fn cells_are_what_javascript_can_read() {
         let column = |name: &str| SqlColumn { name: name.to_owned(), kind: "int" };
-        let answer = SqlRows {
-            columns: vec![column("a\"b")],
-            rows: [
-                SqlValue::Null,
-                SqlValue::Bool(true),
-                SqlValue::Int(-(1 << 53) - 1),
-                SqlValue::Int(-7),
-                SqlValue::UInt(u64::MAX),
-                SqlValue::Double(f64::NAN),
-                SqlValue::Double(0.5),
-                SqlValue::Time(Timestamp::from_nanos(1)),
-                SqlValue::Text("\u{1}".to_owned()),
-            ]
-            .map(|value| vec![value])
-            .into(),
-            truncated: true,
-        };
-        let read: Value = serde_json::from_str(&rows(&answer)).unwrap();
-        let cells: Vec<&Value> = read["rows"].as_array().unwrap().iter().map(|row| &row[0]).collect();
+        let values = [
+            SqlValue::Null,
+            SqlValue::Bool(true),
+            SqlValue::Int(-(1 << 53) - 1),
+            SqlValue::Int(-7),
+            SqlValue::UInt(u64::MAX),
+            SqlValue::Double(f64::NAN),
+            SqlValue::Double(0.5),
+            SqlValue::Time(Timestamp::from_nanos(1)),
+            SqlValue::Text("\u{1}".to_owned()),
+        ];
+        let (mut row, mut names) = (String::new(), String::new());
+        cells(&mut row, &values);
+        columns(&mut names, &[column("a\"b")]);
+        let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
         let time = "1970-01-01T00:00:00.000000001Z";
         assert_eq!(
-            json!(cells),
+            read(&row),
             json!([null, true, "-9007199254740993", -7, "18446744073709551615", null, 0.5, time, "\u{1}"])
         );
-        assert_eq!(read["columns"], json!([{"name": "a\"b", "type": "int"}]));
-        assert_eq!(read["truncated"], true);
+        assert_eq!(read(&names), json!([{"name": "a\"b", "type": "int"}]));
     }
 }

@@ -14,8 +14,8 @@ mod span;
 mod trace;
 mod tree;
 
-pub(crate) use bone::{bone_places, skeleton};
-pub(crate) use figures::{hit, rows, search_end, statistics, views};
+pub(crate) use bone::{bone, bone_places};
+pub(crate) use figures::{cells, columns, hit, search_end, statistics, views};
 pub(crate) use join::join_logs;
 pub(crate) use log::log;
 pub(crate) use session::{session, sessions};

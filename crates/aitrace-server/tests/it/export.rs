@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use aitrace_model::{LogRecord, SpanId, Timestamp, TraceId};
 use aitrace_store::{
-    Appended, Batch, Change, ErrorKind, Hit, LostSpan, PageRequest, ProjectScope, QueryStore, Result, Search,
-    Searched, SessionFilter, SessionPage, SessionPageRequest, SessionSummary, Skeleton, Statistics,
+    Appended, Batch, Change, ErrorKind, Extent, Hit, LostSpan, PageRequest, ProjectScope, QueryStore, Result,
+    Search, Searched, SessionFilter, SessionPage, SessionPageRequest, SessionSummary, Skeleton, Statistics,
     StatisticsQuery, StoreError, StoreStats, StoredSpan, TelemetryStore, Trace, TraceFilter, TracePage,
 };
 use async_trait::async_trait;
@@ -252,6 +252,10 @@ impl TelemetryStore for Cut {
 
 #[async_trait]
 impl QueryStore for Cut {
+    async fn extent(&self, scope: &ProjectScope, trace_id: TraceId) -> Result<Option<Extent>> {
+        self.0.extent(scope, trace_id).await
+    }
+
     async fn skeleton(&self, scope: &ProjectScope, trace_id: TraceId) -> Result<Option<Skeleton>> {
         self.0.skeleton(scope, trace_id).await
     }
@@ -301,7 +305,14 @@ fn is_whole(rig: &Rig, form: &str) -> bool {
     // One that is cut at once may be cut before its head.
     let head = received.is_empty() || received.starts_with(b"HTTP/1.1 200");
     assert!(head, "{}", String::from_utf8_lossy(&received));
-    received.ends_with(b"\r\n0\r\n\r\n")
+    let text = String::from_utf8_lossy(&received);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_default();
+    // A short one says its length, a long one ends with an empty chunk.
+    let length = head.to_lowercase().split_once("content-length: ").map(|(_, rest)| rest.to_owned());
+    match length.as_deref().and_then(|rest| rest.lines().next()) {
+        Some(length) => length.parse() == Ok(body.len()),
+        None => text.ends_with("\r\n0\r\n\r\n"),
+    }
 }
 
 #[test]

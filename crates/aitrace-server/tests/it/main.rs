@@ -27,6 +27,7 @@ mod patience;
 mod pb;
 mod query;
 mod read;
+mod reads;
 mod real_client;
 mod replay;
 mod reprice;

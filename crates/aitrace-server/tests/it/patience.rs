@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use aitrace_model::{LogRecord, SpanId, Timestamp, TraceId};
 use aitrace_store::{
-    Appended, Batch, Change, Hit, LostSpan, PageRequest, ProjectScope, QueryStore, Result, Search, Searched,
-    SessionFilter, SessionPage, SessionPageRequest, SessionSummary, Skeleton, Statistics, StatisticsQuery,
-    StoreStats, StoredSpan, TelemetryStore, Trace, TraceFilter, TracePage,
+    Appended, Batch, Change, Extent, Hit, LostSpan, PageRequest, ProjectScope, QueryStore, Result, Search,
+    Searched, SessionFilter, SessionPage, SessionPageRequest, SessionSummary, Skeleton, Statistics,
+    StatisticsQuery, StoreStats, StoredSpan, TelemetryStore, Trace, TraceFilter, TracePage,
 };
 use async_trait::async_trait;
 use tokio::sync::{broadcast, mpsc};
@@ -74,6 +74,10 @@ impl TelemetryStore for Stuck {
 
 #[async_trait]
 impl QueryStore for Stuck {
+    async fn extent(&self, _scope: &ProjectScope, _trace_id: TraceId) -> Result<Option<Extent>> {
+        self.work().await
+    }
+
     async fn sent_trace(&self, _scope: &ProjectScope, _trace_id: TraceId) -> Result<Option<Trace>> {
         self.work().await
     }

@@ -115,17 +115,27 @@ impl Catalog {
     }
 
     /// All lines, one by one.
-    pub(crate) fn each_trace(&self, mut each: impl FnMut(TraceRow)) -> Result<()> {
+    pub(crate) fn each_trace(&self, mut each: impl FnMut(TraceRow) -> Result<()>) -> Result<()> {
         let fail = faults::sqlite("reading traces' lines");
         let sql = format!("SELECT {COLUMNS} FROM trace");
         let mut select = self.connection.prepare(&sql).map_err(&fail)?;
         let mut rows = select.query([]).map_err(&fail)?;
         while let Some(row) = rows.next().map_err(&fail)? {
             if let Some(row) = self.passed(TraceRow::read(row))? {
-                each(row);
+                each(row)?;
             }
         }
         Ok(())
+    }
+
+    /// What is sealed of every trace.
+    pub(crate) fn all_traces(&self) -> Result<Vec<TraceRow>> {
+        let mut rows = Vec::new();
+        self.each_trace(|row| {
+            rows.push(row);
+            Ok(())
+        })?;
+        Ok(rows)
     }
 
     /// Lines of a page in the order of lists, except those that `skip` names (by project and id).

@@ -84,6 +84,11 @@ impl HotTrace {
         Weight { bytes: self.weight.bytes + OWN + known, ..self.weight }
     }
 
+    /// Bytes of its spans and log records in memory.
+    pub(crate) fn contents_bytes(&self) -> usize {
+        self.weight.bytes
+    }
+
     /// Adds a message. `prior` must be given where the span is sealed and not here. Returns whether
     /// it said anything new, and what live readers are told where `telling`.
     pub(super) fn join(

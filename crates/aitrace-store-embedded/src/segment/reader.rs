@@ -302,7 +302,8 @@ fn pages(footer: &ParquetMetaData, groups: &[usize], column: usize, hex: &str) -
     Some(selected)
 }
 
-fn may_hold(group: &RowGroupMetaData, column: usize, hex: &str) -> bool {
+/// Whether a group may hold rows of a trace, by the statistics of the column of their ids.
+pub(super) fn may_hold(group: &RowGroupMetaData, column: usize, hex: &str) -> bool {
     let Some(Statistics::ByteArray(known)) = group.column(column).statistics() else { return true };
     let below = known.min_bytes_opt().is_none_or(|min| min <= hex.as_bytes());
     let above = known.max_bytes_opt().is_none_or(|max| max >= hex.as_bytes());

@@ -445,14 +445,10 @@ impl Writer {
 
     /// The lines of traces that may have rows in files that leave.
     fn rows_in(&self, leaving: &Leaving) -> Result<Vec<TraceRow>> {
+        let Some(traces) = &leaving.traces else { return self.catalog.all_traces() };
         let mut rows = Vec::new();
-        match &leaving.traces {
-            Some(traces) => {
-                for (project, trace_id) in traces {
-                    rows.extend(self.catalog.trace(project, *trace_id)?);
-                }
-            }
-            None => self.catalog.each_trace(|row| rows.push(row))?,
+        for (project, trace_id) in traces {
+            rows.extend(self.catalog.trace(project, *trace_id)?);
         }
         Ok(rows)
     }

@@ -1,12 +1,13 @@
 //! Queries over memory and files at once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aitrace_model::{Json, Timestamp};
 use aitrace_store::conformance::{contents, end, log, span_id, start};
 use aitrace_store::{
-    Batch, Correction, DocumentStore, ErrorKind, ProjectScope, Record, Score, SqlLimits, SqlRows, SqlStore,
-    SqlValue, TelemetryStore, Upkeep,
+    Batch, Correction, DocumentStore, ErrorKind, FixedRoom, ProjectScope, Record, Score, SqlLimits, SqlRows,
+    SqlStore, SqlValue, TelemetryStore, Upkeep,
 };
 use aitrace_store_embedded::{EmbeddedStore, Options};
 
@@ -132,7 +133,7 @@ async fn bounds_hold() {
         "SELECT count(*) FROM spans a, spans b, spans c, spans d WHERE a.name < d.trace_id || b.name";
     for limits in [
         SqlLimits { time: Duration::from_millis(50), ..SqlLimits::default() },
-        SqlLimits { memory: 1000, ..SqlLimits::default() },
+        SqlLimits { room: Arc::new(FixedRoom::new(1000)), ..SqlLimits::default() },
     ] {
         let refused = store.sql(&ProjectScope::All, product, &limits).await.expect_err("too much");
         assert_eq!(refused.kind(), ErrorKind::Overloaded, "{refused}");

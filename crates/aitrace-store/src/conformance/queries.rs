@@ -105,6 +105,47 @@ pub async fn skeletons_agree<F: Factory>(factory: &F) {
     assert_eq!(bench.store().skeleton(&ProjectScope::All, trace_id(9)).await.expect("reads"), None);
 }
 
+/// How large a trace is said to be is about how large it is, wherever it is, and whatever stands beside it.
+pub async fn extents_are_about_right<F: Factory>(factory: &F) {
+    let mut bench = Bench::new(factory).await;
+    let filled = |trace: u64, id: u64, length: usize| {
+        let mut span = end("p", trace, id);
+        span.inputs = Some(Json::string(&format!("{id} ").repeat(length)));
+        span
+    };
+    let large = (0..40).map(|id| filled(1, id, 2000));
+    let batch = large.chain((0..200).map(|id| end("p", 2, id))).chain([end("q", 1, 0)]);
+    bench.store().append(spans(batch)).await.expect("appends");
+    let logs = ["a", "b", "c"].map(|id| log("p", Some(1), id, 1)).to_vec();
+    bench.store().append(Batch { spans: Vec::new(), logs }).await.expect("appends");
+    let all = ProjectScope::All;
+    for step in 0..4 {
+        for (project, id, count) in [("p", 1, 40 + step), ("p", 2, 200), ("q", 1, 1)] {
+            let scope = one(project);
+            let whole = trace(bench.store(), project, trace_id(id)).await.expect("there");
+            let said = bench.store().extent(&scope, trace_id(id)).await.expect("reads").expect("there");
+            assert_eq!(
+                (said.spans, said.logs),
+                (count, whole.logs.len() as u64),
+                "step {step}: {project} {id}"
+            );
+            let bytes = whole.bytes();
+            // Of what shares pages with larger rows only the average is known; reading takes more than what is read.
+            assert!(
+                (bytes / 2..bytes * 12 + 65_536).contains(&said.bytes),
+                "{said:?} of {bytes}, step {step}"
+            );
+        }
+        if step % 2 == 0 {
+            bench.store().seal().await.expect("seals");
+        } else {
+            bench.reopen().await;
+        }
+        bench.store().append(spans([filled(1, 40 + step, 10)])).await.expect("appends");
+    }
+    assert_eq!(bench.store().extent(&all, trace_id(9)).await.expect("reads"), None);
+}
+
 /// The line of a session is the sum of its traces, wherever they are; sessions without traces are listed too.
 pub async fn sessions_add_up<F: Factory>(factory: &F) {
     let mut bench = Bench::new(factory).await;

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::filter::ProjectScope;
 use crate::hits::Hit;
 use crate::hits::HitPage;
-use crate::query::QueryStore;
+use crate::query::{Extent, QueryStore};
 use crate::search::{Search, Searched};
 use crate::session::{SessionFilter, SessionPage, SessionPageRequest, SessionSummary, session_page};
 use crate::skeleton::{Bone, Skeleton};
@@ -46,6 +46,15 @@ impl QueryStore for MemoryStore {
         Ok(trace.map(|trace| {
             let spans = trace.spans.iter().map(Bone::from).collect();
             Skeleton { summary: trace.summary, spans }
+        }))
+    }
+
+    async fn extent(&self, scope: &ProjectScope, trace_id: TraceId) -> Result<Option<Extent>> {
+        let trace = self.trace(scope, trace_id).await?;
+        Ok(trace.map(|trace| Extent {
+            spans: trace.summary.spans,
+            logs: trace.summary.events,
+            bytes: trace.bytes(),
         }))
     }
 

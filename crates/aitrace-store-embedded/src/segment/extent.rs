@@ -1,0 +1,127 @@
+//! How much rows take, by what a file says of its pages.
+
+use std::ops::Range;
+
+use aitrace_model::TraceId;
+use parquet::errors::Result;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
+
+use super::reader::{may_hold, not_ours};
+use super::{Segment, Segments};
+
+/// How many times as much packed messages are, about, where a file says only how much there is of them.
+const UNPACKED: u64 = 4;
+
+/// Rows of a file that may be of a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Part {
+    pub(crate) rows: u64,
+    /// Bytes of their texts.
+    pub(crate) bytes: u64,
+}
+
+/// The rows of those pages that may hold a trace: they may hold others, too.
+pub(crate) fn part(segments: &Segments, segment: &Segment, trace_id: TraceId) -> Result<Part> {
+    let (_, footer) = segments.open(segment)?;
+    let (footer, hex) = (footer.metadata(), trace_id.to_hex());
+    let schema = footer.file_metadata().schema_descr();
+    let ids = (0..schema.num_columns()).find(|index| schema.column(*index).name() == "trace_id");
+    let ids = ids.ok_or_else(not_ours)?;
+    let mut all = Part::default();
+    for (number, group) in footer.row_groups().iter().enumerate() {
+        if !may_hold(group, ids, &hex) {
+            continue;
+        }
+        let ranges =
+            ranges(footer, number, ids, &hex).unwrap_or_else(|| std::iter::once(0..rows(group)).collect());
+        all.rows += ranges.iter().map(|range| range.end - range.start).sum::<u64>();
+        for column in 0..group.num_columns() {
+            let times = match schema.column(column).name() {
+                "parts" => UNPACKED,
+                // Attributes may say them once more.
+                "inputs" | "outputs" => 2,
+                _ => 1,
+            };
+            all.bytes += times * bytes(footer, number, column, &ranges);
+        }
+    }
+    Ok(all)
+}
+
+fn rows(group: &RowGroupMetaData) -> u64 {
+    group.num_rows().max(0).unsigned_abs()
+}
+
+/// Ranges of rows of those pages of a group that may hold a trace.
+fn ranges(footer: &ParquetMetaData, group: usize, ids: usize, hex: &str) -> Option<Vec<Range<u64>>> {
+    let ColumnIndexMetaData::BYTE_ARRAY(values) = footer.column_index()?.get(group)?.get(ids)? else {
+        return None;
+    };
+    let may = |page: usize| {
+        let above = values.min_value(page).is_some_and(|min| min <= hex.as_bytes());
+        above && values.max_value(page).is_some_and(|max| max >= hex.as_bytes())
+    };
+    let pages = pages(footer, group, ids)?;
+    Some(pages.into_iter().enumerate().filter(|(page, _)| may(*page)).map(|(_, rows)| rows).collect())
+}
+
+/// The rows of each page of a column.
+fn pages(footer: &ParquetMetaData, group: usize, column: usize) -> Option<Vec<Range<u64>>> {
+    let places = footer.offset_index()?.get(group)?.get(column)?.page_locations();
+    let first = |row: i64| row.max(0).unsigned_abs();
+    let starts = places.iter().map(|page| first(page.first_row_index));
+    let ends = starts.clone().skip(1).chain([rows(footer.row_group(group))]);
+    Some(starts.zip(ends).map(|(start, end)| start..end.max(start)).collect())
+}
+
+/// About how many bytes of text a column has in some rows.
+fn bytes(footer: &ParquetMetaData, group: usize, column: usize, ranges: &[Range<u64>]) -> u64 {
+    let known = || {
+        let index = footer.offset_index()?.get(group)?.get(column)?;
+        let texts = index.unencoded_byte_array_data_bytes()?;
+        Some((pages(footer, group, column)?, texts))
+    };
+    let share = |page: &Range<u64>| {
+        let common = |range: &Range<u64>| range.end.min(page.end).saturating_sub(range.start.max(page.start));
+        ranges.iter().map(common).sum::<u64>() as f64 / (page.end - page.start).max(1) as f64
+    };
+    let whole = 0..rows(footer.row_group(group));
+    let Some((pages, texts)) = known() else {
+        let all = text_bytes(footer.row_group(group), column).unwrap_or(0);
+        return (all as f64 * share(&whole)) as u64;
+    };
+    let bytes = pages.iter().zip(texts).map(|(page, bytes)| share(page) * (*bytes).max(0) as f64);
+    bytes.sum::<f64>() as u64
+}
+
+/// Bytes of the texts of a column of a group; `None` where it has none.
+fn text_bytes(group: &RowGroupMetaData, column: usize) -> Option<u64> {
+    let column = group.column(column);
+    let text = column.column_type() == parquet::basic::Type::BYTE_ARRAY;
+    let bytes = column.unencoded_byte_array_data_bytes().unwrap_or(column.uncompressed_size());
+    text.then(|| bytes.max(0).unsigned_abs())
+}
+
+/// Bytes of a row in some columns, and bytes on disk of these columns in a group: on average and in all of the group where
+/// they are most.
+pub(crate) fn width(segments: &Segments, segment: &Segment, columns: &[&str]) -> Result<(usize, usize)> {
+    let (_, footer) = segments.open(segment)?;
+    let (mut width, mut packed) = (0, 0);
+    for group in footer.metadata().row_groups() {
+        let (mut texts, mut stored) = (0_u64, 0_u64);
+        for (index, column) in group.columns().iter().enumerate() {
+            let path = column.column_path();
+            let name = path.parts().first().map_or("", String::as_str);
+            if columns.contains(&name) {
+                let times = if matches!(name, "inputs" | "outputs") { 2 } else { 1 };
+                texts += text_bytes(group, index).unwrap_or(8 * rows(group)) * times;
+                stored += column.compressed_size().max(0).unsigned_abs();
+            }
+        }
+        width = width.max(texts / rows(group).max(1));
+        packed = packed.max(stored);
+    }
+    let size = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
+    Ok((size(width), size(packed)))
+}

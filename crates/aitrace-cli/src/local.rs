@@ -68,6 +68,7 @@ impl Local {
             compat_mode: serving.compat_mode,
             demand_keys: secret::is_guarded(dir),
             disk: Some(Arc::new(DiskOf(dir.clone()))),
+            give_back: aitrace_allocator::GIVE_BACK,
             ..ServerOptions::default()
         };
         let mut server = Server::builder().stores(Stores::with_sql(store.clone())).options(options);

@@ -18,7 +18,6 @@
 //! - Nothing that users sent is written to the server's own log, names of projects in the lines of `audit` excepted.
 
 mod admission;
-mod allocator;
 mod app;
 mod append;
 mod audit;
@@ -54,6 +53,7 @@ mod route;
 mod server;
 mod stall;
 mod stores;
+mod trim;
 mod unpack;
 mod view;
 

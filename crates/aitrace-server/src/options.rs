@@ -42,6 +42,9 @@ pub struct ServerOptions {
     pub demand_keys: bool,
     /// Whether trace records that the server writes repeat their timestamp at the top level. Default false.
     pub compat_mode: bool,
+    /// What makes the allocator give free memory back to the system: called after work, and when much is resident.
+    /// Default nothing: the allocator is the program's.
+    pub give_back: Option<fn()>,
     /// Where new keys come from. Default the system's.
     pub random: Arc<dyn Random>,
 }
@@ -62,6 +65,7 @@ impl Default for ServerOptions {
             pepper: Pepper::new([0; 32]),
             demand_keys: false,
             compat_mode: false,
+            give_back: None,
             random: Arc::new(SystemRandom),
         }
     }

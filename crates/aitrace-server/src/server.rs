@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use aitrace_store::StoreError;
 use tokio::net::TcpListener;
 
-use crate::allocator;
 use crate::app::App;
 use crate::auth::{Keys, Ring};
 use crate::closing::{self, Close};
@@ -17,6 +16,7 @@ use crate::options::ServerOptions;
 use crate::retention;
 use crate::route::{ingest_router, router};
 use crate::stores::Stores;
+use crate::trim;
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +95,6 @@ impl ServerBuilder {
             self.options.clock.clone(),
             self.options.random.clone(),
         );
-        allocator::give_large_blocks_back();
         let ring = Ring::new(keys, self.options.demand_keys);
         let wide = |addr: &&SocketAddr| !addr.ip().to_canonical().is_loopback();
         let all = std::iter::once(&addr).chain(self.ingest.iter().map(|(addr, _)| addr));
@@ -163,7 +162,7 @@ impl Bound {
             listen::accept(listener, ingest_router(&self.app), &limits, closing.clone())
         });
         let retention = retention::keep(self.app.clone());
-        let memory = allocator::tend(self.app.clone());
+        let memory = trim::tend(self.app.clone());
         let further = futures_util::future::join_all(further);
         let accept = futures_util::future::join4(main, further, retention, memory);
         let close = async {

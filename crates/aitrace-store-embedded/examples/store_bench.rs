@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use aitrace_allocator as _;
 use aitrace_model::{Json, Phase, Span, SpanId, SpanKind, Status, Timestamp, TraceId, TraceStatus};
 use aitrace_store::{
     Batch, Dimension, Filter, PageRequest, ProjectScope, QueryStore, Search, StatisticsQuery, TelemetryStore,

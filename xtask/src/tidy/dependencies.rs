@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("aitrace-model", &[]),
     ("aitrace-macros", &[]),
     ("aitrace-web", &[]),
+    ("aitrace-allocator", &[]),
     ("xtask", &[]),
     ("aitrace-otlp", &["aitrace-model"]),
     ("aitrace-html", &["aitrace-model"]),
@@ -44,6 +45,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "aitrace-cli",
         &[
             "aitrace",
+            "aitrace-allocator",
             "aitrace-example-agent",
             "aitrace-html",
             "aitrace-model",

@@ -6,7 +6,7 @@ use crate::workspace;
 
 /// Files that may hold `unsafe`, each with what for.
 const ALLOWED: &[(&str, &str)] = &[
-    ("crates/aitrace-server/src/allocator.rs", "the C library's heaps, and what it gives back"),
+    ("crates/aitrace-allocator/src/lib.rs", "the settings of the allocator, by their name"),
     ("crates/aitrace-macros/tests/ui/fail/unsafe_function.rs", "is refused: the test shows how"),
     ("crates/aitrace/src/exit.rs", "atexit: learns that the process ends"),
     (

@@ -102,7 +102,7 @@ fn over(kind: Option<ErrorKind>, first: usize, discards: bool) -> (Rig, Arc<Atom
     let fail = Arc::new(AtomicBool::new(true));
     let shared = Arc::clone(&fail);
     let rig = Rig::over(
-        |_| {},
+        |options| options.give_back = aitrace_allocator::GIVE_BACK,
         move |inner| {
             Arc::new(Failing { inner, kind, fail: shared, first: AtomicUsize::new(first), discards })
         },

@@ -151,6 +151,8 @@ pub(crate) fn read(socket: &mut TcpStream) -> Option<Answer> {
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
                 return parse_to_end(&received);
             }
+            // A process that was stopped for a while.
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => panic!("no answer in time: {error}"),
         }
     }
@@ -168,6 +170,7 @@ pub(crate) fn read_many(socket: &mut TcpStream, count: usize) -> Vec<Answer> {
             continue;
         }
         match socket.read(&mut buffer) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Ok(0) | Err(_) => break,
             Ok(count) => received.extend_from_slice(&buffer[..count]),
         }

@@ -15,9 +15,9 @@ mod ours {
     static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
     /// Few heaps, since each keeps what was freed in it for itself; threads have caches of their own before them. What is
-    /// free goes back to the system within a second, as long as something happens, large blocks at once; a thread for it
+    /// free goes back to the system within five seconds, as long as something happens, large blocks at once; a thread for it
     /// would do the latter late.
-    const SETTINGS: &[u8; 47] = b"narenas:4,dirty_decay_ms:1000,muzzy_decay_ms:0\0";
+    const SETTINGS: &[u8; 47] = b"narenas:4,dirty_decay_ms:5000,muzzy_decay_ms:0\0";
 
     /// Read by the allocator before `main`.
     // SAFETY: nothing else has this name, and it is what the allocator expects of it: a pointer to bytes that end with a null.

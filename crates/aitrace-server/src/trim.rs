@@ -26,7 +26,8 @@ pub(crate) async fn tend(app: App) {
             () = closing.wait() => return,
             _ = ticks.tick() => {}
         }
-        let accounted = app.stores.telemetry.held() as u64 + app.memory.usage().1 as u64;
+        let accounted = app.stores.telemetry.held() + app.memory.usage().1 + app.memory.reads();
+        let accounted = accounted as u64;
         let calm = accounted == before;
         before = accounted;
         busy |= !calm;

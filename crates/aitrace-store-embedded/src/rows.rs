@@ -103,6 +103,27 @@ pub(crate) const SPANS: &[(&str, Column<SpanRow>)] = &[
     ("repriced", Column::Time(|row| row.stored.span.repriced)),
 ];
 
+/// Columns of both that may hold much.
+pub(crate) const LONG: &[&str] = &[
+    "inputs",
+    "outputs",
+    "metadata",
+    "metrics",
+    "feedback",
+    "config",
+    "user_properties",
+    "attributes",
+    "resource",
+    "events",
+    "links",
+    "otel",
+    "error_message",
+    "error_stacktrace",
+    "parts",
+    "cost_formula",
+    "attrs",
+];
+
 /// Columns of log records.
 pub(crate) const LOGS: &[(&str, Column<Arc<LogRecord>>)] = &[
     ("project", text!(log => Some(&*log.project))),

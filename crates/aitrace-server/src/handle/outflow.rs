@@ -120,10 +120,8 @@ mod tests {
 
     /// So many pieces of 64 KiB that hold something.
     fn pieces(count: usize, held: Arc<()>) -> impl Stream<Item = Result<Bytes, Broken>> + Send + 'static {
-        let pieces = (0..count).map(move |number| {
-            assert!(Arc::strong_count(&held) > 0, "held as long as there is a source");
-            Ok(Bytes::from(vec![number as u8; PIECE]))
-        });
+        let held = std::iter::repeat(held);
+        let pieces = (0..count).zip(held).map(|(number, _)| Ok(Bytes::from(vec![number as u8; PIECE])));
         stream::iter(pieces)
     }
 

@@ -32,6 +32,7 @@ use futures_util::stream;
 use super::files::Held;
 use super::needs::Needs;
 use crate::columns::{self, Column};
+use crate::rows::LONG;
 use crate::segment::{self, Dead, Segment};
 use crate::shared::Shared;
 
@@ -44,26 +45,6 @@ const CACHE: usize = 2 << 20;
 /// Rows in memory are the store's, which counts them; those that it seals meanwhile are the statement's alone. One part in
 /// so many of them is taken for that.
 const SHARED: usize = 4;
-
-/// Columns that may hold much.
-const WIDE: &[&str] = &[
-    "inputs",
-    "outputs",
-    "metadata",
-    "metrics",
-    "feedback",
-    "config",
-    "user_properties",
-    "attributes",
-    "resource",
-    "events",
-    "links",
-    "otel",
-    "error_message",
-    "error_stacktrace",
-    "parts",
-    "attrs",
-];
 
 type Columns<T> = &'static [(&'static str, Column<T>)];
 
@@ -294,7 +275,7 @@ impl<T: Send + Sync + 'static> TableProvider for Table<T> {
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
         let mut plans: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         let picks = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
-        let wide = picks.iter().any(|index| WIDE.contains(&self.schema.field(*index).name().as_str()));
+        let wide = picks.iter().any(|index| LONG.contains(&self.schema.field(*index).name().as_str()));
         if wide {
             self.measure(&picks).await;
         }

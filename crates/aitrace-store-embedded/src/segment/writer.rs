@@ -19,7 +19,7 @@ use super::blocks::Summing;
 use crate::columns::{self, Column};
 use crate::faults;
 use crate::options::Options;
-use crate::rows::{LOGS, SPANS, SpanRow};
+use crate::rows::{LOGS, LONG, SPANS, SpanRow};
 use crate::steps::{Step, Watch};
 use crate::{sums, words};
 
@@ -60,27 +60,6 @@ const NO_DICTIONARY: &[&str] = &[
 /// Columns of numbers that are read by the million for statistics: as differences they take less and are read faster
 /// than as they are, and packing them further gains nothing.
 const DIFFERENCES: &[&str] = &["start", "end", "duration_ns", "received", "time"];
-/// Columns whose least and greatest value nobody asks for.
-const NO_STATISTICS: &[&str] = &[
-    "inputs",
-    "outputs",
-    "metadata",
-    "metrics",
-    "feedback",
-    "config",
-    "user_properties",
-    "attributes",
-    "resource",
-    "events",
-    "links",
-    "parts",
-    "error_message",
-    "error_stacktrace",
-    "attrs",
-    "cost_formula",
-    "cost_formula",
-];
-
 /// Key of where the words of a file are in it: offset and length in bytes, with a comma between.
 pub(super) const WORDS: &str = "aitrace.words";
 /// The same of sums over its spans.
@@ -271,7 +250,8 @@ fn properties(schema: &SchemaRef, rows: usize, level: i32) -> Result<WriterPrope
                 .set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED)
                 .set_column_compression(path.clone(), Compression::UNCOMPRESSED);
         }
-        if NO_STATISTICS.contains(&name) {
+        // Nobody asks for their least and greatest value.
+        if LONG.contains(&name) {
             builder = builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::None);
         }
         if matches!(name, "trace_id" | "session_id") {

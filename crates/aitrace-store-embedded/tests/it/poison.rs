@@ -111,7 +111,7 @@ fn taken(place: &Path, spans: u64, kind: &str) -> u64 {
     std::fs::create_dir(&folder).expect("creates");
     let mut command = Command::new(std::env::current_exe().expect("a test has a file"));
     command.args(["--exact", "poison::child", "--ignored", "--nocapture"]).current_dir(&folder);
-    // As the server sets its allocator; else what is measured is mostly what the C library keeps.
+    // Else what is measured is mostly what the C library keeps, which the binary does without.
     command.env("MALLOC_MMAP_THRESHOLD_", "262144").env("MALLOC_ARENA_MAX", "4");
     let done = command.output().expect("runs");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));

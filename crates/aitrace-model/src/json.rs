@@ -10,7 +10,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::{ModelError, Result};
-use crate::text::{Text, write_string};
+use crate::scan;
+use crate::text::write_string;
 
 /// One JSON value as its text.
 ///
@@ -89,8 +90,8 @@ impl Json {
     /// The members of an object in their order, `None` where this is none. Of keys that repeat the last
     /// value counts.
     pub fn members(&self) -> Option<Vec<(String, Json)>> {
-        let map: Members = serde_json::from_str(&self.0).ok()?;
-        Some(distinct(map.0))
+        let members = scan::members(&self.0)?.into_iter();
+        Some(distinct(members.map(|(key, value)| (key.into_owned(), Self(value.into()))).collect()))
     }
 }
 
@@ -137,30 +138,6 @@ pub(crate) fn written(write: impl FnOnce(&mut String)) -> Json {
         TEXT.try_with(|kept| kept.set(text)).ok();
     }
     json
-}
-
-struct Members(Vec<(String, Json)>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some((Text(key), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
-                    members.push((key.into_owned(), Json(value.get().into())));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Visitor)
-    }
 }
 
 /// Of repeated keys the last value, at the first place.

@@ -18,6 +18,7 @@ pub mod merge;
 mod place;
 mod raw;
 pub mod record;
+mod scan;
 mod span;
 mod summary;
 mod text;

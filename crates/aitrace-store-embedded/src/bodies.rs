@@ -113,6 +113,13 @@ struct Current {
     end: u64,
 }
 
+/// Removes files. One that cannot be removed stays until the next start.
+pub(crate) fn remove(files: &[PathBuf]) {
+    for file in files {
+        drop(std::fs::remove_file(file));
+    }
+}
+
 /// While it is not known whether rows name a file.
 const UNKNOWN: i64 = i64::MAX;
 
@@ -198,20 +205,17 @@ impl Bodies {
         self.files.iter_mut().filter(|(_, last)| *last == UNKNOWN).for_each(|(_, last)| *last = seq);
     }
 
-    /// Removes the files that no row after `seq` names: those before it are gone, durably.
-    pub(crate) fn forget(&mut self, seq: i64, watch: &Watch) {
+    /// The files that no row after `seq` names: those before it are gone, durably. They are to be removed.
+    pub(crate) fn forget(&mut self, seq: i64, watch: &Watch) -> Vec<PathBuf> {
         let (gone, left) = std::mem::take(&mut self.files).into_iter().partition(|(_, last)| *last <= seq);
         self.files = left;
         let gone: Vec<(u64, i64)> = gone;
-        if gone.is_empty() {
-            return;
+        if !gone.is_empty() {
+            // Tells a test.
+            drop(watch.at(Step::Unlink, &self.folder));
         }
-        // Tells a test; a file that cannot be removed stays until the next start.
-        drop(watch.at(Step::Unlink, &self.folder));
-        for (number, _) in gone {
-            self.current.take_if(|current| current.number == number);
-            drop(std::fs::remove_file(self.folder.join(name(number))));
-        }
+        self.current.take_if(|current| gone.iter().any(|(number, _)| *number == current.number));
+        gone.into_iter().map(|(number, _)| self.folder.join(name(number))).collect()
     }
 }
 
@@ -252,12 +256,12 @@ mod tests {
         let (mut bodies, watch) = (open(dir.path(), &[]), Watch::default());
         let body = vec![7; LARGE];
         let first = bodies.put(&[&body], &watch).expect("writes")[0].to_vec();
-        bodies.forget(100, &watch);
+        remove(&bodies.forget(100, &watch));
         assert_eq!(names(&bodies).len(), 1, "a row may be on its way");
         bodies.note(5);
-        bodies.forget(4, &watch);
+        remove(&bodies.forget(4, &watch));
         assert_eq!(names(&bodies), ["0000000001.bodies"]);
-        bodies.forget(5, &watch);
+        remove(&bodies.forget(5, &watch));
         assert!(names(&bodies).is_empty());
         assert_eq!(get(&bodies.folder, first).expect_err("is gone").kind(), ErrorKind::Corrupt);
         bodies.put(&[&body], &watch).expect("writes");
@@ -274,7 +278,7 @@ mod tests {
             bodies.note(seq);
         }
         assert_eq!(names(&bodies).len(), 3);
-        bodies.forget(2, &watch);
+        remove(&bodies.forget(2, &watch));
         assert_eq!(names(&bodies), ["0000000003.bodies"]);
     }
 
@@ -295,7 +299,7 @@ mod tests {
             "an old file is not written to"
         );
         again.note(9);
-        again.forget(2, &watch);
+        remove(&again.forget(2, &watch));
         assert_eq!(names(&again), ["0000000004.bodies"]);
         let damaged = Bodies::open(again.folder.clone(), LARGE, &[], Some("now")).expect("opens");
         assert_eq!(names(&damaged), ["0000000004.bodies.corrupt-now"], "rows that named it may be lost");

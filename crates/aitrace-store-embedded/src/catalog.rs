@@ -21,7 +21,7 @@ use crate::{faults, pages};
 pub(crate) use dead::Tombstone;
 pub(crate) use schema::{SCHEMA, SUMMED};
 pub(crate) use segment::SegmentRow;
-pub(crate) use trace::{Page, Sums, Superseded, TraceRow};
+pub(crate) use trace::{Line, Page, Sums, Superseded, TraceRow};
 
 /// Before this version SQLite could corrupt a database in WAL mode (fixed 2026-03, "WAL reset").
 const SQLITE_AT_LEAST: i32 = 3_051_003;

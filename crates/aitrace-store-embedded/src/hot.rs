@@ -189,9 +189,14 @@ impl Hot {
         }
     }
 
-    /// Forgets what was sealed of a trace, and keeps what is left. Whether its sealed sum must be made anew.
-    pub(crate) fn sealed(&mut self, sealed: &SealedTrace, moment: Moment) -> bool {
+    /// Forgets what was sealed of a trace, and keeps what is left. Whether its sealed sum must be made anew. Where nothing
+    /// is left the trace goes to `gone`, to be freed later.
+    pub(crate) fn sealed(&mut self, sealed: &SealedTrace, moment: Moment, gone: &mut Vec<HotTrace>) -> bool {
         let Some(trace) = self.get_mut(&sealed.project, sealed.trace_id) else { return false };
+        if trace.is_as_taken(sealed) {
+            gone.extend(self.remove(&sealed.project, sealed.trace_id));
+            return false;
+        }
         let before = trace.weight();
         let stale = trace.sealed_as(sealed);
         let after = trace.weight();

@@ -1,15 +1,16 @@
 //! The thread beside the writer: whatever takes long and changes nothing until the writer commits it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, TrySendError};
 use std::thread::JoinHandle;
 
 use aitrace_store::{ErrorKind, Result, StoreError};
 use tokio::sync::mpsc as channel;
 
+use crate::bodies;
 use crate::compact::{self, Compacted, Inputs};
 use crate::faults;
 use crate::retire::{self, Leaving};
@@ -23,8 +24,8 @@ pub(crate) enum Job {
     Seal(Box<Snapshot>, i64),
     Compact(Inputs, i64),
     Retire(Vec<Arc<Segment>>),
-    /// To be freed; nothing is made of it.
-    Bury(Box<Sealed>, Buried),
+    /// To be freed, and files to be removed; nothing is made of it.
+    Bury(Box<Sealed>, Vec<PathBuf>, Buried),
 }
 
 /// What it made.
@@ -87,12 +88,14 @@ impl Keeper {
         Ok(())
     }
 
-    /// Leaves to it what is only to be freed, of so many bytes. It need not be free for that.
-    pub(crate) fn bury(&self, sealed: Sealed, bytes: usize) {
-        if let Some(jobs) = &self.jobs {
-            self.buried.fetch_add(bytes, Ordering::Relaxed);
-            // What it does not take is freed here.
-            drop(jobs.try_send(Job::Bury(Box::new(sealed), Buried(Arc::clone(&self.buried), bytes))));
+    /// Leaves to it what is only to be freed, of so many bytes, and removed. It need not be free for that.
+    pub(crate) fn bury(&self, sealed: Sealed, files: Vec<PathBuf>, bytes: usize) {
+        self.buried.fetch_add(bytes, Ordering::Relaxed);
+        let job = Job::Bury(Box::new(sealed), files, Buried(Arc::clone(&self.buried), bytes));
+        let given = self.jobs.as_ref().map(|jobs| jobs.try_send(job));
+        // What it does not take is freed here.
+        if let Some(Err(TrySendError::Full(job) | TrySendError::Disconnected(job))) = given {
+            bury(job);
         }
     }
 
@@ -140,12 +143,19 @@ fn run(shared: &Shared, folder: &Path, job: Job) -> Option<Made> {
             Made::Compacted(guard(|| compact::run(folder, &shared.segments, inputs, last + 1, options)))
         }
         Job::Retire(files) => Made::Leaving(guard(|| Ok(retire::look(&shared.segments, files)))),
-        Job::Bury(sealed, counted) => {
-            drop(sealed);
-            drop(counted);
+        job @ Job::Bury(..) => {
+            bury(job);
             return None;
         }
     })
+}
+
+fn bury(job: Job) {
+    if let Job::Bury(sealed, files, counted) = job {
+        drop(sealed);
+        drop(counted);
+        bodies::remove(&files);
+    }
 }
 
 /// A job that panics (a footer that does not add up) must not take the thread with it.

@@ -331,7 +331,7 @@ fn recount(catalog: &Catalog, folder: &Path, stamp: &str) -> Result<()> {
     for ((project, trace_id), mut line) in lines {
         line.rollup.set_usage(line.usage);
         let row = TraceRow { project, trace_id, rollup: line.rollup, segments: line.segments };
-        catalog.put_trace(&row, [0; 3])?;
+        catalog.put_trace(row, [0; 3])?;
     }
     loose.iter().try_for_each(|(project, id)| catalog.add_loose_log(project, id))?;
     let fail = faults::sqlite("counting log records");

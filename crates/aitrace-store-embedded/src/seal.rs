@@ -13,7 +13,7 @@ use std::sync::Arc;
 use aitrace_model::{LogRecord, Span, SpanId, SpanState, Timestamp, TraceId};
 use aitrace_store::{Batch, Result, Usage, UsageTree};
 
-use crate::catalog::{SegmentRow, Superseded};
+use crate::catalog::{Line, SegmentRow, Superseded, TraceRow};
 use crate::hot::{Hot, HotTrace, SealedPart, SealedTrace, Taken, add_state};
 use crate::options::Options;
 use crate::rows::SpanRow;
@@ -24,8 +24,8 @@ use crate::{codec, faults, parts};
 /// Messages in one row of the log when it is written anew.
 const RELOG: usize = 1000;
 
-/// Bytes of memory that writing files takes, about: a slice of rows as columns, and a group of them packed.
-const WORK: usize = 24 << 20;
+/// Bytes of memory that writing files takes, about: two slices of rows as columns, and a group of them packed.
+const WORK: usize = 28 << 20;
 /// What is made of a trace and of a span meanwhile: sums, ids, a place in the order.
 const OF_TRACE: usize = 2 << 10;
 const OF_SPAN: usize = 128;
@@ -59,6 +59,10 @@ struct TakenTrace {
 pub(crate) struct Sealed {
     pub(crate) files: Vec<SegmentRow>,
     pub(crate) traces: Vec<SealedTrace>,
+    /// What the catalog is to say of the traces, in the same order.
+    pub(crate) lines: Vec<Line>,
+    /// Of them those that left memory as a whole, to be freed.
+    pub(crate) gone: Vec<HotTrace>,
     pub(crate) loose: Vec<Arc<LogRecord>>,
     pub(crate) superseded: BTreeSet<Superseded>,
     pub(crate) unfinished: Vec<Arc<SpanState>>,
@@ -116,6 +120,8 @@ impl Snapshot {
         let mut sealed = Sealed {
             files: Vec::new(),
             traces: Vec::new(),
+            lines: Vec::new(),
+            gone: Vec::new(),
             loose: self.loose,
             superseded: BTreeSet::new(),
             unfinished: self.unfinished,
@@ -147,8 +153,20 @@ impl Snapshot {
         for trace in &mut sealed.traces {
             let holding = holders.iter().filter(|(_, _, traces)| traces.contains(&trace.trace_id));
             trace.part.segments.extend(holding.map(|(id, ..)| *id));
+            sealed.lines.push(trace.line());
         }
         Ok(sealed)
+    }
+}
+
+impl SealedTrace {
+    /// What the catalog is to say of it; from now on it counts what that says.
+    fn line(&mut self) -> Line {
+        let (part, project) = (&mut self.part, self.project.to_string());
+        let (rollup, segments) = (part.rollup.clone(), part.segments.clone());
+        let row = TraceRow { project, trace_id: self.trace_id, rollup, segments };
+        let before = std::mem::replace(&mut part.counted, row.counts());
+        row.line(before)
     }
 }
 

@@ -3,6 +3,7 @@
 mod blocks;
 mod dead;
 mod extent;
+mod group;
 mod merge;
 mod reader;
 mod writer;

@@ -1,9 +1,9 @@
 //! A JSON array of records, one element at a time.
 
 use super::error::RecordError;
-use super::json_text::find_structure;
 use super::meta::Record;
 use super::read::{Limits, read};
+use crate::scan::find_structure;
 
 /// The elements of an array; made by [`read_array`].
 #[derive(Debug)]

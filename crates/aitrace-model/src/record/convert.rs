@@ -1,14 +1,12 @@
 //! Format 1, all metadata at the top level, to format 2.
 
-use serde_json::value::RawValue;
-
 use super::error::RecordError;
-use super::json_text::string;
 use super::meta::{END, Lifecycle, Meta, Record, START};
 use super::read::{Limits, Seen, digest, fill_from_top, finish, members, own_json, read, trim};
 use super::{META_KEY, VERSION};
 use crate::id::{SpanId, TraceId};
 use crate::json::distinct;
+use crate::scan::string;
 
 /// Turns a record of format 1 into one of format 2.1; one of format 2 is read as it is.
 ///
@@ -59,18 +57,18 @@ fn is_empty_id(key: &str, value: &str) -> bool {
 }
 
 /// A UUID with dashes is the same id without them; of anything else the id is a digest.
-fn trace_id(raw: &RawValue) -> Option<TraceId> {
+fn trace_id(raw: &str) -> Option<TraceId> {
     let text = id_text(raw)?;
     text.replace('-', "").parse().ok().or_else(|| TraceId::from_bytes(digest(text.as_bytes())))
 }
 
-fn span_id(raw: &RawValue) -> Option<SpanId> {
+fn span_id(raw: &str) -> Option<SpanId> {
     let text = id_text(raw)?;
     SpanId::from_slice(&digest(text.as_bytes())[..SpanId::LEN])
 }
 
-fn id_text(raw: &RawValue) -> Option<String> {
-    match raw.get() {
+fn id_text(raw: &str) -> Option<String> {
+    match raw {
         "null" | "\"\"" => None,
         text => Some(string(raw).map_or_else(|| text.to_owned(), std::borrow::Cow::into_owned)),
     }

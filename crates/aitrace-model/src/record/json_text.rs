@@ -1,49 +1,8 @@
-//! JSON text taken apart one level deep, without recursion and without loss.
+//! Whether JSON text is within limits, told without recursion and before it is read.
 
-use std::borrow::Cow;
 use std::cell::Cell;
-use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
-use crate::text::Text;
-
-/// The members of an object as they stand in the text; keys may repeat.
-pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor).map(Members)
-    }
-}
-
-struct MembersVisitor;
-
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::with_capacity(20);
-        while let Some((Text(key), value)) = map.next_entry()? {
-            members.push((key, value));
-        }
-        Ok(members)
-    }
-}
-
-/// The text of a JSON string; `None` for any other value.
-pub(super) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
-    let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
-    if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
-        return Some(Cow::Borrowed(inner));
-    }
-    serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|text| text.0)
-}
+use crate::scan::find_structure;
 
 /// Whether the text nests objects and arrays more than `limit` deep.
 pub(super) fn deeper_than(text: &[u8], limit: usize) -> bool {
@@ -76,50 +35,9 @@ pub(super) fn more_members_than(text: &[u8], limit: usize) -> bool {
     find_structure(text, beyond).is_some()
 }
 
-/// Where the first brace, bracket or comma outside of strings stands that `wanted` takes. It is told
-/// the byte and how many are open before it.
-pub(super) fn find_structure(text: &[u8], wanted: impl Fn(u8, usize) -> bool) -> Option<usize> {
-    let (mut at, mut depth) = (0, 0_usize);
-    while let Some(&byte) = text.get(at) {
-        match byte {
-            b'"' => {
-                at += string_length(&text[at..])?;
-                continue;
-            }
-            b'{' | b'[' | b'}' | b']' | b',' if wanted(byte, depth) => return Some(at),
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        at += 1;
-    }
-    None
-}
-
-/// Length of the string that the text begins with, its quotes included; `None` where it has no end.
-fn string_length(text: &[u8]) -> Option<usize> {
-    let mut at = 1;
-    loop {
-        at += memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
-        if text[at] == b'"' {
-            return Some(at + 1);
-        }
-        at += 2;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lone_surrogates_stay_as_written() {
-        let text = r#"{"a\ud800b":"\udfff\ud83d\ude00","\ud801":1}"#;
-        let Members(members) = serde_json::from_str(text).expect("JSON");
-        assert_eq!(members[0].0, "a\\ud800b");
-        assert_eq!(members[1].0, "\\ud801");
-        assert_eq!(string(members[0].1).expect("string"), "\\udfff😀");
-    }
 
     #[test]
     fn members_count_on_two_levels() {

@@ -53,7 +53,8 @@ pub struct Meta {
     pub provisional: bool,
     /// Version of the format, absent before 2.1.
     pub version: Option<String>,
-    /// Unique id. Always set by the reader: where it is absent it is derived from the record's bytes.
+    /// Unique id. Where it is absent the reader derives it from the record's bytes, unless the lifecycle says that the
+    /// record is about a span, which tells it from others.
     pub id: Option<String>,
     /// What the record reports, absent before 2.1.
     pub lifecycle: Option<Lifecycle>,

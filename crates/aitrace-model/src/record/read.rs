@@ -8,10 +8,11 @@ use siphasher::sip128::SipHasher13;
 
 use super::META_KEY;
 use super::error::RecordError;
-use super::json_text::{Members, deeper_than, more_members_than, string};
+use super::json_text::{deeper_than, more_members_than};
 use super::meta::{Lifecycle, Meta, Record};
 use crate::json::{Json, distinct};
 use crate::log::Level;
+use crate::scan::{self, string};
 use crate::span::{ErrorInfo, EventType, Status};
 use crate::time::Timestamp;
 
@@ -33,7 +34,7 @@ impl Default for Limits {
 }
 
 /// A member of an object as it stands in the text.
-pub(super) type Member<'a> = (Cow<'a, str>, &'a RawValue);
+pub(super) type Member<'a> = (Cow<'a, str>, &'a str);
 
 /// Reads one record of format 2.
 ///
@@ -46,14 +47,14 @@ pub fn read(text: &[u8], limits: &Limits) -> Result<Record, RecordError> {
     let Some(at) = members.iter().rposition(|(key, _)| key == META_KEY) else {
         return Err(RecordError::Format1);
     };
-    let Ok(Members(own)) = serde_json::from_str(members[at].1.get()) else {
+    let Some(own) = scan::members(members[at].1) else {
         return Err(invalid(META_KEY, "must be an object".to_owned()));
     };
     members.retain(|(key, _)| key != META_KEY);
     let mut meta = Meta::default();
     let mut seen = Seen::default();
     for (key, value) in own {
-        if !value.get().starts_with("null") {
+        if !value.starts_with("null") {
             take(&mut meta, &mut seen, key, value)?;
         }
     }
@@ -82,10 +83,9 @@ pub(super) fn members<'a>(text: &'a [u8], limits: &Limits) -> Result<Vec<Member<
     if more_members_than(text.as_bytes(), limits.members) {
         return Err(RecordError::TooManyMembers { limit: limits.members });
     }
-    match serde_json::from_str::<Members<'_>>(text) {
-        Ok(Members(members)) => Ok(members),
+    match serde_json::from_str::<&RawValue>(text) {
+        Ok(valid) => scan::members(valid.get()).ok_or(RecordError::NotObject),
         Err(error) if error.is_eof() => Err(RecordError::Truncated),
-        Err(error) if error.is_data() => Err(RecordError::NotObject),
         // A record is one line; which one, the caller says.
         Err(error) => Err(RecordError::NotJson {
             reason: error.to_string().replace(" at line 1 column ", " at column "),
@@ -96,7 +96,7 @@ pub(super) fn members<'a>(text: &'a [u8], limits: &Limits) -> Result<Vec<Member<
 /// What of the metadata was there, as far as it must be known.
 #[derive(Default)]
 pub(super) struct Seen<'a> {
-    pub(super) timestamp: Option<&'a RawValue>,
+    pub(super) timestamp: Option<&'a str>,
     pub(super) event: bool,
     /// Keys of the top level that metadata were taken from.
     pub(super) taken: Vec<&'static str>,
@@ -108,7 +108,7 @@ fn take<'a>(
     meta: &mut Meta,
     seen: &mut Seen<'a>,
     key: Cow<'a, str>,
-    value: &'a RawValue,
+    value: &'a str,
 ) -> Result<(), RecordError> {
     let text = string(value);
     match (&*key, text) {
@@ -135,7 +135,7 @@ fn take<'a>(
 }
 
 /// Takes a member that may be missing; returns whether it is known and of its type.
-fn take_optional(meta: &mut Meta, key: &str, text: Option<&str>, value: &RawValue) -> bool {
+fn take_optional(meta: &mut Meta, key: &str, text: Option<&str>, value: &str) -> bool {
     let words = match key {
         "file" => &mut meta.file,
         "function" => &mut meta.function,
@@ -157,13 +157,13 @@ fn take_optional(meta: &mut Meta, key: &str, text: Option<&str>, value: &RawValu
     })
 }
 
-fn take_typed(meta: &mut Meta, key: &str, text: Option<&str>, value: &RawValue) -> bool {
+fn take_typed(meta: &mut Meta, key: &str, text: Option<&str>, value: &str) -> bool {
     match key {
         "line" => set(&mut meta.line, number(text, value).filter(|line| *line > 0)),
         "level" => set(&mut meta.level, level(text, value)),
         "provisional" => {
-            meta.provisional = value.get() == "true";
-            matches!(value.get(), "true" | "false")
+            meta.provisional = value == "true";
+            matches!(value, "true" | "false")
         }
         "lifecycle" => set(&mut meta.lifecycle, text.and_then(Lifecycle::from_word)),
         "status" => set(&mut meta.status, text.and_then(Status::from_word)),
@@ -214,18 +214,13 @@ struct Top<'m, 'a> {
 }
 
 impl<'a> Top<'_, 'a> {
-    fn fill<T>(
-        &mut self,
-        slot: &mut Option<T>,
-        names: &[&'static str],
-        read: impl Fn(&'a RawValue) -> Option<T>,
-    ) {
+    fn fill<T>(&mut self, slot: &mut Option<T>, names: &[&'static str], read: impl Fn(&'a str) -> Option<T>) {
         if slot.is_none() {
             *slot = self.find(names, read);
         }
     }
 
-    fn find<T>(&mut self, names: &[&'static str], read: impl Fn(&'a RawValue) -> Option<T>) -> Option<T> {
+    fn find<T>(&mut self, names: &[&'static str], read: impl Fn(&'a str) -> Option<T>) -> Option<T> {
         let members = self.members;
         names.iter().find_map(|name| {
             let (_, raw) = members.iter().rev().find(|(key, _)| key == name)?;
@@ -236,7 +231,7 @@ impl<'a> Top<'_, 'a> {
     }
 }
 
-fn word(raw: &RawValue) -> Option<String> {
+fn word(raw: &str) -> Option<String> {
     string(raw).map(Cow::into_owned)
 }
 
@@ -256,7 +251,9 @@ pub(super) fn finish(meta: &mut Meta, seen: &Seen<'_>, text: &[u8]) -> Result<()
             return Err(RecordError::Missing { key: "span_id" });
         }
     }
-    if meta.id.is_none() {
+    // What is said of a span is told apart by the span.
+    let of_span = matches!(meta.lifecycle, Some(Lifecycle::Start | Lifecycle::End));
+    if meta.id.is_none() && !of_span {
         meta.id = Some(format!("{:032x}", u128::from_be_bytes(digest(text))));
     }
     Ok(())
@@ -268,8 +265,8 @@ pub(super) fn digest(bytes: &[u8]) -> [u8; 16] {
 }
 
 fn repeated_timestamp(members: &[Member<'_>], seen: &Seen<'_>) -> Option<usize> {
-    let meta = seen.timestamp?.get();
-    members.iter().rposition(|(key, _)| key == "timestamp").filter(|at| members[*at].1.get() == meta)
+    let meta = seen.timestamp?;
+    members.iter().rposition(|(key, _)| key == "timestamp").filter(|at| members[*at].1 == meta)
 }
 
 fn id<T: FromStr<Err: std::fmt::Display>>(
@@ -284,17 +281,17 @@ fn invalid(key: &'static str, reason: String) -> RecordError {
     RecordError::Invalid { key, reason }
 }
 
-fn not_a_time(value: &RawValue) -> String {
-    let got: String = value.get().chars().take(64).collect();
+fn not_a_time(value: &str) -> String {
+    let got: String = value.chars().take(64).collect();
     format!("must be an RFC 3339 time, for example 2026-01-31T12:00:00.000001Z; got {got}")
 }
 
 /// RFC 3339, or a number of seconds (ms, µs, ns by its size) since the epoch, as loggers write it.
-fn time(value: &RawValue) -> Option<Timestamp> {
+fn time(value: &str) -> Option<Timestamp> {
     if let Some(text) = string(value) {
         return text.parse().ok();
     }
-    let number: f64 = value.get().parse().ok().filter(|number: &f64| number.is_finite())?;
+    let number: f64 = value.parse().ok().filter(|number: &f64| number.is_finite())?;
     let unit = match number.abs() {
         ..1e11 => 1e9,
         ..1e14 => 1e6,
@@ -303,21 +300,21 @@ fn time(value: &RawValue) -> Option<Timestamp> {
         _ => return None,
     };
     // Whole numbers exactly, fractions to the microsecond: that is what an f64 of seconds holds.
-    match value.get().parse::<i64>() {
+    match value.parse::<i64>() {
         Ok(whole) => Some(Timestamp::from_nanos(whole.checked_mul(unit as i64)?)),
         // What is beyond the range becomes the end of the range, which has no thousandfold.
         Err(_) => Some(Timestamp::from_nanos(((number * unit / 1e3).round() as i64).checked_mul(1000)?)),
     }
 }
 
-fn number<T: FromStr>(text: Option<&str>, value: &RawValue) -> Option<T> {
-    text.unwrap_or(value.get()).parse().ok()
+fn number<T: FromStr>(text: Option<&str>, value: &str) -> Option<T> {
+    text.unwrap_or(value).parse().ok()
 }
 
 /// The four levels, the names that other loggers have for them, and Python's numbers.
-fn level(text: Option<&str>, value: &RawValue) -> Option<Level> {
+fn level(text: Option<&str>, value: &str) -> Option<Level> {
     if text.is_none() {
-        let number: i64 = value.get().parse().ok()?;
+        let number: i64 = value.parse().ok()?;
         return match number {
             1..20 => Some(Level::Debug),
             20..30 => Some(Level::Info),
@@ -336,11 +333,11 @@ fn level(text: Option<&str>, value: &RawValue) -> Option<Level> {
 }
 
 /// `{type, message, stacktrace}`, or a message alone. An object with more in it is not taken.
-fn error_info(value: &RawValue) -> Option<ErrorInfo> {
+fn error_info(value: &str) -> Option<ErrorInfo> {
     if let Some(message) = string(value) {
         return Some(ErrorInfo { message: message.into_owned(), ..ErrorInfo::default() });
     }
-    let Members(members) = serde_json::from_str(value.get()).ok()?;
+    let members = scan::members(value)?;
     let mut info = ErrorInfo::default();
     for (key, value) in members {
         let slot = match &*key {
@@ -349,13 +346,13 @@ fn error_info(value: &RawValue) -> Option<ErrorInfo> {
             "stacktrace" => &mut info.stacktrace,
             _ => return None,
         };
-        if value.get() != "null" {
+        if value != "null" {
             *slot = string(value)?.into_owned();
         }
     }
     Some(info)
 }
 
-pub(super) fn own_json(value: &RawValue) -> Json {
-    Json::from_trusted(value.get())
+pub(super) fn own_json(value: &str) -> Json {
+    Json::from_trusted(value)
 }

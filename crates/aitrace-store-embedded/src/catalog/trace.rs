@@ -21,6 +21,26 @@ pub(crate) struct TraceRow {
     pub(crate) segments: Vec<i64>,
 }
 
+/// The line of a trace as it is written. Making it takes as long as writing it, and needs no database.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) project: String,
+    pub(crate) trace_id: TraceId,
+    /// Ended spans, open spans and log records in it, and in the line that it replaces.
+    counts: [i64; 3],
+    before: [i64; 3],
+    start: Timestamp,
+    session: Option<String>,
+    status: TraceStatus,
+    folded: String,
+    rollup: String,
+    segments: String,
+    open: u64,
+    quiet: u64,
+    beat: Option<Timestamp>,
+    heard: Option<Timestamp>,
+}
+
 /// A row of a file that a later file holds anew.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Superseded {
@@ -63,6 +83,29 @@ impl TraceRow {
         [spans as i64 - open as i64, open as i64, events as i64]
     }
 
+    /// The line to be written instead of one that counts `before`.
+    pub(crate) fn line(self, before: [i64; 3]) -> Line {
+        // Which of running and lost it is depends on the time: the statement of a page decides that.
+        let summary = self.rollup.summary(&self.project, self.trace_id, None);
+        let json = |what: serde_json::Result<String>| what.expect("plain data serialises");
+        Line {
+            counts: self.counts(),
+            before,
+            start: summary.start,
+            session: summary.session_id,
+            status: summary.status,
+            folded: summary.name.to_lowercase(),
+            rollup: json(serde_json::to_string(&self.rollup)),
+            segments: json(serde_json::to_string(&self.segments)),
+            open: self.rollup.open,
+            quiet: self.rollup.quiet,
+            beat: self.rollup.beat,
+            heard: self.rollup.heard,
+            project: self.project,
+            trace_id: self.trace_id,
+        }
+    }
+
     fn read(row: &Row<'_>) -> Result<Self> {
         let fail = faults::sqlite("reading a trace's line");
         let corrupt = || StoreError::new(ErrorKind::Corrupt, "a trace's line in the catalog cannot be read");
@@ -85,6 +128,21 @@ impl Catalog {
         let mut select = self.connection.prepare_cached(&sql).map_err(&fail)?;
         let mut rows = select.query(params![trace_id.to_bytes(), project]).map_err(&fail)?;
         rows.next().map_err(&fail)?.map(TraceRow::read).transpose()
+    }
+
+    /// What is sealed of some traces, of each that has a line. They are looked up in one transaction: to begin a look takes as
+    /// long as the look.
+    pub(crate) fn traces(&self, wanted: &[(TraceId, &str)]) -> Result<Vec<TraceRow>> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let fail = faults::sqlite("reading traces' lines");
+        self.connection.execute_batch("BEGIN").map_err(&fail)?;
+        let each = wanted.iter().filter_map(|(id, project)| self.trace(project, *id).transpose());
+        let rows = each.collect::<Result<Vec<_>>>();
+        // Nothing was written, and this ends it whatever has happened.
+        self.connection.execute_batch("ROLLBACK").map_err(&fail)?;
+        rows
     }
 
     /// What is sealed of a trace id, in each project.
@@ -167,19 +225,17 @@ impl Catalog {
     }
 
     /// Writes the line of a trace, with totals and the place of its session. `before` is what the totals count of it.
-    pub(crate) fn put_trace(&self, row: &TraceRow, before: [i64; 3]) -> Result<()> {
+    pub(crate) fn put_trace(&self, row: TraceRow, before: [i64; 3]) -> Result<()> {
         let mut sums = Sums::default();
-        self.put_line(row, before, &mut sums)?;
+        self.put_line(&row.line(before), &mut sums)?;
         self.put_sums(&sums)
     }
 
     /// The same of one of many traces: totals and sessions wait for [`Catalog::put_sums`], in the same transaction.
-    pub(crate) fn put_line(&self, row: &TraceRow, before: [i64; 3], sums: &mut Sums) -> Result<()> {
+    pub(crate) fn put_line(&self, line: &Line, sums: &mut Sums) -> Result<()> {
         let fail = faults::sqlite("writing a trace's line");
-        // Which of running and lost it is depends on the time: the statement of a page decides that.
-        let summary = row.rollup.summary(&row.project, row.trace_id, None);
         // Of a trace that nothing was counted of there is no line.
-        let was = if before == [0; 3] { None } else { self.session_of(&row.project, row.trace_id)? };
+        let was = if line.before == [0; 3] { None } else { self.session_of(&line.project, line.trace_id)? };
         let mut upsert = self
             .connection
             .prepare_cached(
@@ -188,30 +244,28 @@ impl Catalog {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )
             .map_err(&fail)?;
-        let json = |what: serde_json::Result<String>| what.expect("plain data serialises");
         upsert
             .execute(params![
-                row.trace_id.to_bytes(),
-                row.project,
-                summary.start.nanos(),
-                summary.session_id,
-                summary.status.as_str(),
-                summary.name.to_lowercase(),
-                json(serde_json::to_string(&row.rollup)),
-                json(serde_json::to_string(&row.segments)),
-                row.rollup.open as i64,
-                row.rollup.quiet as i64,
-                row.rollup.beat.map(Timestamp::nanos),
-                row.rollup.heard.map(Timestamp::nanos),
+                line.trace_id.to_bytes(),
+                line.project,
+                line.start.nanos(),
+                line.session,
+                line.status.as_str(),
+                line.folded,
+                line.rollup,
+                line.segments,
+                line.open as i64,
+                line.quiet as i64,
+                line.beat.map(Timestamp::nanos),
+                line.heard.map(Timestamp::nanos),
             ])
             .map_err(&fail)?;
-        for (sum, (before, after)) in sums.counts.iter_mut().zip(before.into_iter().zip(row.counts())) {
+        for (sum, (before, after)) in sums.counts.iter_mut().zip(line.before.into_iter().zip(line.counts)) {
             *sum += after - before;
         }
-        let sessions = was.filter(|was| Some(was) != summary.session_id.as_ref()).into_iter();
-        for session in sessions.chain(summary.session_id) {
-            let place = (row.project.clone(), session);
-            sums.sessions.insert(place);
+        let sessions = was.filter(|was| Some(was) != line.session.as_ref()).into_iter();
+        for session in sessions.chain(line.session.clone()) {
+            sums.sessions.insert((line.project.clone(), session));
         }
         Ok(())
     }

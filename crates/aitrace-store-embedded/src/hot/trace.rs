@@ -9,7 +9,7 @@ use aitrace_model::{
 use aitrace_store::{Change, LostSpan, Rollup, StoredSpan, UsageTree, log_bytes};
 
 use super::prior::Prior;
-use super::span::{HotSpan, Weight};
+use super::span::{HotSpan, Taken, Weight};
 use super::{Moment, SealedTrace};
 
 /// Bytes of a trace in memory beside its spans and log records: itself, its line, its places in the indexes, and the
@@ -262,6 +262,19 @@ impl HotTrace {
             self.line = Some(Arc::clone(&line));
         }
         line
+    }
+
+    /// Whether all that there is of it was sealed.
+    pub(super) fn is_as_taken(&self, sealed: &SealedTrace) -> bool {
+        let SealedTrace { spans, orphans, logs, .. } = sealed;
+        let as_taken = |taken: &Taken| {
+            self.spans.get(&taken.stored.span.span_id).is_some_and(|span| span.is_as_taken(taken))
+        };
+        orphans.is_empty()
+            && self.spans.len() == spans.len()
+            && self.logs.len() == logs.len()
+            && spans.iter().all(as_taken)
+            && logs.iter().all(|log| self.logs.contains_key(&log.id))
     }
 
     /// Forgets what was sealed, which `part` has now. Spans of which something was said meanwhile stay, and

@@ -10,12 +10,15 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::compute;
 use arrow::datatypes::{SchemaRef, TimestampNanosecondType};
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
 use super::blocks::Summing;
+use super::group::Group;
 use crate::columns::{self, Column};
 use crate::faults;
 use crate::options::Options;
@@ -36,6 +39,8 @@ const GROUP_PACKED: usize = 24 << 20;
 const PAGE_ROWS: usize = 4096;
 /// Uncompressed bytes of a page. Reading one span decompresses one page of each column.
 const PAGE: usize = 256 << 10;
+/// Rows of a file from which on a second thread is worth its start.
+const SHARED: usize = 4096;
 
 /// Columns of long or distinct values, which a dictionary only slows down.
 const NO_DICTIONARY: &[&str] = &[
@@ -131,11 +136,16 @@ fn write<T>(
 /// A file that is being written.
 pub(super) struct FileWriter {
     path: PathBuf,
-    writer: ArrowWriter<Summing<File>>,
+    writer: SerializedFileWriter<Summing<File>>,
+    factory: ArrowRowGroupWriterFactory,
     watch: Watch,
     rows: u64,
-    /// Bytes of the row group that is being filled, as they came.
-    group: usize,
+    /// Whether two threads share the work.
+    shared: bool,
+    /// The row group that is being filled.
+    group: Option<Group>,
+    /// Bytes of it, as they came.
+    bytes: usize,
     starts: Option<(i64, i64)>,
     words: Option<words::Builder>,
     sums: Option<sums::Builder>,
@@ -153,10 +163,23 @@ impl FileWriter {
         let file = File::create(path).map_err(faults::io("writing", path))?;
         let properties = properties(schema, rows, level)?;
         let writer = ArrowWriter::try_new(Summing::new(file), Arc::clone(schema), Some(properties));
-        let writer = writer.map_err(faults::parquet(path))?;
+        let parts = writer.and_then(ArrowWriter::into_serialized_writer);
+        let (writer, factory) = parts.map_err(faults::parquet(path))?;
         // Log records are not counted.
         let sums = schema.column_with_name("duration_ns").map(|_| sums::Builder::default());
-        Ok(Self { path: path.to_owned(), writer, watch, rows: 0, group: 0, starts: None, words: None, sums })
+        Ok(Self {
+            path: path.to_owned(),
+            writer,
+            factory,
+            watch,
+            rows: 0,
+            shared: rows >= SHARED,
+            group: None,
+            bytes: 0,
+            starts: None,
+            words: None,
+            sums,
+        })
     }
 
     /// Notes the words of its rows, so that searches read less. Costs about as much as compressing them.
@@ -185,18 +208,44 @@ impl FileWriter {
             sums.add(batch);
         }
         self.rows += batch.num_rows() as u64;
-        self.group += batch.get_array_memory_size();
-        self.writer.write(batch).map_err(faults::parquet(&self.path))?;
-        if self.group >= GROUP_BYTES || self.writer.memory_size() >= GROUP_PACKED {
-            self.group = 0;
-            self.writer.flush().map_err(faults::parquet(&self.path))?;
+        self.bytes += batch.get_array_memory_size();
+        self.pack(batch).map_err(faults::parquet(&self.path))
+    }
+
+    /// Appends rows to the row group, and to the next one what it does not take.
+    fn pack(&mut self, batch: &RecordBatch) -> parquet::errors::Result<()> {
+        let mut at = 0;
+        while at < batch.num_rows() {
+            let group = match &mut self.group {
+                Some(group) => group,
+                none => {
+                    let index = self.writer.flushed_row_groups().len();
+                    none.insert(Group::begin(&self.factory, index, batch, self.shared)?)
+                }
+            };
+            let count = (batch.num_rows() - at).min(GROUP - group.rows());
+            group.write(&batch.slice(at, count))?;
+            at += count;
+            let full = group.rows() >= GROUP || self.bytes >= GROUP_BYTES;
+            if full || group.memory_size() >= GROUP_PACKED {
+                self.flush()?;
+            }
         }
         Ok(())
     }
 
+    /// Ends the row group.
+    fn flush(&mut self) -> parquet::errors::Result<()> {
+        self.bytes = 0;
+        let Some(group) = self.group.take() else { return Ok(()) };
+        let chunks = group.close()?;
+        let mut out = self.writer.next_row_group()?;
+        chunks.into_iter().try_for_each(|chunk| chunk.append_to_row_group(&mut out))?;
+        out.close().map(drop)
+    }
+
     /// Writes what is noted of its rows behind them, and where that is.
     fn note(&mut self, key: &str, blob: &[u8]) -> Result<()> {
-        self.writer.flush().map_err(faults::parquet(&self.path))?;
         let offset = self.writer.bytes_written();
         self.writer.write_all(blob).map_err(faults::io("writing", &self.path))?;
         let place = format!("{offset},{}", blob.len());
@@ -208,6 +257,7 @@ impl FileWriter {
     pub(super) fn finish(mut self) -> Result<Written> {
         let words = self.words.take().and_then(words::Builder::finish);
         let sums = self.sums.take().and_then(sums::Builder::finish);
+        self.flush().map_err(faults::parquet(&self.path))?;
         for (key, blob) in [(WORDS, words), (SUMS, sums)] {
             if let Some(blob) = blob {
                 self.note(key, &blob)?;
@@ -235,7 +285,6 @@ fn properties(schema: &SchemaRef, rows: usize, level: i32) -> Result<WriterPrope
     let mut builder = WriterProperties::builder()
         .set_created_by("aitrace".to_owned())
         .set_compression(Compression::ZSTD(level))
-        .set_max_row_group_row_count(Some(GROUP))
         .set_data_page_size_limit(PAGE)
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_write_batch_size(64)

@@ -10,11 +10,12 @@ use aitrace_store::{Result, Retention, Retired, StoreError};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
-use super::{Answer, CROWDED, Writer};
+use super::{Answer, Writer};
+use crate::bodies;
 use crate::cache::Ids;
 use crate::catalog::{Sums, Superseded, Tombstone, TraceRow};
 use crate::compact::{self, Compacted, Scope, Zeal};
-use crate::hot::{SealedPart, SealedTrace};
+use crate::hot::SealedPart;
 use crate::keeper::{Job, Made};
 use crate::read;
 use crate::retire::{self, Leaving};
@@ -254,6 +255,7 @@ impl Writer {
         let later = self.deleted_later()?;
         let wanted = &self.wanted;
         sealed.traces.retain(|trace| !wanted.is_gone(&trace.project, trace.trace_id));
+        sealed.lines.retain(|line| !wanted.is_gone(&line.project, line.trace_id));
         sealed.loose.retain(|log| !wanted.is_gone_whole(&log.project));
         let relog = sealed.relog(|project, trace_id| {
             let is_later = |trace| later.contains(&(project.to_owned(), trace));
@@ -274,14 +276,7 @@ impl Writer {
             |catalog| {
                 sealed.files.iter().try_for_each(|file| catalog.add_segment(file))?;
                 let mut sums = Sums::default();
-                for SealedTrace { project, trace_id, part, .. } in &mut sealed.traces {
-                    let (rollup, segments) = (take(&mut part.rollup), take(&mut part.segments));
-                    let row =
-                        TraceRow { project: project.to_string(), trace_id: *trace_id, rollup, segments };
-                    catalog.put_line(&row, part.counted, &mut sums)?;
-                    part.counted = row.counts();
-                    (part.rollup, part.segments) = (row.rollup, row.segments);
-                }
+                sealed.lines.iter().try_for_each(|line| catalog.put_line(line, &mut sums))?;
                 catalog.put_sums(&sums)?;
                 for log in &sealed.loose {
                     catalog.add_loose_log(&log.project, &log.id)?;
@@ -299,9 +294,16 @@ impl Writer {
             self.applied = self.catalog.log_last()?;
         }
         let last = sealed.last;
-        self.remember(sealed, tombs);
+        let (sealed, freed) = self.remember(sealed, tombs);
         drop(moving);
-        self.bodies.forget(last, &self.shared.options.watch);
+        let mut files = self.bodies.forget(last, &self.shared.options.watch);
+        if !self.wanted.sealing.is_empty() {
+            // Somebody waits for it, and then they are gone.
+            bodies::remove(&take(&mut files));
+        }
+        // Freeing tens of thousands of spans takes as long as storing some batches, and so does removing a file: no sender
+        // has to wait for that.
+        self.keeper.bury(sealed, files, freed);
         self.wanted.untidy = true;
         let left = self.shared.hot.read().weight().rows > 0;
         self.seal_at = left.then(|| Instant::now() + self.shared.options.hot.age);
@@ -309,11 +311,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Tells memory what was sealed.
-    fn remember(&mut self, mut sealed: Sealed, tombs: Vec<Tombstone>) {
+    /// Tells memory what was sealed. What it has no more, and how many bytes that takes.
+    fn remember(&mut self, mut sealed: Sealed, tombs: Vec<Tombstone>) -> (Sealed, usize) {
         let (shared, moment) = (Arc::clone(&self.shared), self.shared.moment());
         let mut hot = shared.hot.write();
-        let before = hot.weight().bytes;
+        let (before, mut gone) = (hot.weight().bytes, Vec::new());
         for file in &sealed.files {
             shared.segments.add(Segment::new(&shared.folder, file));
         }
@@ -328,7 +330,7 @@ impl Writer {
             let part = &trace.part;
             let ids = Ids { spans: Arc::clone(&part.spans), logs: Arc::clone(&part.logs) };
             self.cache.insert(&trace.project, trace.trace_id, ids);
-            if hot.sealed(trace, moment) {
+            if hot.sealed(trace, moment, &mut gone) {
                 let files = shared.segments.resolve(&part.segments);
                 let none = BTreeSet::new();
                 let (prior, _) =
@@ -338,11 +340,8 @@ impl Writer {
         }
         let freed = before.saturating_sub(hot.weight().bytes);
         drop(hot);
-        // Freeing tens of thousands of spans takes as long as storing some batches: nobody has to wait for it, unless
-        // memory fills meanwhile.
-        if self.load() < CROWDED {
-            self.keeper.bury(sealed, freed);
-        }
+        sealed.gone = gone;
+        (sealed, freed)
     }
 
     fn commit_compaction(&mut self, compacted: Compacted) -> Result<()> {
@@ -409,7 +408,7 @@ impl Writer {
                         catalog.remove_trace(row)?;
                     } else {
                         let left = TraceRow { rollup, segments: segments.clone(), ..row.clone() };
-                        catalog.put_trace(&left, row.counts())?;
+                        catalog.put_trace(left.clone(), row.counts())?;
                         part = SealedPart {
                             counted: left.counts(),
                             rollup: left.rollup,

@@ -8,6 +8,7 @@ use aitrace_store::{Batch, Result};
 
 use super::Writer;
 use crate::cache::Ids;
+use crate::catalog::TraceRow;
 use crate::hot::{Prepared, Prior, SealedPart};
 use crate::sealed;
 
@@ -36,16 +37,23 @@ impl Writer {
                 }
             }
         }
+        let is_cold = |(id, project): &&(TraceId, &str)| self.shared.hot.read().get(project, *id).is_none();
+        let cold: Vec<(TraceId, &str)> = ids.keys().filter(is_cold).copied().collect();
+        let rows = self.catalog.traces(&cold)?.into_iter();
+        let mut rows: BTreeMap<_, _> = rows.map(|row| ((row.trace_id, row.project.clone()), row)).collect();
         for ((trace_id, project), spans) in ids {
-            self.prepare_trace(project, trace_id, &spans, &mut prepared)?;
+            let row = rows.remove(&(trace_id, project.to_owned()));
+            self.prepare_trace(project, trace_id, row, &spans, &mut prepared)?;
         }
         Ok(prepared)
     }
 
+    /// `row` is its line, where it has one and is not hot.
     fn prepare_trace(
         &mut self,
         project: &str,
         trace_id: TraceId,
+        row: Option<TraceRow>,
         spans: &[SpanId],
         prepared: &mut Prepared,
     ) -> Result<()> {
@@ -58,7 +66,8 @@ impl Writer {
         let (again, segments) = if let Some(hot) = hot {
             hot
         } else {
-            let Some(part) = self.sealed_part(project, trace_id)? else { return Ok(()) };
+            let Some(row) = row else { return Ok(()) };
+            let part = self.part_of(row)?;
             let again = spans.iter().any(|id| part.spans.contains(id));
             let segments = part.segments.clone();
             prepared.sealed.insert(key(), part);
@@ -71,10 +80,9 @@ impl Writer {
         Ok(())
     }
 
-    /// What is sealed of a trace that is not hot.
-    pub(super) fn sealed_part(&mut self, project: &str, trace_id: TraceId) -> Result<Option<SealedPart>> {
-        let Some(mut row) = self.catalog.trace(project, trace_id)? else { return Ok(None) };
-        let counted = row.counts();
+    /// What a trace's line says of its sealed part, and which ids it has.
+    fn part_of(&mut self, mut row: TraceRow) -> Result<SealedPart> {
+        let (counted, project, trace_id) = (row.counts(), row.project.as_str(), row.trace_id);
         let ids = if let Some(ids) = self.cache.get(project, trace_id) {
             ids
         } else {
@@ -89,13 +97,13 @@ impl Writer {
             self.cache.insert(&Arc::from(project), trace_id, ids.clone());
             ids
         };
-        Ok(Some(SealedPart {
+        Ok(SealedPart {
             counted,
             rollup: row.rollup,
             segments: row.segments,
             spans: ids.spans,
             logs: ids.logs,
-        }))
+        })
     }
 
     /// What is sealed of a trace, with the messages of the spans that are wanted. A file that cannot be read is set

@@ -3,6 +3,9 @@
 //! Sums tell of a file unless single rows of it do not count (spans that a later file holds anew, deleted traces), the
 //! filter or the grouping asks for what they are not kept apart by, or a slot of theirs is cut by the bounds of the
 //! time or of a bucket: then the columns are read, in the last case for the rows in those slots alone.
+//!
+//! All that it takes is taken from the query's room. Sums take little; columns are not touched before there is room for
+//! them, so that a caller may try with little first.
 
 mod columns;
 mod summed;
@@ -18,35 +21,27 @@ use crate::segment::{self, Dead, Segment, Segments};
 use crate::shared::Shared;
 use crate::snapshot::Everything;
 use crate::stop::{self, Stop};
+use crate::sums::Sums;
 
 /// Counts; blocks. Says which files could not be read.
 pub(crate) fn statistics(shared: &Shared, query: &StatisticsQuery) -> Result<(Statistics, Damaged)> {
     let mut counter = Counter::new(query.clone())?;
-    let (all, mut damaged) =
-        (Everything::take(shared, &query.scope, filtering::need(&query.filter)), Vec::new());
-    for row in &all.spans {
-        let facts = Facts::of(&row.stored.span, row.wraps);
-        if let Some(facts) = facts.filter(|_| query.admits(&row.stored.span)) {
-            counter.add(&facts);
-        }
-    }
-    let files: Vec<_> = all
-        .files
+    let (files, mut damaged) = (count_memory(shared, &mut counter), Vec::new());
+    let files: Vec<_> = files
         .iter()
         .filter(|(file, _)| file.spans && file.may_start(Some(query.since), Some(query.until)))
         .collect();
     // Half of the files each, so that both cores count.
     let halves = files.split_at(files.len() / 2);
-    let empty = Counter::new(query.clone())?;
     let stop = Stop::current();
     let (one, other) = std::thread::scope(|scope| {
         let helper = std::thread::Builder::new()
             .name("aitrace-store-count".to_owned())
-            .spawn_scoped(scope, || stop.over(|| count(shared, halves.0, &empty)));
-        let other = count(shared, halves.1, &empty);
+            .spawn_scoped(scope, || stop.over(|| count(shared, halves.0, counter.anew())));
+        let other = count(shared, halves.1, counter.anew());
         // Where no thread can be had, this one counts all.
         let one = helper.ok().and_then(|helper| helper.join().ok());
-        (one.unwrap_or_else(|| count(shared, halves.0, &empty)), other)
+        (one.unwrap_or_else(|| count(shared, halves.0, counter.anew())), other)
     });
     for (part, bad) in [one, other] {
         counter.merge(part);
@@ -58,16 +53,38 @@ pub(crate) fn statistics(shared: &Shared, query: &StatisticsQuery) -> Result<(St
     Ok((counter.finish()?, damaged))
 }
 
+/// Counts what is in memory; the files. Rows in memory are held no longer than that: whoever seals them meanwhile would
+/// not get their memory back.
+fn count_memory(shared: &Shared, counter: &mut Counter) -> Vec<(Arc<Segment>, Arc<Dead>)> {
+    let query = counter.query().clone();
+    let all = Everything::take(shared, &query.scope, filtering::need(&query.filter));
+    let Some(_work) = counter.work(all.bytes()) else { return Vec::new() };
+    for row in &all.spans {
+        let facts = Facts::of(&row.stored.span, row.wraps);
+        if let Some(facts) = facts.filter(|_| query.admits(&row.stored.span)) {
+            counter.add(&facts);
+        }
+        if counter.is_full() {
+            return Vec::new();
+        }
+    }
+    all.files
+}
+
 type Files<'a> = [&'a (Arc<Segment>, Arc<Dead>)];
 
 /// Counts files; those that cannot be read are left out as a whole.
-fn count(shared: &Shared, files: &Files<'_>, empty: &Counter) -> (Counter, Damaged) {
+fn count(shared: &Shared, files: &Files<'_>, mut counter: Counter) -> (Counter, Damaged) {
     let mut damaged = Damaged::new();
     'anew: loop {
-        let mut counter = empty.clone();
+        counter = counter.anew();
         for (file, dead) in files {
             if damaged.iter().any(|(id, _)| *id == file.id) {
                 continue;
+            }
+            if counter.is_full() {
+                // The answer is an error already.
+                break;
             }
             if let Err(error) = count_file(&shared.segments, file, dead, &mut counter) {
                 if stop::is_given() {
@@ -88,7 +105,21 @@ fn count_file(
     dead: &Dead,
     counter: &mut Counter,
 ) -> parquet::errors::Result<()> {
-    let sums = if summed::may_tell(counter.query(), dead) { segment::sums(segments, file)? } else { None };
+    let (sums, _kept) = if summed::may_tell(counter.query(), dead) {
+        let mut work = None;
+        let sums = segment::sums(segments, file, |bytes| {
+            work = counter.work(bytes);
+            work.is_some()
+        })?;
+        drop(work);
+        let kept = counter.work(sums.as_ref().map_or(0, Sums::bytes));
+        (sums, kept)
+    } else {
+        (None, None)
+    };
+    if counter.is_full() {
+        return Ok(());
+    }
     let told = sums.as_ref().map_or(Told::Nothing, |sums| summed::count(sums, file, dead, counter));
     match (told, &sums) {
         (Told::All, _) => Ok(()),
@@ -152,7 +183,7 @@ mod tests {
     }
 
     fn told(segments: &Segments, file: &Segment, query: &StatisticsQuery) -> Told {
-        let sums = segment::sums(segments, file).expect("reads").expect("has sums");
+        let sums = segment::sums(segments, file, |_| true).expect("reads").expect("has sums");
         summed::count(&sums, file, &Dead::default(), &mut Counter::new(query.clone()).expect("valid"))
     }
 
@@ -262,7 +293,7 @@ mod tests {
             row
         });
         let file = file(dir.path(), rows.collect());
-        let sums = segment::sums(&segments, &file).expect("reads").expect("has sums");
+        let sums = segment::sums(&segments, &file, |_| true).expect("reads").expect("has sums");
         let kept = |name| sums.has(crate::sums::TEXTS.iter().position(|text| *text == name).expect("known"));
         assert!(!kept("user_id") && !kept("service") && !kept("source") && kept("model") && kept("name"));
         assert_eq!(sums.slot_times(1).0, Timestamp::from_nanos(6 * 3_600 * SECOND), "of 102 hours");

@@ -10,13 +10,17 @@ use crate::corrections::Need;
 use crate::echo;
 use crate::read::Damaged;
 use crate::rows::{identity, spans as read_spans};
-use crate::segment::{Dead, Segment, Segments, not_ours, scan};
+use crate::segment::{self, Dead, Reading, Segment, Segments, not_ours, scan};
 use crate::shared::Shared;
 use crate::snapshot::Everything;
 use crate::stop;
 
-/// Rows that are looked at together.
+/// Rows that are looked at together at most.
 const BATCH: usize = 8192;
+
+/// Bytes of spans that rows become at once, where no column alone decides, and of one beside its texts.
+const SPANS: usize = 1 << 20;
+const SPAN: usize = size_of::<Span>() + 256;
 
 /// Columns without which a row is no span.
 const BASE: &[&str] =
@@ -170,20 +174,36 @@ pub(crate) fn mask(batch: &RecordBatch, filter: &Filter) -> Option<Vec<bool>> {
     Some((0..batch.num_rows()).map(row).collect())
 }
 
-/// For each row of a file whether it fulfils a filter; `None` where nothing is asked.
+/// How to read columns of a file for conditions.
+pub(crate) fn reading(
+    segments: &Segments,
+    file: &Segment,
+    columns: &[&str],
+    leaves: &[&Filter],
+) -> parquet::errors::Result<Reading> {
+    let by_column = |leaf: &&Filter| match leaf {
+        Filter::Term(term) => text_column(term.field).is_some(),
+        _ => false,
+    };
+    if leaves.iter().all(by_column) {
+        return segment::reading(segments, file, columns, BATCH);
+    }
+    let reading = segment::reading(segments, file, columns, SPANS / SPAN)?;
+    Ok(Reading { bytes: reading.bytes.saturating_add(SPANS), ..reading })
+}
+
+/// For each row of a file whether it fulfils a filter, by its columns, so many rows at a time.
 pub(crate) fn rows(
     segments: &Segments,
     file: &Segment,
-    filter: &Filter,
-) -> parquet::errors::Result<Option<Vec<bool>>> {
-    if filter.is_everything() {
-        return Ok(None);
-    }
-    let mut passes = Vec::new();
-    for batch in scan(segments, file, &columns(filter), BATCH)? {
+    (filter, columns): (&Filter, &[&str]),
+    rows: usize,
+) -> parquet::errors::Result<Vec<bool>> {
+    let mut passes = Vec::with_capacity(usize::try_from(file.rows).unwrap_or(0));
+    for batch in scan(segments, file, columns, rows)? {
         passes.extend(mask(&batch?, filter).ok_or_else(not_ours)?);
     }
-    Ok(Some(passes))
+    Ok(passes)
 }
 
 /// Which conditions on spans each trace fulfils, a bit for each of [`Filter::span_leaves`].
@@ -231,7 +251,8 @@ impl Marks {
         leaves: &[&Filter],
         columns: &[&str],
     ) -> parquet::errors::Result<()> {
-        for batch in scan(&shared.segments, file, columns, BATCH)? {
+        let rows = reading(&shared.segments, file, columns, leaves)?.rows;
+        for batch in scan(&shared.segments, file, columns, rows)? {
             let batch = batch?;
             let masks = masks(&batch, leaves).ok_or_else(not_ours)?;
             for row in 0..batch.num_rows() {

@@ -25,7 +25,7 @@ use crate::faults;
 
 pub(crate) use blocks::{Summing, Verified};
 pub(crate) use dead::Dead;
-pub(crate) use extent::{Part, part, width};
+pub(crate) use extent::{Part, Reading, part, reading, width};
 pub(crate) use merge::merge;
 pub(crate) use reader::{
     Scan, each_batch, each_log, each_span, not_ours, read_spans, read_wanted, scan, scan_coded, scan_words,

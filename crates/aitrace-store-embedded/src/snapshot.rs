@@ -67,6 +67,13 @@ impl Everything {
         all
     }
 
+    /// Bytes that the pointers take; what they point to is the store's.
+    pub(crate) fn bytes(&self) -> usize {
+        self.spans.capacity() * size_of::<HotRow>()
+            + self.logs.capacity() * size_of::<Arc<LogRecord>>()
+            + self.files.capacity() * size_of::<(Arc<Segment>, Arc<Dead>)>()
+    }
+
     /// Joins spans with what was said of them. Those in files come from memory instead: their rows do not count.
     fn correct(
         &mut self,

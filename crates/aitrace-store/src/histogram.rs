@@ -5,15 +5,19 @@ use std::collections::BTreeMap;
 /// Durations in buckets that grow by less than 1 %: quantiles are right to half a per cent, sums of parts are exact.
 #[derive(Debug, Clone, Default)]
 pub struct Histogram {
-    // A few buckets by their numbers; once there are many, all of them one after the other.
+    // A few buckets by their numbers; once there are many, those between the least and the greatest one after the other.
     sparse: BTreeMap<u16, u64>,
     dense: Vec<u64>,
+    // The number of the first of them.
+    first: usize,
 }
 
 /// So many buckets are kept by number.
 const SPARSE: usize = 256;
 /// Buckets that there are.
 const ALL: usize = (64 - 6) << 7;
+/// Those that stand one after the other grow by so many: a power of two.
+const STEP: usize = 128;
 
 impl Histogram {
     /// Adds a duration.
@@ -26,27 +30,47 @@ impl Histogram {
         if usize::from(bucket) >= ALL {
             return;
         }
-        if let Some(known) = self.dense.get_mut(usize::from(bucket)) {
-            *known += count;
+        if !self.dense.is_empty() {
+            *self.cell(usize::from(bucket)) += count;
             return;
         }
         *self.sparse.entry(bucket).or_default() += count;
         if self.sparse.len() > SPARSE {
-            self.dense = vec![0; ALL];
             for (bucket, count) in std::mem::take(&mut self.sparse) {
-                self.dense[usize::from(bucket)] = count;
+                *self.cell(usize::from(bucket)) = count;
             }
         }
     }
 
+    /// The count of a bucket of those that stand one after the other.
+    fn cell(&mut self, bucket: usize) -> &mut u64 {
+        let begins = bucket / STEP * STEP;
+        if self.dense.is_empty() {
+            self.first = begins;
+        }
+        if begins < self.first {
+            self.dense.splice(..0, std::iter::repeat_n(0, self.first - begins));
+            self.first = begins;
+        }
+        let least = begins + STEP - self.first;
+        if self.dense.len() < least {
+            self.dense.resize(least, 0);
+        }
+        &mut self.dense[bucket - self.first]
+    }
+
     /// Bytes beside itself, estimated.
     pub(crate) fn bytes(&self) -> usize {
-        self.sparse.len() * 24 + self.dense.len() * size_of::<u64>()
+        /// The least that a tree takes.
+        const TREE: usize = 112;
+        let tree = if self.sparse.is_empty() { 0 } else { TREE };
+        tree + self.sparse.len() * 24 + self.dense.capacity() * size_of::<u64>()
     }
 
     /// Buckets that are not empty, ascending, with how many durations are in them.
     pub fn buckets(&self) -> impl Iterator<Item = (u16, u64)> {
-        let dense = (0..).zip(&self.dense).map(|(index, count)| (index, *count));
+        let dense = self.dense.iter().enumerate();
+        let dense = dense.map(|(index, count)| ((self.first + index) as u16, *count));
         let all = self.sparse.iter().map(|(index, count)| (*index, *count)).chain(dense);
         all.filter(|(_, count)| *count > 0)
     }
@@ -92,6 +116,17 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn every_bucket_keeps_its_count(adds in proptest::collection::vec((0..2 * ALL as u16, 1..9_u64), 1..2000)) {
+            let (mut histogram, mut counts) = (Histogram::default(), BTreeMap::new());
+            for (bucket, count) in adds.into_iter().filter(|(bucket, _)| usize::from(*bucket) < ALL) {
+                histogram.add_to(bucket, count);
+                *counts.entry(bucket).or_default() += count;
+            }
+            prop_assert_eq!(histogram.buckets().collect::<Vec<_>>(), counts.into_iter().collect::<Vec<_>>());
+            prop_assert!(histogram.bytes() <= 2 * ALL * size_of::<u64>());
+        }
+
         #[test]
         fn quantiles_are_within_a_hundredth(mut values in proptest::collection::vec(any::<u64>(), 1..600)) {
             let mut histogram = Histogram::default();

@@ -8,6 +8,7 @@ mod change;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod correction;
+mod counter;
 mod document;
 mod error;
 mod export;
@@ -37,6 +38,7 @@ mod weight;
 
 pub use change::{Change, LostSpan};
 pub use correction::{Correction, correct, correct_stored};
+pub use counter::{Counted, Counter, Overlap};
 pub use document::{DocumentStore, Session, SessionPatch};
 pub use error::{ErrorKind, Result, StoreError};
 pub use export::{ExportFormat, ExportWriter};
@@ -60,9 +62,7 @@ pub use session::{
 };
 pub use skeleton::{Bone, Skeleton};
 pub use sql::{SqlColumn, SqlLimits, SqlRows, SqlStore, SqlValue, SqlView};
-pub use statistics::{
-    Counted, Counter, Dimension, Facts, Overlap, Statistics, StatisticsQuery, StatisticsRow,
-};
+pub use statistics::{Dimension, Facts, Statistics, StatisticsQuery, StatisticsRow};
 pub use stored::StoredSpan;
 pub use telemetry::{Appended, Batch, StoreStats, TelemetryStore, Trace, TracePage};
 pub use tree::in_tree_order;

@@ -1,5 +1,5 @@
-//! Reading all that there is at once, from many sides, while data comes: statements over contents, large traces whole and as
-//! trees, exports. The memory of the real binary stays bounded, data is taken all the time, everybody is answered.
+//! Reading all that there is at once, from many sides, while data comes: statements over contents, statistics, large traces
+//! whole and as trees, exports. The memory of the real binary stays bounded, data is taken all the time, everybody is answered.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -86,6 +86,9 @@ fn asks() -> Vec<Asks> {
         format!("/api/trace/{}/skeleton", id(0)),
         format!("/api/span/{}/{:016x}", id(0), 7),
         "/api/export?format=jsonl".to_owned(),
+        "/api/stats?since=2026-01-31T00:00:00Z&until=2026-02-01T00:00:00Z&by=name".to_owned(),
+        "/api/stats?since=2026-01-31T00:00:00Z&until=2026-02-01T00:00:00Z&by=session&q=outputs:0f0f"
+            .to_owned(),
     ];
     sql.into_iter().map(Asks::Sql).chain(get.into_iter().map(Asks::Get)).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aitrace_store::{ProjectScope, SqlLimits, SqlRows, SqlStore};
+use aitrace_store::{ErrorKind, ProjectScope, SqlLimits, SqlRows, SqlStore, Statistics, StatisticsQuery};
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::Uri;
@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::error::{ApiError, Kind, Result};
 use crate::ingest::receive_json;
+use crate::memory::reads::Statement as Room;
 use crate::query;
 use crate::question;
 use crate::view;
@@ -33,9 +34,40 @@ pub(crate) async fn stats(State(app): State<App>, caller: Caller, uri: Uri) -> R
     let asked = question::statistics(&uri, app.options.clock.now())?;
     let scope = caller.scope(asked.scope.clone())?;
     let asked = question::narrowed(asked, scope);
-    let _place = app.heavy()?;
-    let answer = app.answer(app.stores.query.statistics(&asked)).await?;
-    Ok(json(view::statistics(&asked, &answer)))
+    let (room, answer) = counted(&app, &asked).await?;
+    room.has_run();
+    let pieces = traces::holding(room, lines(&asked, answer));
+    Ok(json(outflow::body(&app.reads, stream::iter(pieces)).await))
+}
+
+/// Statistics, and the memory of the answer. What sums tell takes little and waits for nothing large.
+async fn counted(app: &App, asked: &StatisticsQuery) -> Result<(Arc<Room>, Statistics)> {
+    let count = async |room: Arc<Room>| {
+        let asked = StatisticsQuery { room, ..asked.clone() };
+        app.stores.query.statistics(&asked).await
+    };
+    let room = app.reads.little().await?;
+    let tried = app.answer(async {
+        match count(room.clone()).await {
+            Err(error) if error.kind() == ErrorKind::Overloaded && room.was_kept_short() => Ok(None),
+            tried => tried.map(Some),
+        }
+    });
+    if let Some(answer) = tried.await? {
+        return Ok((room, answer));
+    }
+    drop(room);
+    let (room, _place) = app.reads.statement().await?;
+    let answer = app.answer(count(room.clone())).await?;
+    Ok((room, answer))
+}
+
+/// The text of statistics, piece by piece.
+fn lines(asked: &StatisticsQuery, answer: Statistics) -> impl Iterator<Item = Bytes> + use<> {
+    let (head, end) = view::statistics(asked, answer.groups_left_out);
+    let rows =
+        traces::joined(answer.rows.into_iter(), |out, row| view::statistics_row(out, &row), traces::PIECE);
+    std::iter::once(head).chain(rows).chain(std::iter::once(end)).map(Bytes::from)
 }
 
 /// `POST /api/sql {sql, project?}`: reads, within bounds.

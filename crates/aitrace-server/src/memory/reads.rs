@@ -1,4 +1,4 @@
-//! Memory of reads: statements and traces that are read share an allowance, which is part of the one budget of requests,
+//! Memory of reads: statements, statistics and traces that are read share an allowance, which is part of the one budget of requests,
 //! store and reads.
 //!
 //! Small reads have a part of it for themselves and stand behind nothing large. Large ones stand in a line, first come
@@ -6,7 +6,7 @@
 //! requests and the store have made room: neither side keeps the other out for ever. What is larger than the whole
 //! allowance is read while nothing else large is.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,9 +24,11 @@ const SMALL: usize = 1 << 20;
 const SMALL_PART: usize = 8;
 /// What a single span may take before it is known; there are some MiB in few.
 const SPAN: usize = 4 << 20;
+/// What a question takes that is answered with little: statistics by the sums of files.
+const LITTLE: usize = 4 << 20;
 /// Bytes of a permit of the small part.
 const UNIT: usize = 1024;
-/// Statements that may wait.
+/// Statements and statistics that may wait.
 const WAITING: usize = 32;
 /// Time between two looks whether requests and the store have made room.
 const LOOK: Duration = Duration::from_millis(10);
@@ -51,7 +53,7 @@ struct Inner {
     /// Its permits.
     small_units: u32,
     statements: Arc<Semaphore>,
-    /// Places for statements that run or wait.
+    /// Places for those that run or wait.
     asked: Arc<Semaphore>,
     wait: Duration,
     statement: usize,
@@ -67,11 +69,24 @@ pub(crate) struct Lease {
     small: Option<OwnedSemaphorePermit>,
 }
 
-/// The memory of one statement: it grows as the statement asks, and never below what it is sure of.
+/// The memory of one statement, or of other questions: it grows as the statement asks, and never below what it is sure of.
 #[derive(Debug)]
 pub(crate) struct Statement {
     lease: Lease,
-    used: Mutex<usize>,
+    /// What it is sure of, bytes.
+    share: usize,
+    /// What it has.
+    has: Mutex<Has>,
+    /// Whether it was refused something only because others have it.
+    short: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Has {
+    /// Bytes that it uses.
+    used: usize,
+    /// What it has of the part of large ones beyond its share, bytes.
+    beyond: usize,
 }
 
 /// Where a statement runs; others wait for it.
@@ -115,25 +130,34 @@ impl Reads {
         timeout(self.0.wait, self.small(SPAN, 0)).await.map_err(|_| self.0.refused(SPAN))
     }
 
-    /// Memory and a place for a statement.
+    /// Memory for a question that may be answered with little. It gets more where nobody else needs that; where it was
+    /// kept short, ask again with [`Reads::statement`], which waits.
+    pub(crate) async fn little(&self) -> Result<Arc<Statement>> {
+        let bytes = LITTLE.min(self.0.small_units as usize * UNIT);
+        let lease = timeout(self.0.wait, self.small(bytes, bytes)).await;
+        Ok(Arc::new(Statement::of(lease.map_err(|_| self.0.refused(bytes))?, bytes)))
+    }
+
+    /// Memory and a place for a statement, or for a question that takes as much.
     pub(crate) async fn statement(&self) -> Result<(Arc<Statement>, Place)> {
         let inner = &self.0;
         let _waits = Waits::new(inner);
-        let hint = "Ask again in a moment, with fewer statements at once.";
+        let hint = "Ask again in a moment, with fewer statements and statistics at once.";
         let asked = inner.asked.clone().try_acquire_owned();
         let asked = asked.map_err(|_| {
-            let text = format!("{WAITING} statements wait already");
+            let text = format!("{WAITING} statements and statistics wait already");
             ApiError::new(Kind::Overloaded, text, hint)
         })?;
         let until = Instant::now() + inner.wait;
         let place = timeout_at(until, inner.statements.clone().acquire_owned()).await.map_err(|_| {
-            let text = format!("no other statement ended within {:?}", inner.wait);
+            let text =
+                format!("none of the statements and statistics that run ended within {:?}", inner.wait);
             ApiError::new(Kind::Overloaded, text, hint)
         })?;
         let place = place.expect("the semaphore is never closed");
         let lease = timeout_at(until, self.large(inner.share)).await;
         let lease = lease.map_err(|_| inner.refused(inner.share))?;
-        Ok((Arc::new(Statement { lease, used: Mutex::new(0) }), Place { _places: [asked, place] }))
+        Ok((Arc::new(Statement::of(lease, inner.share)), Place { _places: [asked, place] }))
     }
 
     /// Whether somebody waits for memory that reads have.
@@ -177,6 +201,12 @@ impl Inner {
             self.memory.add_reads(bytes);
         }
         fits
+    }
+
+    /// Takes bytes that are in use already.
+    fn claim_anyway(&self, bytes: usize) {
+        *locked(&self.taken) += bytes;
+        self.memory.add_reads(bytes);
     }
 
     fn release(&self, bytes: usize) {
@@ -227,60 +257,84 @@ impl Drop for Lease {
 }
 
 impl Statement {
+    fn of(lease: Lease, share: usize) -> Self {
+        Self { lease, share, has: Mutex::default(), short: AtomicBool::new(false) }
+    }
+
     /// Says that it has run: what it has from now on is its answer.
     pub(crate) fn has_run(&self) {
-        self.lease.settle(*locked(&self.used));
+        let has = locked(&self.has);
+        self.lease.settle(has.used.min(self.share));
+    }
+
+    /// Whether it was refused something only because others have it.
+    pub(crate) fn was_kept_short(&self) -> bool {
+        self.short.load(Ordering::Relaxed)
+    }
+
+    /// Takes bytes of the part of large ones, if nobody stands before it.
+    fn claim(&self, bytes: usize) -> bool {
+        let inner = &self.lease.reads;
+        let waited_for = self.lease.small.is_some() && inner.waiting.load(Ordering::Relaxed) > 0;
+        if waited_for || inner.memory.reads_give_way() || !inner.claim(bytes) {
+            return false;
+        }
+        if !inner.memory.has_room() {
+            inner.release(bytes);
+            return false;
+        }
+        true
     }
 }
 
 impl Room for Statement {
     fn take(&self, bytes: usize) -> aitrace_store::Result<()> {
-        let inner = &self.lease.reads;
-        let mut used = locked(&self.used);
-        let wanted =
-            used.checked_add(bytes).filter(|wanted| *wanted <= inner.statement).ok_or_else(|| {
-                let text =
-                    format!("it takes more than the {} MiB of memory that one may", inner.statement >> 20);
-                StoreError::new(ErrorKind::Overloaded, text)
-            })?;
-        let mut leased = locked(&self.lease.bytes);
-        let further = wanted.saturating_sub(*leased);
+        let (mut has, most) = (locked(&self.has), self.lease.reads.statement);
+        let wanted = has.used.checked_add(bytes).filter(|wanted| *wanted <= most).ok_or_else(|| {
+            let text = format!("it takes more than the {} MiB of memory that one may", most >> 20);
+            StoreError::new(ErrorKind::Overloaded, text)
+        })?;
+        let further = wanted.saturating_sub(self.share + has.beyond);
         if further > 0 {
-            let others = || {
-                let sure = inner.share >> 20;
+            if !self.claim(further) {
+                self.short.store(true, Ordering::Relaxed);
                 let text = format!(
-                    "it takes more than the {sure} MiB of memory that it is sure of, and the rest is in use by others \
-                     now; ask again later"
+                    "it takes more than the {} MiB of memory that it is sure of, and the rest is in use by others now; \
+                     ask again later",
+                    self.share >> 20
                 );
-                StoreError::new(ErrorKind::Overloaded, text)
-            };
-            if inner.memory.reads_give_way() || !inner.claim(further) {
-                return Err(others());
+                return Err(StoreError::new(ErrorKind::Overloaded, text));
             }
-            if !inner.memory.has_room() {
-                inner.release(further);
-                return Err(others());
-            }
-            *leased += further;
+            has.beyond += further;
         }
-        *used = wanted;
+        has.used = wanted;
         Ok(())
     }
 
     fn take_anyway(&self, bytes: usize) {
-        let mut used = locked(&self.used);
-        *used += bytes;
-        if *used > *locked(&self.lease.bytes) {
-            self.lease.settle(*used);
-        }
+        let mut has = locked(&self.has);
+        has.used += bytes;
+        let further = has.used.saturating_sub(self.share + has.beyond);
+        self.lease.reads.claim_anyway(further);
+        has.beyond += further;
     }
 
     fn give_back(&self, bytes: usize) {
-        let mut used = locked(&self.used);
-        *used = used.saturating_sub(bytes);
-        let left = (*used).max(self.lease.reads.share);
-        if left < *locked(&self.lease.bytes) {
-            self.lease.settle(left);
+        let mut has = locked(&self.has);
+        has.used = has.used.saturating_sub(bytes);
+        let beyond = has.used.saturating_sub(self.share);
+        if beyond < has.beyond {
+            self.lease.reads.release(has.beyond - beyond);
+            has.beyond = beyond;
+        }
+    }
+}
+
+impl Drop for Statement {
+    fn drop(&mut self) {
+        let beyond = locked(&self.has).beyond;
+        if beyond > 0 {
+            self.lease.reads.release(beyond);
         }
     }
 }
@@ -389,6 +443,42 @@ mod tests {
         other.has_run();
         assert_eq!(memory.reads(), MIB, "its answer");
         drop((other, other_place));
+        assert_eq!(memory.reads(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_answered_with_little_stands_behind_nothing_large() {
+        let (reads, memory) = reads();
+        let all = reads.admit(14 * MIB).await.unwrap();
+        let before = Instant::now();
+        let little = reads.little().await.unwrap();
+        assert_eq!((before.elapsed(), memory.reads()), (Duration::ZERO, 16 * MIB));
+        refused(reads.little().await);
+        little.take(2 * MIB).unwrap();
+        assert!(!little.was_kept_short());
+        assert_eq!(little.take(1).unwrap_err().kind(), ErrorKind::Overloaded, "there is no more");
+        assert!(little.was_kept_short());
+        little.give_back(2 * MIB - 5);
+        little.has_run();
+        assert_eq!(memory.reads(), 14 * MIB + 5, "its answer");
+        drop((all, little));
+        assert_eq!(memory.reads(), 0);
+
+        let little = reads.little().await.unwrap();
+        little.take(12 * MIB).unwrap();
+        assert_eq!(memory.reads(), 12 * MIB, "where nobody else needs it");
+        little.take(1).unwrap_err();
+        assert!(!little.was_kept_short(), "one may have no more");
+        little.take_anyway(MIB);
+        little.give_back(9 * MIB);
+        assert_eq!(memory.reads(), 4 * MIB);
+        let waits = reads.clone();
+        let waits = tokio::spawn(async move { waits.admit(14 * MIB).await.map(drop) });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        little.take(1).unwrap_err();
+        assert!(little.was_kept_short(), "somebody stands before it");
+        drop(little);
+        waits.await.unwrap().unwrap();
         assert_eq!(memory.reads(), 0);
     }
 

@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use aitrace_store::{
-    Hit, HitCursor, SqlColumn, SqlValue, SqlView, Statistics, StatisticsQuery, StatisticsRow,
-};
+use aitrace_store::{Hit, HitCursor, SqlColumn, SqlValue, SqlView, StatisticsQuery, StatisticsRow};
 
 use super::object::{Object, push_array, push_string};
 use super::safe::LARGEST;
@@ -35,21 +33,26 @@ pub(crate) fn search_end(out: &mut String, complete: bool, found: Option<usize>,
     object.end();
 }
 
-/// `{"since", "until", "bucket_ns", "by", "rows": […], "groups_left_out"}`.
-pub(crate) fn statistics(query: &StatisticsQuery, answer: &Statistics) -> String {
-    let mut out = String::with_capacity(256 + answer.rows.len() * 256);
+/// `{"since", "until", "bucket_ns", "by", "rows": […], "groups_left_out"}`: what stands before the rows and behind them.
+pub(crate) fn statistics(query: &StatisticsQuery, groups_left_out: usize) -> (String, String) {
+    let mut out = String::new();
     let mut object = Object::begin(&mut out);
     object.plain("since", query.since);
     object.plain("until", query.until);
     object.maybe_plain("bucket_ns", query.bucket_ns);
     object.maybe_plain("by", query.by.map(aitrace_store::Dimension::as_str));
-    push_array(object.key("rows"), &answer.rows, row);
-    object.count("groups_left_out", answer.groups_left_out as u64);
+    let rows = object.key("rows");
+    rows.push('[');
+    let begins = rows.len();
+    rows.push(']');
+    object.count("groups_left_out", groups_left_out as u64);
     object.end();
-    out
+    let end = out.split_off(begins);
+    (out, end)
 }
 
-fn row(out: &mut String, row: &StatisticsRow) {
+/// Appends a row of statistics.
+pub(crate) fn statistics_row(out: &mut String, row: &StatisticsRow) {
     let mut object = Object::begin(out);
     object.plain("ts", row.time);
     object.maybe_text("group", row.group.as_deref());

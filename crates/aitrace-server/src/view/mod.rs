@@ -15,7 +15,7 @@ mod trace;
 mod tree;
 
 pub(crate) use bone::{bone, bone_places};
-pub(crate) use figures::{cells, columns, hit, search_end, statistics, views};
+pub(crate) use figures::{cells, columns, hit, search_end, statistics, statistics_row, views};
 pub(crate) use join::join_logs;
 pub(crate) use log::log;
 pub(crate) use session::{session, sessions};

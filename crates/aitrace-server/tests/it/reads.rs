@@ -169,6 +169,65 @@ fn a_statement_that_needs_too_much_is_told_so_and_costs_nobody_else_anything() {
     assert_eq!((answer.status, answer.json()["rows"][7][0].as_str().map(str::len)), (200, Some(MIB)));
 }
 
+/// Spans of so many names.
+fn named(rig: &Rig, names: u64) {
+    let one = |own: u64| {
+        format!(
+            r#"{{"__tracer_meta__":{{"timestamp":"2026-01-31T12:00:00.000001Z","event":"step {own}.end","trace_id":"{}","span_id":"{own:016x}","lifecycle":"end","version":"2.1","id":"{own}","duration_ns":{own}}}}}"#,
+            trace_id(1)
+        )
+    };
+    let records: Vec<String> = (1..=names).map(one).collect();
+    for records in records.chunks(5000) {
+        assert_eq!(rig.post("/api/ingest", NDJSON, records.join("\n")).status, 200);
+    }
+}
+
+const GROUPED: &str =
+    "/api/stats?since=2020-01-01T00:00:00Z&until=2040-01-01T00:00:00Z&bucket=none&by=name&groups=3";
+
+#[test]
+fn statistics_take_of_the_allowance_one_after_the_other() {
+    let (rig, _) = greedy();
+    named(&rig, 15_000);
+    thread::scope(|scope| {
+        for number in 0..12_usize {
+            let rig = &rig;
+            scope.spawn(move || {
+                for _ in 0..2 {
+                    if number % 3 == 0 {
+                        assert_eq!(ask(rig, 8, 0).status, 200);
+                        continue;
+                    }
+                    let answer = rig.get(GROUPED);
+                    assert_eq!(answer.status, 200, "{}", answer.text());
+                    assert_eq!(answer.json()["groups_left_out"], 14_997);
+                }
+            });
+        }
+    });
+    assert_eq!(reading(&rig), 0, "all of it is given back");
+}
+
+#[test]
+fn statistics_that_need_too_much_are_told_so() {
+    let rig = Rig::limited(|limits| {
+        (limits.sql_memory, limits.sql_share) = (5 * MIB, 5 * MIB);
+        limits.read_wait = Duration::from_mins(2);
+    });
+    named(&rig, 15_000);
+    let refused = rig.get(GROUPED);
+    assert_eq!((refused.status, refused.kind().as_str()), (429, "overloaded"));
+    assert!(refused.header("retry-after").is_some());
+    let text = refused.text();
+    assert!(text.contains("5 MiB") && text.contains("narrow it"), "it names the bound and the way: {text}");
+    assert_eq!(reading(&rig), 0);
+    let all = rig.get(&GROUPED.replace("&by=name", ""));
+    assert_eq!((all.status, &all.json()["rows"][0]["count"]), (200, &serde_json::json!(15_000)));
+    assert_eq!(rig.get(&GROUPED.replace("by=name", "by=kind")).status, 200);
+    assert_eq!(reading(&rig), 0);
+}
+
 #[test]
 fn a_trace_larger_than_the_allowance_is_read_as_a_whole() {
     let rig = Rig::limited(|limits| {

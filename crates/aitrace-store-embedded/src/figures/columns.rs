@@ -1,7 +1,7 @@
 //! Counting rows of files by the few columns that figures need.
 
 use aitrace_model::{SpanKind, Timestamp};
-use aitrace_store::{Counter, Dimension, ProjectScope, StatisticsQuery, Usage};
+use aitrace_store::{Counter, Dimension, ProjectScope, StatisticsQuery, Taken, Usage};
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, RecordBatch, StringArray,
     TimestampNanosecondArray, UInt64Array,
@@ -9,7 +9,7 @@ use arrow::array::{
 use arrow::datatypes::{Float64Type, TimestampNanosecondType, UInt64Type};
 
 use crate::filtering;
-use crate::segment::{Dead, Segment, Segments, not_ours, scan_coded};
+use crate::segment::{self, Dead, Segment, Segments, not_ours, scan_coded};
 use crate::sums::Slots;
 
 const BATCH: usize = 8192;
@@ -41,6 +41,25 @@ pub(super) fn column_of(by: Dimension) -> Option<&'static str> {
     }
 }
 
+/// For each row of a file whether it fulfils the filter, where anything is asked, and the memory of that; `None` where
+/// there is no room for it.
+fn passing(
+    segments: &Segments,
+    file: &Segment,
+    counter: &mut Counter,
+) -> parquet::errors::Result<Option<(Option<Vec<bool>>, Taken)>> {
+    let filter = counter.query().filter.clone();
+    if filter.is_everything() {
+        return Ok(counter.work(0).map(|nothing| (None, nothing)));
+    }
+    let Some(kept) = counter.work(usize::try_from(file.rows).unwrap_or(usize::MAX)) else { return Ok(None) };
+    let columns = filtering::columns(&filter);
+    let reading = filtering::reading(segments, file, &columns, &filter.leaves())?;
+    let Some(_read) = counter.work(reading.bytes) else { return Ok(None) };
+    let passes = filtering::rows(segments, file, (&filter, &columns), reading.rows)?;
+    Ok(Some((Some(passes), kept)))
+}
+
 /// Counts the rows of a file, or those alone that started in some slots.
 pub(super) fn count(
     segments: &Segments,
@@ -50,11 +69,14 @@ pub(super) fn count(
     only: Option<&Slots>,
 ) -> parquet::errors::Result<()> {
     let query = counter.query().clone();
-    let passes = filtering::rows(segments, file, &query.filter)?;
+    let Some((passes, _kept)) = passing(segments, file, counter)? else { return Ok(()) };
+    let wanted = columns(&query, dead);
+    let reading = segment::reading(segments, file, &wanted, BATCH)?;
+    let Some(_read) = counter.work(reading.bytes) else { return Ok(()) };
     let mut first = 0;
     // Where a filter was judged row by row, rows must keep their numbers.
     let starts = only.filter(|_| passes.is_none()).cloned().map(|slots| move |start| slots.has(start));
-    for batch in scan_coded(segments, file, &columns(&query, dead), BATCH, starts)? {
+    for batch in scan_coded(segments, file, &wanted, reading.rows, starts)? {
         let batch = batch?;
         let cells = Cells::of(&batch).ok_or_else(not_ours)?;
         let text = |name| batch.column_by_name(name).map(|column| Words::of(column).ok_or_else(not_ours));

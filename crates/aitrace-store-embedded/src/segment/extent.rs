@@ -13,6 +13,13 @@ use super::{Segment, Segments};
 /// How many times as much packed messages are, about, where a file says only how much there is of them.
 const UNPACKED: u64 = 4;
 
+/// Bytes of a batch of rows with contents, about.
+const BATCH: usize = 1 << 20;
+/// Bytes that a column that is read takes beside its pages: what unpacks it, what is known of it.
+const COLUMN: usize = 192 << 10;
+/// How often a batch is in memory: as columns, whose buffers grow by doubling, with attributes whole, and as spans.
+const COPIES: usize = 4;
+
 /// Rows of a file that may be of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Part {
@@ -101,6 +108,58 @@ fn text_bytes(group: &RowGroupMetaData, column: usize) -> Option<u64> {
     let text = column.column_type() == parquet::basic::Type::BYTE_ARRAY;
     let bytes = column.unencoded_byte_array_data_bytes().unwrap_or(column.uncompressed_size());
     text.then(|| bytes.max(0).unsigned_abs())
+}
+
+/// How to read some columns of all rows of a file, batch by batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reading {
+    /// Rows of a batch.
+    pub(crate) rows: usize,
+    /// About how many bytes of memory it takes: pages as they are unpacked, a batch, and what is made of it.
+    pub(crate) bytes: usize,
+}
+
+/// How to read some columns of a file in batches of at most `most` rows and, where they have contents, about a MiB.
+pub(crate) fn reading(
+    segments: &Segments,
+    segment: &Segment,
+    columns: &[&str],
+    most: usize,
+) -> Result<Reading> {
+    let (_, footer) = segments.open(segment)?;
+    let footer = footer.metadata();
+    let (mut largest, mut pages) = (0_u64, 0_u64);
+    for (number, group) in footer.row_groups().iter().enumerate() {
+        let mut all = 0;
+        for (index, column) in group.columns().iter().enumerate() {
+            let name = column.column_path().parts().first().map_or("", String::as_str);
+            if columns.contains(&name) {
+                let page = largest_page(footer, number, index);
+                (all, largest) = (all + page, largest.max(page));
+            }
+        }
+        pages = pages.max(all);
+    }
+    let (width, _) = width(segments, segment, columns)?;
+    let rows = (BATCH / width.max(1)).clamp(1, most);
+    let size = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let batch = rows.saturating_mul(width).max(size(largest));
+    let bytes = columns.len() * COLUMN + size(pages).saturating_mul(2);
+    Ok(Reading { rows, bytes: bytes.saturating_add(batch.saturating_mul(COPIES)) })
+}
+
+/// Bytes of the largest page of a column of a group, unpacked.
+fn largest_page(footer: &ParquetMetaData, group: usize, column: usize) -> u64 {
+    let known = || {
+        let index = footer.offset_index()?.get(group)?.get(column)?;
+        let texts = index.unencoded_byte_array_data_bytes();
+        let texts = texts.map_or(0, |texts| texts.iter().copied().max().unwrap_or(0));
+        let packed = index.page_locations().iter().map(|page| i64::from(page.compressed_page_size)).max()?;
+        Some(texts.max(packed).max(0).unsigned_abs())
+    };
+    // Of a column with a dictionary the texts are more than what is read.
+    let all = footer.row_group(group).column(column).uncompressed_size().max(0).unsigned_abs();
+    known().map_or(all, |page| page.min(all))
 }
 
 /// Bytes of a row in some columns, and bytes on disk of these columns in a group: on average and in all of the group where

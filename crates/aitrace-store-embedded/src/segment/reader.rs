@@ -151,11 +151,16 @@ fn noted(file: &Verified, footer: &ArrowReaderMetadata, key: &str) -> Result<Opt
     file.range(offset..offset.saturating_add(length)).map(Some)
 }
 
-/// The sums over the spans of a file, if it has them.
-pub(crate) fn sums(segments: &Segments, segment: &Segment) -> Result<Option<Sums>> {
+/// The sums over the spans of a file, if it has them and they fit: asked with the bytes that reading them takes.
+pub(crate) fn sums(
+    segments: &Segments,
+    segment: &Segment,
+    fits: impl FnOnce(usize) -> bool,
+) -> Result<Option<Sums>> {
     let (file, footer) = segments.open(segment)?;
-    let blob = noted(&file, &footer, SUMS)?;
-    blob.map(|blob| Sums::read(&blob).ok_or_else(not_ours)).transpose()
+    let Some(blob) = noted(&file, &footer, SUMS)? else { return Ok(None) };
+    let bytes = blob.len() + Sums::unpacked(&blob).ok_or_else(not_ours)?;
+    if fits(bytes) { Sums::read(&blob).ok_or_else(not_ours).map(Some) } else { Ok(None) }
 }
 
 /// The same with the columns of few texts as dictionaries, of rows whose start is admitted.

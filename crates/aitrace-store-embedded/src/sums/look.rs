@@ -45,11 +45,16 @@ pub(crate) struct Cell {
 }
 
 impl Sums {
+    /// Bytes of a blob once it is unpacked; `None` if it is not one.
+    pub(crate) fn unpacked(blob: &[u8]) -> Option<usize> {
+        let (length, _) = blob.strip_prefix(MAGIC)?.split_first_chunk()?;
+        usize::try_from(u32::from_le_bytes(*length)).ok().filter(|length| *length <= MOST)
+    }
+
     /// Those of a blob; `None` if it is not one.
     pub(crate) fn read(blob: &[u8]) -> Option<Self> {
-        let (length, packed) = blob.strip_prefix(MAGIC)?.split_first_chunk()?;
-        let length = usize::try_from(u32::from_le_bytes(*length)).ok().filter(|length| *length <= MOST)?;
-        let body = zstd::bulk::decompress(packed, length).ok()?;
+        let packed = blob.get(MAGIC.len() + size_of::<u32>()..)?;
+        let body = zstd::bulk::decompress(packed, Self::unpacked(blob)?).ok()?;
         let mut rest = body.as_slice();
         let mut sums = Self {
             length: i64::try_from(varint(&mut rest)?).ok().filter(|length| *length > 0)?,
@@ -69,7 +74,10 @@ impl Sums {
             *texts = kept.then_some(values);
         }
         let mut slot = 0_i64;
-        for _ in 0..varint(&mut rest)? {
+        let cells = varint(&mut rest)?;
+        // Not more than can stand in what is left: each has six numbers at least.
+        sums.cells.reserve_exact(usize::try_from(cells).ok()?.min(rest.len() / 6));
+        for _ in 0..cells {
             slot = slot.wrapping_add(unzigzag(varint(&mut rest)?));
             sums.read_cell(slot, &mut rest)?;
         }
@@ -100,6 +108,15 @@ impl Sums {
         let counted = Counted { count, errors, usage };
         self.cells.push(Cell { key, counted, durations: first..self.durations.len() });
         Some(())
+    }
+
+    /// Bytes that they take in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts =
+            self.texts.iter().flatten().flatten().map(|text| size_of::<String>() + text.capacity() + 16);
+        self.cells.capacity() * size_of::<Cell>()
+            + self.durations.capacity() * size_of::<(u16, u64)>()
+            + texts.sum::<usize>()
     }
 
     /// The cells, by their keys.

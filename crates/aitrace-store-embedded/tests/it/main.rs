@@ -6,6 +6,7 @@ mod directory;
 mod export;
 mod faults;
 mod poison;
+mod question;
 mod room;
 mod schema;
 mod sql;

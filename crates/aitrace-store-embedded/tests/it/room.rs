@@ -14,7 +14,7 @@ use aitrace_store_embedded::{EmbeddedStore, HotLimits, Options};
 
 use crate::MEMORY;
 
-const MIB: usize = 1 << 20;
+pub(crate) const MIB: usize = 1 << 20;
 /// Spans of a store, and bytes of the contents of each.
 const SPANS: u64 = 2000;
 const LENGTH: usize = 30_000;
@@ -23,9 +23,16 @@ const BESIDE: usize = 24 * MIB;
 
 /// Room without an end that knows how much of it was ever taken.
 #[derive(Debug, Default)]
-struct Endless {
+pub(crate) struct Endless {
     taken: AtomicUsize,
-    most: AtomicUsize,
+    pub(crate) most: AtomicUsize,
+}
+
+impl Endless {
+    /// What is taken now, bytes.
+    pub(crate) fn taken(&self) -> usize {
+        self.taken.load(Ordering::SeqCst)
+    }
 }
 
 impl Room for Endless {
@@ -45,7 +52,7 @@ impl Room for Endless {
 }
 
 /// A span of a text that does not repeat itself.
-fn filled(id: u64) -> Span {
+pub(crate) fn filled(id: u64) -> Span {
     let mut span = end("p", id / 100, id);
     let mut state = id + 1;
     let mut word = || {
@@ -61,7 +68,7 @@ fn filled(id: u64) -> Span {
     span
 }
 
-async fn filled_store(place: &Path, sealed: bool) -> EmbeddedStore {
+pub(crate) async fn filled_store(place: &Path, sealed: bool) -> EmbeddedStore {
     let hot = HotLimits { bytes: usize::MAX, ..HotLimits::default() };
     let store = EmbeddedStore::open(place, Options { hot, ..Options::default() }).expect("opens");
     for from in (0..SPANS).step_by(100) {

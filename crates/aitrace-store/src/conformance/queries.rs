@@ -1,6 +1,7 @@
 //! Laws of questions.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use aitrace_model::{Json, SpanKind, Status, TraceId, TraceStatus};
 use tokio::sync::mpsc;
@@ -14,6 +15,7 @@ use crate::filter::ProjectScope;
 use crate::hits::Hit;
 use crate::hits::HitCursor;
 use crate::query::QueryStore;
+use crate::room::FixedRoom;
 use crate::search::Search;
 use crate::session::{SessionFilter, SessionPageRequest, SessionSummary};
 use crate::skeleton::Bone;
@@ -342,9 +344,10 @@ pub async fn statistics_count<F: Factory>(factory: &F) {
         assert_eq!(groups, [(Some("m1"), 25), (Some("m3"), 25)]);
         (query.kind, query.groups, query.bucket_ns) = (None, 3, Some(40_000_000_000));
         (query.since, query.until) = (time(21), time(101));
-        let small = StatisticsQuery { by: Some(Dimension::Name), memory: 10_000, ..query.clone() };
+        let room = Arc::new(FixedRoom::new(10_000));
+        let small = StatisticsQuery { by: Some(Dimension::Name), room: room.clone(), ..query.clone() };
         let refused = bench.store().statistics(&small).await.expect_err("100 groups are too much for 10 KB");
-        assert_eq!(refused.kind(), ErrorKind::Overloaded);
+        assert_eq!((refused.kind(), room.taken()), (ErrorKind::Overloaded, 0));
         let buckets = bench.store().statistics(&query).await.expect("counts");
         assert_eq!((buckets.groups_left_out, buckets.rows.len()), (1, 6));
         assert!(buckets.rows.iter().all(|row| row.count == 10 && row.time >= time(21)));

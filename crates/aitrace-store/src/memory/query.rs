@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::MemoryStore;
 use crate::change::LostSpan;
+use crate::counter::Counter;
 use crate::error::Result;
 use crate::filter::ProjectScope;
 use crate::hits::Hit;
@@ -16,7 +17,7 @@ use crate::query::{Extent, QueryStore};
 use crate::search::{Search, Searched};
 use crate::session::{SessionFilter, SessionPage, SessionPageRequest, SessionSummary, session_page};
 use crate::skeleton::{Bone, Skeleton};
-use crate::statistics::{Counter, Facts, Statistics, StatisticsQuery};
+use crate::statistics::{Facts, Statistics, StatisticsQuery};
 use crate::stored::StoredSpan;
 use crate::telemetry::{TelemetryStore, Trace};
 

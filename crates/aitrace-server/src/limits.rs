@@ -16,7 +16,7 @@ pub struct Limits {
     /// Bytes that requests, what the store holds of earlier ones, and reads may occupy together; beyond it requests are
     /// answered 429 and the store is asked to write to disk what it holds. Default 352 MiB.
     pub total_bytes: usize,
-    /// Bytes of it that reads may occupy together: statements, traces that are read whole or as trees, exports. An eighth
+    /// Bytes of it that reads may occupy together: statements, statistics, filtered lists, searches, whole traces and trees, exports. An eighth
     /// is for traces of up to 1 MiB, which so wait for nothing large. Default 128 MiB.
     pub read_bytes: usize,
     /// Time for which a read waits for others to leave it room; then it is answered 429. Default 10 s.
@@ -35,13 +35,13 @@ pub struct Limits {
     pub live_linger: Duration,
     /// Time between two looks for spans that became lost, while somebody reads the live stream. Default 2 s.
     pub lost_every: Duration,
-    /// Searches, statistics and exports at once; further ones are answered 429. Default 8.
+    /// Searches, filtered lists and exports at once; further ones are answered 429. Default 8.
     pub heavy_queries: usize,
     /// Time for a search; then it ends with what it has found, and for a statement. Default 30 s.
     pub query_time: Duration,
     /// Rows of a statement's answer. Default 10 000.
     pub sql_rows: usize,
-    /// Statements at once; up to 32 further ones wait, as [`Limits::read_wait`] says. Default 2.
+    /// Statements at once, and statistics and lists that take as much; up to 32 further ones wait, as [`Limits::read_wait`] says. Default 2.
     pub sql_statements: usize,
     /// Bytes of memory that one statement may take, its answer included, where nobody else needs them. Default 96 MiB.
     pub sql_memory: usize,

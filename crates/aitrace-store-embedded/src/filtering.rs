@@ -1,10 +1,14 @@
 //! Filters on columns: what can be decided by one column needs no span.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use aitrace_model::{Span, TraceId};
-use aitrace_store::{Field, Filter, Operand, ProjectScope, standing};
+use aitrace_store::{
+    ErrorKind, Field, Filter, Operand, ProjectScope, Result, Room, StoreError, Taken, standing,
+};
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use parquet::errors::ParquetError;
 
 use crate::corrections::Need;
 use crate::echo;
@@ -207,8 +211,45 @@ pub(crate) fn rows(
 }
 
 /// Which conditions on spans each trace fulfils, a bit for each of [`Filter::span_leaves`].
-#[derive(Debug, Default)]
-pub(crate) struct Marks(HashMap<String, HashMap<TraceId, u64>>);
+#[derive(Debug)]
+pub(crate) struct Marks {
+    of: HashMap<String, HashMap<TraceId, u64>>,
+    /// How many traces there are, and for how many memory is taken.
+    count: usize,
+    room_for: usize,
+    taken: Taken,
+}
+
+/// Traces for which memory is taken at once, and bytes of one: tables are doubled, and then half of them is empty.
+const TRACES: usize = 1024;
+const TRACE: usize = 4 * size_of::<(TraceId, u64)>();
+
+/// Why a file was not looked at.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// It cannot be read.
+    Damaged(ParquetError),
+    /// There is too little room.
+    Full(StoreError),
+}
+
+impl From<ParquetError> for Failed {
+    fn from(error: ParquetError) -> Self {
+        Self::Damaged(error)
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::Full(error)
+    }
+}
+
+/// What a caller is told where there is too little room for looking at spans.
+pub(crate) fn too_much(error: StoreError) -> StoreError {
+    let text = format!("looking at spans needs too much: {error}; narrow it by project or time");
+    StoreError::new(ErrorKind::Overloaded, text).with_source(error)
+}
 
 impl Marks {
     /// Looks at the spans in scope that started at or after `since`. The work is linear in their number.
@@ -217,30 +258,47 @@ impl Marks {
         scope: &ProjectScope,
         filter: &Filter,
         since: Option<aitrace_model::Timestamp>,
-    ) -> (Self, Damaged) {
-        let (mut marks, mut damaged, leaves) = (Self::default(), Vec::new(), filter.span_leaves());
+        room: &Arc<dyn Room>,
+    ) -> Result<(Self, Damaged)> {
+        let taken = Taken::nothing(Arc::clone(room));
+        let mut marks = Self { of: HashMap::new(), count: 0, room_for: 0, taken };
+        let (mut damaged, leaves) = (Vec::new(), filter.span_leaves());
         if leaves.is_empty() {
-            return (marks, damaged);
+            return Ok((marks, damaged));
         }
+        let files = marks.memory(shared, scope, (filter, &leaves)).map_err(too_much)?;
+        let only = Filter::all(leaves.iter().copied().cloned());
+        let columns = columns(&only);
+        for (file, dead) in files.iter().filter(|(file, _)| file.spans && file.may_start(since, None)) {
+            match marks.file(shared, file, dead, &leaves, &columns) {
+                Ok(()) => {}
+                Err(Failed::Full(error)) => return Err(too_much(error)),
+                Err(Failed::Damaged(_)) if stop::is_given() => break,
+                Err(Failed::Damaged(error)) => damaged.push((file.id, error.to_string())),
+            }
+        }
+        Ok((marks, damaged))
+    }
+
+    /// Looks at spans in memory; the files. Spans are held no longer than that: whoever seals them meanwhile would not get
+    /// their memory back.
+    fn memory(
+        &mut self,
+        shared: &Shared,
+        scope: &ProjectScope,
+        (filter, leaves): (&Filter, &[&Filter]),
+    ) -> Result<Vec<(Arc<Segment>, Arc<Dead>)>> {
         let all = Everything::take(shared, scope, need(filter));
+        let mut work = Taken::nothing(Arc::clone(self.taken.room()));
+        work.grow(all.bytes())?;
         for row in &all.spans {
             let span = &row.stored.span;
             let says = |leaf: &Filter| leaf.span_says(span, standing(span));
             let bits =
                 leaves.iter().enumerate().fold(0, |bits, (bit, leaf)| bits | u64::from(says(leaf)) << bit);
-            marks.add(&span.project, span.trace_id, bits);
+            self.add(&span.project, span.trace_id, bits)?;
         }
-        let only = Filter::all(leaves.iter().copied().cloned());
-        let columns = columns(&only);
-        for (file, dead) in all.files.iter().filter(|(file, _)| file.spans && file.may_start(since, None)) {
-            if let Err(error) = marks.file(shared, file, dead, &leaves, &columns) {
-                if stop::is_given() {
-                    break;
-                }
-                damaged.push((file.id, error.to_string()));
-            }
-        }
-        (marks, damaged)
+        Ok(all.files)
     }
 
     fn file(
@@ -250,10 +308,12 @@ impl Marks {
         dead: &Dead,
         leaves: &[&Filter],
         columns: &[&str],
-    ) -> parquet::errors::Result<()> {
-        let rows = reading(&shared.segments, file, columns, leaves)?.rows;
-        for batch in scan(&shared.segments, file, columns, rows)? {
-            let batch = batch?;
+    ) -> Result<(), Failed> {
+        let reading = reading(&shared.segments, file, columns, leaves)?;
+        let mut work = Taken::nothing(Arc::clone(self.taken.room()));
+        work.grow(reading.bytes)?;
+        for batch in scan(&shared.segments, file, columns, reading.rows)? {
+            let batch = batch.map_err(ParquetError::from)?;
             let masks = masks(&batch, leaves).ok_or_else(not_ours)?;
             for row in 0..batch.num_rows() {
                 let bits = masks
@@ -265,27 +325,34 @@ impl Marks {
                 }
                 let Some((project, trace_id, span_id)) = identity(&batch, row) else { continue };
                 if dead.is_empty() || !dead.has(project, Some(trace_id), Some(span_id)) {
-                    self.add(project, trace_id, bits);
+                    self.add(project, trace_id, bits)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn add(&mut self, project: &str, trace_id: TraceId, bits: u64) {
+    fn add(&mut self, project: &str, trace_id: TraceId, bits: u64) -> Result<()> {
         if bits == 0 {
-            return;
+            return Ok(());
         }
-        if !self.0.contains_key(project) {
-            self.0.insert(project.to_owned(), HashMap::new());
+        if self.count >= self.room_for {
+            self.taken.grow(TRACES * TRACE)?;
+            self.room_for += TRACES;
         }
-        if let Some(traces) = self.0.get_mut(project) {
+        if !self.of.contains_key(project) {
+            self.of.insert(project.to_owned(), HashMap::new());
+        }
+        if let Some(traces) = self.of.get_mut(project) {
+            let before = traces.len();
             *traces.entry(trace_id).or_default() |= bits;
+            self.count += traces.len() - before;
         }
+        Ok(())
     }
 
     /// Those of a trace.
     pub(crate) fn of(&self, project: &str, trace_id: TraceId) -> u64 {
-        self.0.get(project).and_then(|traces| traces.get(&trace_id)).copied().unwrap_or(0)
+        self.of.get(project).and_then(|traces| traces.get(&trace_id)).copied().unwrap_or(0)
     }
 }

@@ -8,11 +8,11 @@ use tokio::sync::mpsc;
 use crate::corrections::Need;
 use crate::read::Damaged;
 use crate::rows;
-use crate::segment::{Dead, Segment, scan};
+use crate::segment::{self, Dead, Segment, scan};
 use crate::shared::Shared;
 use crate::snapshot::Everything;
 
-/// Rows that are read at a time.
+/// Rows that are read at a time at most.
 const BATCH: usize = 1024;
 /// All columns of log records.
 const COLUMNS: &[&str] = &[
@@ -57,7 +57,8 @@ fn send_file(
     scope: &ProjectScope,
     logs: &mpsc::Sender<LogRecord>,
 ) -> parquet::errors::Result<bool> {
-    for batch in scan(&shared.segments, file, COLUMNS, BATCH)? {
+    let rows = segment::reading(&shared.segments, file, COLUMNS, BATCH)?.rows;
+    for batch in scan(&shared.segments, file, COLUMNS, rows)? {
         let batch = batch?;
         let traces = batch.column_by_name("trace_id").and_then(|column| column.as_string_opt::<i32>());
         if traces.is_some_and(|traces| traces.null_count() == 0) {

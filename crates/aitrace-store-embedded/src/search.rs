@@ -9,21 +9,22 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aitrace_model::{LogRecord, SpanState, Timestamp};
-use aitrace_store::{Finder, Hit, HitPage, Search, Searched};
+use aitrace_store::{Finder, Hit, HitPage, Search, Searched, Taken};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::TimestampNanosecondType;
-use parquet::errors::Result;
+use parquet::errors::{ParquetError, Result};
 use tokio::sync::mpsc;
 
 use crate::corrections::Need;
+use crate::filtering::{Failed, too_much};
 use crate::read::Damaged;
-use crate::segment::{Dead, Scan, Segment, not_ours, read_spans, scan_words};
+use crate::segment::{self, Dead, Scan, Segment, not_ours, read_spans, scan_words};
 use crate::shared::Shared;
 use crate::snapshot::Everything;
 use crate::told::Told;
 use crate::{echo, filtering, parts, rows, words};
 
-/// Rows that are searched at a time.
+/// Rows that are searched at a time at most.
 const BATCH: usize = 1024;
 
 /// Columns of spans that are searched, and those that say what was found.
@@ -54,11 +55,17 @@ const SPANS: &[&str] = &[
 const LOGS: &[&str] =
     &["project", "id", "trace_id", "span_id", "time", "event", "level", "attrs", "received", "session_id"];
 /// Searches everything; blocks. Says how it ended and which files could not be read.
-pub(crate) fn search(shared: &Shared, search: &Search, hits: &mpsc::Sender<Hit>) -> (Searched, Damaged) {
+pub(crate) fn search(
+    shared: &Shared,
+    search: &Search,
+    hits: &mpsc::Sender<Hit>,
+) -> aitrace_store::Result<(Searched, Damaged)> {
     let Some(finder) = search.finder() else {
-        return (Searched { complete: true, ..Searched::default() }, Vec::new());
+        return Ok((Searched { complete: true, ..Searched::default() }, Vec::new()));
     };
     let all = Everything::take(shared, &search.scope, Need::All);
+    let mut taken = Taken::nothing(Arc::clone(&search.room));
+    taken.grow(all.bytes()).map_err(too_much)?;
     let mut seeker = Seeker {
         search,
         folded: search.text.to_lowercase(),
@@ -83,19 +90,22 @@ pub(crate) fn search(shared: &Shared, search: &Search, hits: &mpsc::Sender<Hit>)
     files.sort_by_key(|(latest, file, _)| (latest.is_some(), Reverse(*latest), Reverse(file.id)));
     let after_memory = if seeker.memory(&all) { seeker.settle(&files) } else { Some(false) };
     if let Some(over) = after_memory {
-        return (seeker.end(over), damaged);
+        return Ok((seeker.end(over), damaged));
     }
     for (index, (_, file, dead)) in files.iter().enumerate() {
         match seeker.file(shared, file, dead) {
             Ok(true) => {}
-            Ok(false) => return (seeker.end(false), damaged),
-            Err(error) => damaged.push((file.id, error.to_string())),
+            Ok(false) => return Ok((seeker.end(false), damaged)),
+            // What was found is told, and where to go on.
+            Err(Failed::Full(_)) if seeker.sent > 0 => return Ok((seeker.end(false), damaged)),
+            Err(Failed::Full(error)) => return Err(too_much(error)),
+            Err(Failed::Damaged(error)) => damaged.push((file.id, error.to_string())),
         }
         if let Some(over) = seeker.settle(&files[index + 1..]) {
-            return (seeker.end(over), damaged);
+            return Ok((seeker.end(over), damaged));
         }
     }
-    (seeker.end(true), damaged)
+    Ok((seeker.end(true), damaged))
 }
 
 type File<'a> = (Option<Timestamp>, &'a Arc<Segment>, &'a Arc<Dead>);
@@ -167,15 +177,18 @@ impl Seeker<'_> {
     }
 
     /// Looks at a file; whether anybody still listens.
-    fn file(&mut self, shared: &Shared, file: &Arc<Segment>, dead: &Dead) -> Result<bool> {
+    fn file(&mut self, shared: &Shared, file: &Arc<Segment>, dead: &Dead) -> Result<bool, Failed> {
         let mut columns = if file.spans { SPANS.to_vec() } else { LOGS.to_vec() };
         if file.spans {
             columns.extend(filtering::columns(&self.search.filter));
             columns.sort_unstable();
             columns.dedup();
         }
-        for batch in scan_words(&shared.segments, file, &columns, BATCH, &self.patterns)? {
-            let mut batch = batch?;
+        let reading = segment::reading(&shared.segments, file, &columns, BATCH)?;
+        let mut work = Taken::nothing(Arc::clone(&self.search.room));
+        work.grow(reading.bytes)?;
+        for batch in scan_words(&shared.segments, file, &columns, reading.rows, &self.patterns)? {
+            let mut batch = batch.map_err(ParquetError::from)?;
             // What attributes refer to stands in the contents, where it is found as well; only a text with quotes or
             // escapes may begin in one and end in the other.
             if !self.is_plain() {

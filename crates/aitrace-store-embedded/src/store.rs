@@ -8,10 +8,10 @@ use std::thread::JoinHandle;
 use aitrace_model::{LogRecord, SpanId, Timestamp, TraceId, TraceSummary};
 use aitrace_store::{
     Appended, Batch, Change, Deleted, Document, DocumentKind, DocumentPage, DocumentQuery, DocumentStore,
-    DocumentWrite, ErrorKind, Extent, Health, Hit, LostSpan, PageRequest, Problem, ProblemKind, ProjectScope,
-    QueryStore, Result, Retention, Retired, Search, Searched, Session, SessionFilter, SessionPage,
-    SessionPageRequest, SessionPatch, SessionSummary, Skeleton, SqlLimits, SqlRows, SqlStore, SqlView,
-    Statistics, StatisticsQuery, StoreError, StoreStats, StoredSpan, Target, TelemetryStore, Trace,
+    DocumentWrite, ErrorKind, Extent, FixedRoom, Health, Hit, LostSpan, PageRequest, Problem, ProblemKind,
+    ProjectScope, QueryStore, Result, Retention, Retired, Room, Search, Searched, Session, SessionFilter,
+    SessionPage, SessionPageRequest, SessionPatch, SessionSummary, Skeleton, SqlLimits, SqlRows, SqlStore,
+    SqlView, Statistics, StatisticsQuery, StoreError, StoreStats, StoredSpan, Target, TelemetryStore, Trace,
     TraceFilter, TracePage, Upkeep,
 };
 use async_trait::async_trait;
@@ -176,9 +176,18 @@ impl TelemetryStore for EmbeddedStore {
     }
 
     async fn list_traces(&self, filter: &TraceFilter, page: &PageRequest) -> Result<TracePage> {
+        self.list_traces_within(filter, page, Arc::new(FixedRoom::new(usize::MAX))).await
+    }
+
+    async fn list_traces_within(
+        &self,
+        filter: &TraceFilter,
+        page: &PageRequest,
+        room: Arc<dyn Room>,
+    ) -> Result<TracePage> {
         let (filter, page) = (filter.clone(), page.clone());
         self.read_files(move |shared| {
-            let (marks, damaged) = Marks::take(shared, &filter.scope, &filter.filter, filter.since);
+            let (marks, damaged) = Marks::take(shared, &filter.scope, &filter.filter, filter.since, &room)?;
             let of = |line: &TraceSummary| marks.of(&line.project, line.trace_id);
             Ok((lists::list(shared, &filter, &page, &of)?, damaged))
         })
@@ -294,7 +303,7 @@ impl QueryStore for EmbeddedStore {
 
     async fn search(&self, search: &Search, hits: mpsc::Sender<Hit>) -> Result<Searched> {
         let search = search.clone();
-        self.read_files(move |shared| Ok(search::search(shared, &search, &hits))).await
+        self.read_files(move |shared| search::search(shared, &search, &hits)).await
     }
 
     async fn loose_logs(&self, scope: &ProjectScope, logs: mpsc::Sender<LogRecord>) -> Result<()> {

@@ -76,6 +76,11 @@ impl Taken {
         Self { room, bytes: 0 }
     }
 
+    /// The room.
+    pub fn room(&self) -> &Arc<dyn Room> {
+        &self.room
+    }
+
     /// Takes so many bytes more. Fails as [`Room::take`] does.
     pub fn grow(&mut self, bytes: usize) -> Result<()> {
         self.room.take(bytes)?;

@@ -1,13 +1,16 @@
 //! Search in contents: a substring, ignoring case, in any language.
 
+use std::sync::Arc;
+
 use aitrace_model::{LogRecord, Span, Timestamp, TraceStatus};
 
 use crate::filter::ProjectScope;
 use crate::hits::{Hit, HitCursor};
 use crate::language::{Filter, Needle, excerpt};
+use crate::room::{FixedRoom, Room};
 
 /// What to search for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Search {
     /// Projects.
     pub scope: ProjectScope,
@@ -23,6 +26,9 @@ pub struct Search {
     pub after: Option<HitCursor>,
     /// At most this many hits.
     pub limit: usize,
+    /// Memory for the work. Default 96 MiB of its own. Where it is too little, a search fails with
+    /// [`crate::ErrorKind::Overloaded`], or ends early if it has found anything.
+    pub room: Arc<dyn Room>,
 }
 
 impl Search {
@@ -36,6 +42,7 @@ impl Search {
             until: None,
             after: None,
             limit: 100,
+            room: Arc::new(FixedRoom::new(96 << 20)),
         }
     }
 

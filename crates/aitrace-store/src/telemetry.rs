@@ -1,5 +1,7 @@
 //! Spans and log records: append-only, columnar.
 
+use std::sync::Arc;
+
 use aitrace_model::{LogRecord, Span, TraceId, TraceSummary};
 use async_trait::async_trait;
 use tokio::sync::broadcast;
@@ -7,6 +9,7 @@ use tokio::sync::broadcast;
 use crate::change::Change;
 use crate::error::Result;
 use crate::filter::{PageRequest, ProjectScope, TraceFilter};
+use crate::room::Room;
 use crate::stored::StoredSpan;
 use crate::weight::{log_bytes, span_bytes};
 
@@ -94,6 +97,18 @@ pub trait TelemetryStore: Send + Sync + std::fmt::Debug + 'static {
 
     /// A page of traces, newest start first.
     async fn list_traces(&self, filter: &TraceFilter, page: &PageRequest) -> Result<TracePage>;
+
+    /// The same, with memory for the work of looking at spans, where the filter asks for that. Fails with
+    /// [`crate::ErrorKind::Overloaded`] where that is too little. Default: for stores that need none.
+    async fn list_traces_within(
+        &self,
+        filter: &TraceFilter,
+        page: &PageRequest,
+        room: Arc<dyn Room>,
+    ) -> Result<TracePage> {
+        let _ = room;
+        self.list_traces(filter, page).await
+    }
 
     /// One trace; `None` if nothing is known of it within `scope`. Where several projects in scope
     /// hold the id, the one whose trace started last.

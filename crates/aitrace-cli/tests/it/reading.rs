@@ -89,6 +89,8 @@ fn asks() -> Vec<Asks> {
         "/api/stats?since=2026-01-31T00:00:00Z&until=2026-02-01T00:00:00Z&by=name".to_owned(),
         "/api/stats?since=2026-01-31T00:00:00Z&until=2026-02-01T00:00:00Z&by=session&q=outputs:0f0f"
             .to_owned(),
+        "/api/traces?q=outputs:0f0f".to_owned(),
+        "/api/search?q=0f0f0".to_owned(),
     ];
     sql.into_iter().map(Asks::Sql).chain(get.into_iter().map(Asks::Get)).collect()
 }

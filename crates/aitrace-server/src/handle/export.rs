@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 
 use super::outflow::{self, Broken};
+use super::within;
 use crate::app::App;
 use crate::audit;
 use crate::caller::Caller;
@@ -186,7 +187,16 @@ impl Walk {
 
     async fn traces(&mut self, cursor: Option<Cursor>) -> aitrace_store::Result<Option<Cursor>> {
         let page = PageRequest { limit: PAGE, cursor };
-        let page = self.app.stores.telemetry.list_traces(&self.filter, &page).await?;
+        let page = loop {
+            // What has begun to be written waits for memory as long as it takes.
+            match within::list(&self.app, &self.filter, &page).await {
+                Ok(page) => break page,
+                Err(error) if error.kind() != Kind::Overloaded || self.app.closing.is_closing() => {
+                    return Err(StoreError::new(ErrorKind::Unavailable, "listing traces broke off"));
+                }
+                Err(_) => {}
+            }
+        };
         let one = |line: aitrace_model::TraceSummary| (ProjectScope::One(line.project), line.trace_id);
         self.ready.extend(page.traces.into_iter().rev().map(one));
         Ok(page.next)

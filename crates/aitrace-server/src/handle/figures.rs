@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aitrace_store::{ErrorKind, ProjectScope, SqlLimits, SqlRows, SqlStore, Statistics, StatisticsQuery};
+use aitrace_store::{ProjectScope, SqlLimits, SqlRows, SqlStore, Statistics, StatisticsQuery};
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::Uri;
@@ -13,11 +13,11 @@ use serde::Deserialize;
 use super::answer::json;
 use super::outflow;
 use super::traces;
+use super::within::within;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::{ApiError, Kind, Result};
 use crate::ingest::receive_json;
-use crate::memory::reads::Statement as Room;
 use crate::query;
 use crate::question;
 use crate::view;
@@ -34,32 +34,14 @@ pub(crate) async fn stats(State(app): State<App>, caller: Caller, uri: Uri) -> R
     let asked = question::statistics(&uri, app.options.clock.now())?;
     let scope = caller.scope(asked.scope.clone())?;
     let asked = question::narrowed(asked, scope);
-    let (room, answer) = counted(&app, &asked).await?;
+    let count = |room| {
+        let (app, asked) = (&app, StatisticsQuery { room, ..asked.clone() });
+        async move { app.stores.query.statistics(&asked).await }
+    };
+    let (room, answer) = within(&app, |room| count(room)).await?;
     room.has_run();
     let pieces = traces::holding(room, lines(&asked, answer));
     Ok(json(outflow::body(&app.reads, stream::iter(pieces)).await))
-}
-
-/// Statistics, and the memory of the answer. What sums tell takes little and waits for nothing large.
-async fn counted(app: &App, asked: &StatisticsQuery) -> Result<(Arc<Room>, Statistics)> {
-    let count = async |room: Arc<Room>| {
-        let asked = StatisticsQuery { room, ..asked.clone() };
-        app.stores.query.statistics(&asked).await
-    };
-    let room = app.reads.little().await?;
-    let tried = app.answer(async {
-        match count(room.clone()).await {
-            Err(error) if error.kind() == ErrorKind::Overloaded && room.was_kept_short() => Ok(None),
-            tried => tried.map(Some),
-        }
-    });
-    if let Some(answer) = tried.await? {
-        return Ok((room, answer));
-    }
-    drop(room);
-    let (room, _place) = app.reads.statement().await?;
-    let answer = app.answer(count(room.clone())).await?;
-    Ok((room, answer))
 }
 
 /// The text of statistics, piece by piece.

@@ -20,3 +20,4 @@ pub(crate) mod sessions;
 pub(crate) mod traces;
 pub(crate) mod trees;
 pub(crate) mod viewer;
+mod within;

@@ -37,6 +37,7 @@ pub(crate) async fn get(
     let mut search = question::search(&uri)?;
     search.scope = caller.scope(search.scope)?;
     let place = app.heavy()?;
+    search.room = app.reads.few().await?;
     let lines = headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes() == NDJSON.as_bytes());
     let mut running = Running::start(&app, search, place, lines);
     // What fails before anything is found is still answered as an error.

@@ -10,6 +10,7 @@ use futures_util::stream;
 
 use super::answer::json;
 use super::outflow::{self, Broken};
+use super::within;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::{ApiError, Kind, Result};
@@ -25,7 +26,7 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, uri: Uri) -> Re
     filter.scope = caller.scope(filter.scope)?;
     // Conditions on spans look at all spans.
     let _place = if filter.filter.span_leaves().is_empty() { None } else { Some(app.heavy()?) };
-    let page = app.answer(app.stores.telemetry.list_traces(&filter, &page)).await?;
+    let page = within::list(&app, &filter, &page).await?;
     Ok(json(view::page(&page)))
 }
 

@@ -26,6 +26,8 @@ const SMALL_PART: usize = 8;
 const SPAN: usize = 4 << 20;
 /// What a question takes that is answered with little: statistics by the sums of files.
 const LITTLE: usize = 4 << 20;
+/// What a search has while it waits for its reader; what it takes of a file is given back before.
+const FEW: usize = 1 << 20;
 /// Bytes of a permit of the small part.
 const UNIT: usize = 1024;
 /// Statements and statistics that may wait.
@@ -79,6 +81,8 @@ pub(crate) struct Statement {
     has: Mutex<Has>,
     /// Whether it was refused something only because others have it.
     short: AtomicBool,
+    /// Whether it takes no more than its share while others stand in the line.
+    gives_way: bool,
 }
 
 #[derive(Debug, Default)]
@@ -133,9 +137,20 @@ impl Reads {
     /// Memory for a question that may be answered with little. It gets more where nobody else needs that; where it was
     /// kept short, ask again with [`Reads::statement`], which waits.
     pub(crate) async fn little(&self) -> Result<Arc<Statement>> {
-        let bytes = LITTLE.min(self.0.small_units as usize * UNIT);
+        let mut little = self.of_small(LITTLE).await?;
+        little.gives_way = true;
+        Ok(Arc::new(little))
+    }
+
+    /// Memory for a search, which never stands in the line: it gets more where there is any.
+    pub(crate) async fn few(&self) -> Result<Arc<Statement>> {
+        self.of_small(FEW).await.map(Arc::new)
+    }
+
+    async fn of_small(&self, bytes: usize) -> Result<Statement> {
+        let bytes = bytes.min(self.0.small_units as usize * UNIT);
         let lease = timeout(self.0.wait, self.small(bytes, bytes)).await;
-        Ok(Arc::new(Statement::of(lease.map_err(|_| self.0.refused(bytes))?, bytes)))
+        Ok(Statement::of(lease.map_err(|_| self.0.refused(bytes))?, bytes))
     }
 
     /// Memory and a place for a statement, or for a question that takes as much.
@@ -258,7 +273,7 @@ impl Drop for Lease {
 
 impl Statement {
     fn of(lease: Lease, share: usize) -> Self {
-        Self { lease, share, has: Mutex::default(), short: AtomicBool::new(false) }
+        Self { lease, share, has: Mutex::default(), short: AtomicBool::new(false), gives_way: false }
     }
 
     /// Says that it has run: what it has from now on is its answer.
@@ -275,7 +290,7 @@ impl Statement {
     /// Takes bytes of the part of large ones, if nobody stands before it.
     fn claim(&self, bytes: usize) -> bool {
         let inner = &self.lease.reads;
-        let waited_for = self.lease.small.is_some() && inner.waiting.load(Ordering::Relaxed) > 0;
+        let waited_for = self.gives_way && inner.waiting.load(Ordering::Relaxed) > 0;
         if waited_for || inner.memory.reads_give_way() || !inner.claim(bytes) {
             return false;
         }

@@ -1,8 +1,8 @@
 //! Bytes of the log, packed: one zstd frame with a checksum, made in buffers that are used again.
 //!
 //! A batch is some MiB before it is packed. Memory of that size comes from the system and goes back to it each time,
-//! page by page, which takes as long as a third of the packing. What hardly gets smaller is put into the frame as it
-//! is: to compress it would take four times as long as to write what that saves.
+//! page by page, which takes as long as a third of the packing. What does not get half as large is put into the frame as
+//! it is: compressing takes longer than writing what it saves.
 
 use std::io;
 
@@ -19,7 +19,7 @@ const MOST: usize = 1 << 30;
 const KITS: usize = 3;
 const KEPT: usize = 4 << 20;
 
-/// Bytes from which on a piece of so many is packed first, to see whether it gets smaller by a quarter.
+/// Bytes from which on a piece of so many is packed first, to see whether it gets half as large.
 const LARGE: usize = 128 << 10;
 const SAMPLE: usize = 32 << 10;
 
@@ -43,7 +43,7 @@ impl Kit {
         Ok(Self { plain: Vec::with_capacity(4096), packed: Vec::new(), compressor })
     }
 
-    /// Whether what is to be packed would hardly get smaller.
+    /// Whether what is to be packed would not get half as large.
     fn is_hard(&mut self) -> io::Result<bool> {
         if self.plain.len() < LARGE {
             return Ok(false);
@@ -51,7 +51,7 @@ impl Kit {
         let sample = &self.plain[self.plain.len() / 2..][..SAMPLE];
         self.packed.clear();
         self.packed.reserve(zstd::zstd_safe::compress_bound(SAMPLE));
-        Ok(self.compressor.compress_to_buffer(sample, &mut self.packed)? > SAMPLE * 3 / 4)
+        Ok(self.compressor.compress_to_buffer(sample, &mut self.packed)? > SAMPLE / 2)
     }
 
     /// For the next one, unless it has grown too large or there are enough.

@@ -12,6 +12,11 @@ pub trait ExportFormat: Send + Sync + fmt::Debug {
     /// Media type of what is written.
     fn media_type(&self) -> &'static str;
 
+    /// Bytes of memory that a writer gathers at most before it writes, beside a row that is larger. Default 0.
+    fn gathered(&self) -> usize {
+        0
+    }
+
     /// A writer of one export.
     fn writer(&self) -> Box<dyn ExportWriter>;
 }

@@ -53,7 +53,7 @@ pub use record::{
     Datapoint, Dataset, Document, DocumentCursor, DocumentKind, DocumentPage, DocumentQuery, DocumentWrite,
     Key, Record, Run, Score, document_page,
 };
-pub use reprice::{Repriced, Repricing, Verdict, reprice};
+pub use reprice::{Reading, Repriced, Repricing, Verdict, reprice};
 pub use rollup::{Head, Rollup};
 pub use room::{FixedRoom, Room, Taken};
 pub use search::{Finder, Search, Searched, standing};

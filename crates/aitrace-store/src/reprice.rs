@@ -6,17 +6,20 @@
 //! leaves each span with one price or the other.
 
 use aitrace_model::{Phase, Span, Timestamp, TraceSummary};
+use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::filter::{Cursor, PageRequest, ProjectScope, TraceFilter};
 use crate::query::QueryStore;
-use crate::telemetry::Batch;
+use crate::telemetry::{Batch, TracePage};
 
 /// Traces that are listed at once.
 const PAGE: usize = 100;
 /// Spans that are written at once, and bytes of their contents.
 const SPANS: usize = 500;
 const BYTES: usize = 4 << 20;
+/// Bytes of contents that may wait while the next trace is read.
+const KEPT: usize = 1 << 20;
 
 /// What a table of prices says of a span.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,8 +66,20 @@ impl Repriced {
     }
 }
 
+/// How traces that are priced are read: within the memory of whoever asks.
+#[async_trait]
+pub trait Reading: Send + Sync {
+    /// A page of traces.
+    async fn list(&self, filter: &TraceFilter, page: &PageRequest) -> Result<TracePage>;
+
+    /// Memory for a trace of about so many bytes, until it is dropped.
+    async fn admit(&self, bytes: usize) -> Result<Box<dyn Send + Sync>>;
+}
+
 /// How spans are priced.
 pub struct Repricing<'a> {
+    /// How they are read.
+    pub reading: &'a dyn Reading,
     /// Traces to look at.
     pub filter: &'a TraceFilter,
     /// Which of their spans.
@@ -90,7 +105,7 @@ pub async fn reprice(store: &dyn QueryStore, asked: Repricing<'_>) -> Result<(Re
     let most = asked.calls;
     let mut run = Run { store, asked, waiting: Batch::default(), bytes: 0, done: Repriced::default() };
     loop {
-        let list = store.list_traces(run.asked.filter, &page).await?;
+        let list = run.asked.reading.list(run.asked.filter, &page).await?;
         for (at, line) in list.traces.iter().enumerate() {
             run.trace(line).await?;
             let last = at + 1 == list.traces.len() && list.next.is_none();
@@ -121,6 +136,8 @@ impl Run<'_> {
             return Ok(());
         }
         let scope = ProjectScope::One(line.project.clone());
+        let extent = self.store.extent(&scope, line.trace_id).await?.unwrap_or_default();
+        let _memory = self.asked.reading.admit(extent.bytes).await?;
         let Some(trace) = self.store.sent_trace(&scope, line.trace_id).await? else { return Ok(()) };
         for stored in trace.spans {
             let span = stored.span;
@@ -132,7 +149,8 @@ impl Run<'_> {
                 }
             }
         }
-        Ok(())
+        // What waits has contents of the trace, whose memory is given back.
+        if self.bytes >= KEPT { self.write().await } else { Ok(()) }
     }
 
     fn span(&mut self, mut span: Span, verdict: Verdict) {

@@ -23,7 +23,7 @@ use crate::caller::Caller;
 use crate::documents;
 use crate::error::{ApiError, Kind, Result};
 use crate::formats::{Jsonl, Otlp};
-use crate::memory::reads::Lease;
+use crate::memory::reads::{Counted, Lease};
 use crate::query::{self, ExportForm};
 
 /// Traces, sessions or documents that are looked up at once.
@@ -50,6 +50,7 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller, uri: Uri) -> Res
         }
     };
     let place = app.heavy()?;
+    let gathered = app.reads.count(format.gathered());
     let (media, writer) = (format.media_type(), format.writer());
     let project = if let ProjectScope::One(project) = &filter.scope { project } else { "" };
     audit::did(&caller, "export", project, media);
@@ -75,6 +76,7 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller, uri: Uri) -> Res
         ready: Vec::new(),
         writer,
         lease: None,
+        _gathered: gathered,
         _place: place,
     };
     let pieces = stream::unfold(walk, |mut walk| async {
@@ -109,6 +111,8 @@ struct Walk {
     writer: Box<dyn ExportWriter>,
     /// Memory of the trace that was read last and its text, until the next.
     lease: Option<Lease>,
+    /// What the writer gathers before it writes.
+    _gathered: Counted,
     _place: OwnedSemaphorePermit,
 }
 
@@ -142,7 +146,7 @@ impl Walk {
             let stores = &self.app.stores;
             let extent = stores.query.extent(&scope, id).await?.unwrap_or_default();
             self.lease = None;
-            self.lease = Some(admit(&self.app, extent.bytes.saturating_mul(2)).await?);
+            self.lease = Some(within::admit_patiently(&self.app, extent.bytes.saturating_mul(2)).await?);
             // Where corrections go along, spans are written as they were sent.
             let trace = if self.whole {
                 stores.query.sent_trace(&scope, id).await?
@@ -187,16 +191,7 @@ impl Walk {
 
     async fn traces(&mut self, cursor: Option<Cursor>) -> aitrace_store::Result<Option<Cursor>> {
         let page = PageRequest { limit: PAGE, cursor };
-        let page = loop {
-            // What has begun to be written waits for memory as long as it takes.
-            match within::list(&self.app, &self.filter, &page).await {
-                Ok(page) => break page,
-                Err(error) if error.kind() != Kind::Overloaded || self.app.closing.is_closing() => {
-                    return Err(StoreError::new(ErrorKind::Unavailable, "listing traces broke off"));
-                }
-                Err(_) => {}
-            }
-        };
+        let page = within::list_patiently(&self.app, &self.filter, &page).await?;
         let one = |line: aitrace_model::TraceSummary| (ProjectScope::One(line.project), line.trace_id);
         self.ready.extend(page.traces.into_iter().rev().map(one));
         Ok(page.next)
@@ -239,19 +234,6 @@ impl Walk {
         let (store, scope) = (self.app.stores.query.clone(), self.filter.scope.clone());
         let done = tokio::spawn(async move { store.loose_logs(&scope, sender).await });
         Stage::Logs(receiver, done)
-    }
-}
-
-/// Memory for a trace. What has begun to be written waits for it as long as it takes: meanwhile it holds none.
-async fn admit(app: &App, bytes: usize) -> aitrace_store::Result<Lease> {
-    loop {
-        match app.reads.admit(bytes).await {
-            Ok(lease) => return Ok(lease),
-            Err(_) if app.closing.is_closing() => {
-                return Err(StoreError::new(ErrorKind::Closed, "the server stops"));
-            }
-            Err(_) => {}
-        }
     }
 }
 

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use aitrace_model::{Json, Span};
 use aitrace_normalise::usage_of;
 use aitrace_price::Table;
-use aitrace_store::{Filter, ProjectScope, Repricing, TraceFilter, Verdict, reprice, standing};
+use aitrace_store::{
+    Filter, PageRequest, ProjectScope, Reading, Repricing, TraceFilter, TracePage, Verdict, reprice, standing,
+};
+use async_trait::async_trait;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::answer;
+use super::within;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::{ApiError, Result};
@@ -57,6 +61,7 @@ pub(crate) async fn post(State(app): State<App>, caller: Caller, request: Reques
     };
     let _place = app.heavy()?;
     let repricing = Repricing {
+        reading: &Within(&app),
         filter: &filter,
         wanted: &|span| model.is_everything() || model.holds_of_span(span, standing(span)),
         price: &|span| verdict(span, &table),
@@ -73,6 +78,20 @@ pub(crate) async fn post(State(app): State<App>, caller: Caller, request: Reques
     body["prices_of"] = json!(table.date());
     body["next"] = json!(next.map(|next| next.to_string()));
     Ok(answer::json(body.to_string()))
+}
+
+/// Reads within the allowance of reads. A step that has begun waits for it.
+struct Within<'a>(&'a App);
+
+#[async_trait]
+impl Reading for Within<'_> {
+    async fn list(&self, filter: &TraceFilter, page: &PageRequest) -> aitrace_store::Result<TracePage> {
+        within::list_patiently(self.0, filter, page).await
+    }
+
+    async fn admit(&self, bytes: usize) -> aitrace_store::Result<Box<dyn Send + Sync>> {
+        Ok(Box::new(within::admit_patiently(self.0, bytes).await?))
+    }
 }
 
 fn table(prices: &Json, date: &str) -> Result<Arc<Table>> {

@@ -71,6 +71,20 @@ pub(crate) struct Lease {
     small: Option<OwnedSemaphorePermit>,
 }
 
+/// Memory that counts until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    reads: Arc<Inner>,
+    bytes: usize,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.reads.memory.remove_reads(self.bytes);
+        self.reads.freed.notify_waiters();
+    }
+}
+
 /// The memory of one statement, or of other questions: it grows as the statement asks, and never below what it is sure of.
 #[derive(Debug)]
 pub(crate) struct Statement {
@@ -173,6 +187,12 @@ impl Reads {
         let lease = timeout_at(until, self.large(inner.share)).await;
         let lease = lease.map_err(|_| inner.refused(inner.share))?;
         Ok((Arc::new(Statement::of(lease, inner.share)), Place { _places: [asked, place] }))
+    }
+
+    /// Memory that is taken whatever others have: it counts for them, and waits for nobody.
+    pub(crate) fn count(&self, bytes: usize) -> Counted {
+        self.0.memory.add_reads(bytes);
+        Counted { reads: Arc::clone(&self.0), bytes }
     }
 
     /// Whether somebody waits for memory that reads have.
@@ -539,6 +559,10 @@ mod tests {
         store.0.store(10 * MIB, Ordering::Relaxed);
         refused(admit().await.unwrap());
         assert_eq!(memory.reads(), 0, "what is refused claims nothing");
+        let counted = reads.count(7 * MIB);
+        assert_eq!(memory.reads(), 7 * MIB, "whether there is room or not");
+        drop(counted);
+        assert_eq!(memory.reads(), 0);
         drop(memory.reserve(MIB).unwrap());
     }
 

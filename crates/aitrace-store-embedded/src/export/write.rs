@@ -17,10 +17,10 @@ use crate::{columns, faults};
 
 /// Rows that become columns at once, and bytes of their texts.
 const SLICE: usize = 512;
-const SLICE_BYTES: usize = 8 << 20;
+const SLICE_BYTES: usize = 2 << 20;
 /// Rows of a row group at most, and memory from which on it is written.
 const GROUP: usize = 8192;
-const GROUP_BYTES: usize = 16 << 20;
+const GROUP_BYTES: usize = 6 << 20;
 
 /// The format Parquet.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,6 +29,11 @@ pub struct ParquetExport;
 impl ExportFormat for ParquetExport {
     fn media_type(&self) -> &'static str {
         "application/vnd.apache.parquet"
+    }
+
+    fn gathered(&self) -> usize {
+        // Rows, the same as columns, and what is packed of them.
+        2 * SLICE_BYTES + GROUP_BYTES
     }
 
     fn writer(&self) -> Box<dyn ExportWriter> {

@@ -5,12 +5,12 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use aitrace_store::conformance::{end, time};
+use aitrace_store::conformance::{end, time, trace_id};
 use aitrace_store::{
-    self as store, Batch, Dimension, ErrorKind, FixedRoom, PageRequest, QueryStore, Result, Room,
-    StatisticsQuery, TelemetryStore, TraceFilter,
+    self as store, Batch, Dimension, ErrorKind, ExportFormat as _, FixedRoom, PageRequest, ProjectScope,
+    QueryStore, Result, Room, StatisticsQuery, TelemetryStore, TraceFilter,
 };
-use aitrace_store_embedded::{EmbeddedStore, Options};
+use aitrace_store_embedded::{EmbeddedStore, Options, ParquetExport};
 
 use crate::MEMORY;
 use crate::room::{Endless, MIB, filled, filled_store};
@@ -48,11 +48,12 @@ enum Asked {
     Statistics(&'static str, Option<Dimension>),
     List(&'static str),
     Search(&'static str),
+    Export,
 }
-use Asked::{List, Search, Statistics};
+use Asked::{Export, List, Search, Statistics};
 
 /// Questions, and whether spans are many and small, else few and large.
-const QUESTIONS: [(&str, bool, Asked); 9] = [
+const QUESTIONS: [(&str, bool, Asked); 10] = [
     ("sums", true, Statistics("", Some(Dimension::Name))),
     ("sessions", true, Statistics("", Some(Dimension::Session))),
     ("columns", true, Statistics("input_tokens>1", Some(Dimension::Name))),
@@ -61,6 +62,7 @@ const QUESTIONS: [(&str, bool, Asked); 9] = [
     ("list-error", true, List("kind:llm -error:*")),
     ("list-contents", false, List("attributes:0f0f OR outputs:0f0f")),
     ("search", false, Search("0f0f")),
+    ("export", false, Export),
     ("search-filter", false, Search("0f0f inputs:0f0f")),
 ];
 
@@ -75,6 +77,23 @@ async fn ask(store: &EmbeddedStore, asked: Asked, room: Arc<dyn Room>) -> Result
             let filter = TraceFilter { filter: filter.parse().expect("a filter"), ..TraceFilter::default() };
             let page = store.list_traces_within(&filter, &PageRequest::default(), room).await?;
             Ok((page.traces.len() as u64, 0))
+        }
+        Export => {
+            room.take(ParquetExport.gathered())?;
+            let (mut writer, mut bytes) = (ParquetExport.writer(), 0);
+            for number in 0..20 {
+                let (all, id) = (ProjectScope::All, trace_id(number));
+                let size = 2 * store.extent(&all, id).await?.expect("there").bytes;
+                room.take(size)?;
+                let trace = store.trace(&all, id).await?.expect("there");
+                writer.trace(&trace)?;
+                bytes += writer.take().len();
+                drop(trace);
+                room.give_back(size);
+            }
+            writer.finish()?;
+            room.give_back(ParquetExport.gathered());
+            Ok(((bytes + writer.take().len()) as u64, 0))
         }
         Search(text) => {
             let filter = text.parse().expect("a filter");

@@ -1,6 +1,10 @@
 //! Laws of prices that are reckoned anew.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use aitrace_model::Span;
+use async_trait::async_trait;
 
 use super::build::{end, span_id, start, time, trace_id};
 use super::check::{list, spans, trace};
@@ -8,11 +12,13 @@ use super::queries::all_sessions;
 use super::{Bench, Factory};
 use crate::correction::Correction;
 use crate::document::DocumentStore;
-use crate::filter::{ProjectScope, TraceFilter};
+use crate::error::Result;
+use crate::filter::{PageRequest, ProjectScope, TraceFilter};
 use crate::query::QueryStore;
-use crate::reprice::{Repriced, Repricing, Verdict, reprice};
+use crate::reprice::{Reading, Repriced, Repricing, Verdict, reprice};
+use crate::room::{FixedRoom, Taken};
 use crate::statistics::StatisticsQuery;
-use crate::telemetry::{Batch, TelemetryStore};
+use crate::telemetry::{Batch, TelemetryStore, TracePage};
 use crate::upkeep::Upkeep;
 
 /// Trace 1 with calls that cost 0.25 each, one of them within another, one unknown, one that runs; trace 2 in a file.
@@ -59,6 +65,28 @@ async fn sums<F: Factory>(bench: &Bench<'_, F>) -> [Option<f64>; 4] {
     ]
 }
 
+/// Notes for how many traces memory was given, and how much of it there is now.
+struct Noted<'a, S> {
+    store: &'a S,
+    traces: AtomicUsize,
+    room: Arc<FixedRoom>,
+}
+
+#[async_trait]
+impl<S: TelemetryStore> Reading for Noted<'_, S> {
+    async fn list(&self, filter: &TraceFilter, page: &PageRequest) -> Result<TracePage> {
+        self.store.list_traces(filter, page).await
+    }
+
+    async fn admit(&self, bytes: usize) -> Result<Box<dyn Send + Sync>> {
+        self.traces.fetch_add(1, Ordering::Relaxed);
+        assert!(bytes > 100 && self.room.taken() == 0, "one after the other: {bytes}");
+        let mut memory = Taken::nothing(self.room.clone());
+        memory.grow(bytes)?;
+        Ok(Box::new(memory))
+    }
+}
+
 /// Reprices everything, a trace at a time.
 async fn repriced<F: Factory>(
     bench: &Bench<'_, F>,
@@ -68,8 +96,11 @@ async fn repriced<F: Factory>(
     dry: bool,
 ) -> Repriced {
     let (mut sum, mut cursor) = (Repriced::default(), None);
+    let room = Arc::new(FixedRoom::new(1 << 20));
+    let reading = Noted { store: bench.store(), traces: AtomicUsize::new(0), room };
     for _ in 0..2 {
         let asked = Repricing {
+            reading: &reading,
             filter: &TraceFilter::default(),
             wanted,
             price: &price(dollars),
@@ -83,6 +114,11 @@ async fn repriced<F: Factory>(
         cursor = next;
     }
     assert_eq!(cursor, None, "two traces are two steps");
+    assert_eq!(
+        (reading.traces.into_inner(), reading.room.taken()),
+        (2, 0),
+        "each is given memory, which is given back"
+    );
     sum
 }
 

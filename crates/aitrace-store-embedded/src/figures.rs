@@ -11,6 +11,7 @@ mod columns;
 mod summed;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aitrace_store::{Counter, Facts, Result, Statistics, StatisticsQuery};
 
@@ -27,21 +28,28 @@ use crate::sums::Sums;
 pub(crate) fn statistics(shared: &Shared, query: &StatisticsQuery) -> Result<(Statistics, Damaged)> {
     let mut counter = Counter::new(query.clone())?;
     let (files, mut damaged) = (count_memory(shared, &mut counter), Vec::new());
-    let files: Vec<_> = files
+    let mut files: Vec<_> = files
         .iter()
         .filter(|(file, _)| file.spans && file.may_start(Some(query.since), Some(query.until)))
         .collect();
-    // Half of the files each, so that both cores count.
-    let halves = files.split_at(files.len() / 2);
-    let stop = Stop::current();
+    // The large ones first, each by whichever core is free.
+    files.sort_by_key(|(file, _)| std::cmp::Reverse(file.rows));
+    let (stop, next) = (Stop::current(), AtomicUsize::new(0));
     let (one, other) = std::thread::scope(|scope| {
         let helper = std::thread::Builder::new()
             .name("aitrace-store-count".to_owned())
-            .spawn_scoped(scope, || stop.over(|| count(shared, halves.0, counter.anew())));
-        let other = count(shared, halves.1, counter.anew());
-        // Where no thread can be had, this one counts all.
-        let one = helper.ok().and_then(|helper| helper.join().ok());
-        (one.unwrap_or_else(|| count(shared, halves.0, counter.anew())), other)
+            .spawn_scoped(scope, || stop.over(|| count(shared, &files, &next, counter.anew())));
+        let other = count(shared, &files, &next, counter.anew());
+        match helper.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(one)) => (one, other),
+            // No thread can be had: this one has counted all.
+            Err(_) => ((counter.anew(), Damaged::new()), other),
+            // It broke off, and what it had counted is lost.
+            Ok(Err(_)) => {
+                let all = count(shared, &files, &AtomicUsize::new(0), counter.anew());
+                (all, (counter.anew(), Damaged::new()))
+            }
+        }
     });
     for (part, bad) in [one, other] {
         counter.merge(part);
@@ -73,29 +81,27 @@ fn count_memory(shared: &Shared, counter: &mut Counter) -> Vec<(Arc<Segment>, Ar
 
 type Files<'a> = [&'a (Arc<Segment>, Arc<Dead>)];
 
-/// Counts files; those that cannot be read are left out as a whole.
-fn count(shared: &Shared, files: &Files<'_>, mut counter: Counter) -> (Counter, Damaged) {
-    let mut damaged = Damaged::new();
-    'anew: loop {
-        counter = counter.anew();
-        for (file, dead) in files {
-            if damaged.iter().any(|(id, _)| *id == file.id) {
-                continue;
-            }
-            if counter.is_full() {
-                // The answer is an error already.
-                break;
-            }
-            if let Err(error) = count_file(&shared.segments, file, dead, &mut counter) {
-                if stop::is_given() {
-                    return (counter, damaged);
+/// Counts files from the `next` one on, which others count as well; those that cannot be read are left out as a whole.
+fn count(shared: &Shared, files: &Files<'_>, next: &AtomicUsize, mut counter: Counter) -> (Counter, Damaged) {
+    let (mut files_here, mut at, mut damaged) = (Vec::new(), 0, Damaged::new());
+    while let Some((file, dead)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+        files_here.push((file, dead));
+        // Once there is too much the answer is an error, and nothing more need be counted.
+        while at < files_here.len() && !counter.is_full() {
+            let (file, dead) = files_here[at];
+            match count_file(&shared.segments, file, dead, &mut counter) {
+                Ok(()) => at += 1,
+                Err(_) if stop::is_given() => return (counter, damaged),
+                Err(error) => {
+                    // Nobody knows how much of it was counted: all anew, without it.
+                    damaged.push((file.id, error.to_string()));
+                    files_here.remove(at);
+                    (counter, at) = (counter.anew(), 0);
                 }
-                damaged.push((file.id, error.to_string()));
-                continue 'anew;
             }
         }
-        return (counter, damaged);
     }
+    (counter, damaged)
 }
 
 /// Counts a file, by its sums as far as they tell.

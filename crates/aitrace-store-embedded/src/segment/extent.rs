@@ -20,6 +20,10 @@ const COLUMN: usize = 192 << 10;
 /// How often a batch is in memory: as columns, whose buffers grow by doubling, with attributes whole, and as spans.
 const COPIES: usize = 4;
 
+/// What reading a file in batches counts as at the most. A row that takes more is read all the same: else a single one would
+/// keep everybody from searching.
+const MOST: usize = 32 << 20;
+
 /// Rows of a file that may be of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Part {
@@ -115,7 +119,8 @@ fn text_bytes(group: &RowGroupMetaData, column: usize) -> Option<u64> {
 pub(crate) struct Reading {
     /// Rows of a batch.
     pub(crate) rows: usize,
-    /// About how many bytes of memory it takes: pages as they are unpacked, a batch, and what is made of it.
+    /// About how many bytes of memory it takes, 32 MiB at the most: pages as they are unpacked, a batch, and what is made of
+    /// it.
     pub(crate) bytes: usize,
 }
 
@@ -145,7 +150,7 @@ pub(crate) fn reading(
     let size = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
     let batch = rows.saturating_mul(width).max(size(largest));
     let bytes = columns.len() * COLUMN + size(pages).saturating_mul(2);
-    Ok(Reading { rows, bytes: bytes.saturating_add(batch.saturating_mul(COPIES)) })
+    Ok(Reading { rows, bytes: bytes.saturating_add(batch.saturating_mul(COPIES)).min(MOST) })
 }
 
 /// Bytes of the largest page of a column of a group, unpacked.

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::process;
 
 /// Time between two looks at what is resident.
-const EVERY: Duration = Duration::from_millis(250);
+const EVERY: Duration = Duration::from_millis(500);
 /// Resident bytes from which on free memory is given back even while it will be needed again soon.
 const MUCH: u64 = 320 << 20;
 /// What must be resident beyond what is accounted for, so that giving back is worth its time.

@@ -50,7 +50,11 @@ const SEEDS: &[&str] = &[
     r#"{"__tracer_meta__":{"timestamp":"2026-01-31T12:00:00.000001Z","event":"x","level":"info","version":"2.1","id":"1"},"n":1e3,"s":"\u00e9"}"#,
     r#"{"attributes":{"inputs":{"q":[1,2.50]},"outputs":"a","k":null},"events":[{"timestamp":"2026-01-31T12:00:00Z","name":"e","attributes":{}}],"__tracer_meta__":{"timestamp":"2026-01-31T12:00:00.123456Z","event":"work.end","trace_id":"be97f2fa26196196d1c776cef223b871","span_id":"c33604c286773277","parent_span_id":null,"lifecycle":"end","status":"error","error":{"type":"E","message":"m","stacktrace":""},"duration_ns":1234567,"event_type":"model","project":"demo","input_tokens":5,"otel":{"flags":1}}}"#,
     r#"{"ts":1769860800.5,"msg":"old","lvl":"WARN","__tracer_meta__":{"trace_id":"be97f2fa26196196d1c776cef223b871","span_id":"c33604c286773277","file":"a.py","line":3,"function":"f","provisional":true}}"#,
+    TYPES,
 ];
+
+/// Metadata that stand twice, once of another type.
+const TYPES: &str = r#"{"__tracer_meta__":{"timestamp":"2026-01-31T12:00:00.000001Z","event":"x","id":"1","provisional":"no","line":"a","provisional":true,"line":3,"level":"info","level":[],"provisional":"yes"}}"#;
 
 const OLD: &str = r#"{"timestamp":"2026-01-31T12:00:00.000001Z","event":"work.start","trace_id":"be97f2fa26196196d1c776cef223b871","span_id":"c33604c286773277","parent_span_id":"c33604c286773278","level":"info","file":"a.py","line":3,"function":"f","provisional":true,"extra":{"a":1}}"#;
 

@@ -16,6 +16,28 @@ pub(crate) struct Rates {
     pub(crate) reasoning: Option<f64>,
 }
 
+impl Rates {
+    /// A rate that is none, and its name.
+    fn wrong(&self) -> Option<(&'static str, f64)> {
+        let Self { input, output, cache_read, cache_write, reasoning } = *self;
+        let all = [
+            ("input", input),
+            ("output", output),
+            ("cache_read", cache_read),
+            ("cache_write", cache_write),
+            ("reasoning", reasoning),
+        ];
+        all.into_iter().find_map(|(name, rate)| rate.filter(|rate| !is_rate(*rate)).map(|rate| (name, rate)))
+    }
+}
+
+/// More is a mistake, and with many tokens no number any more.
+const MOST: f64 = 1e9;
+
+fn is_rate(rate: f64) -> bool {
+    (0.0..=MOST).contains(&rate)
+}
+
 /// Other rates for calls with more input tokens than `over`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Tier {
@@ -56,6 +78,18 @@ pub enum Error {
         "the price table names no model with a price of tokens; expected an object of models, each with input_cost_per_token"
     )]
     Empty,
+    /// A model of a table in our own form has a price that is none.
+    #[error(
+        "the price table says that `{name}` of the model `{model}` is {rate}: a price is from 0 to 1000000000 dollars; leave out what is not known"
+    )]
+    Rate {
+        /// The model's name in the table.
+        model: String,
+        /// Which of its prices.
+        name: &'static str,
+        /// Dollars for a million tokens.
+        rate: f64,
+    },
 }
 
 static BUILT_IN: LazyLock<Arc<Table>> = LazyLock::new(|| {
@@ -72,22 +106,34 @@ impl Table {
 
     /// Reads a table in our own form, `{"date": "…", "models": {name: {"provider", "input", "output", "cache_read",
     /// "cache_write", "reasoning", "tiers": [{"over", …}]}}}` with dollars for a million tokens, or in `LiteLLM`'s, with
-    /// dollars for a token. `date` says of when one without a date is (`2026-11-21`).
+    /// dollars for a token. `date` says of when one without a date is (`2026-11-21`). A price below 0 is an error in our
+    /// own form, and not known in `LiteLLM`'s, which is not the reader's to mend.
     ///
     /// # Errors
-    /// When it is not JSON, or has no prices.
+    /// When it is not JSON, has no prices, or one that is none.
     pub fn read(text: &str, date: &str) -> Result<Self, Error> {
         let value: Value = serde_json::from_str(text)?;
         let table = match value {
             Value::Object(members) if members.contains_key("models") => {
                 let mut own: Self = serde_json::from_value(with_date(members, date))?;
                 own.models.values_mut().for_each(|model| model.tiers.sort_by_key(|tier| tier.over));
+                own.check()?;
                 own
             }
             Value::Object(members) => Self { date: date.to_owned(), models: foreign(&members) },
             _ => return Err(Error::Empty),
         };
         if table.models.is_empty() { Err(Error::Empty) } else { Ok(table) }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let wrong = self.models.iter().filter_map(|(model, prices)| {
+            let mut all = std::iter::once(&prices.rates).chain(prices.tiers.iter().map(|tier| &tier.rates));
+            all.find_map(Rates::wrong).map(|(name, rate)| (model, name, rate))
+        });
+        // The first one by name: models have no order.
+        let first = wrong.min_by_key(|(model, ..)| *model);
+        first.map_or(Ok(()), |(model, name, rate)| Err(Error::Rate { model: model.clone(), name, rate }))
     }
 
     /// Of which day the prices are: `2026-11-21`.
@@ -142,7 +188,7 @@ fn rates(entry: &Map<String, Value>, suffix: &str) -> Rates {
     let rate = |name: &str| {
         let dollars = entry.get(&format!("{name}{suffix}"))?.as_f64()?;
         // For a million tokens, without what the multiplication adds in the last place.
-        Some((dollars * 1e15).round() / 1e9)
+        Some((dollars * 1e15).round() / 1e9).filter(|rate| is_rate(*rate))
     };
     Rates {
         input: rate("input_cost_per_token"),

@@ -125,8 +125,10 @@ fn take<'a>(
         ("span_id", text) => meta.span_id = Some(id("span_id", text)?),
         ("parent_span_id", text) => meta.parent_span_id = Some(id("parent_span_id", text)?),
         (_, text) => {
-            if !take_optional(meta, &key, text.as_deref(), value) {
-                meta.extra.retain(|(known, _)| *known != key);
+            let taken = take_optional(meta, &key, text.as_deref(), value);
+            // One that stood before and was kept because of its type counts no more.
+            meta.extra.retain(|(known, _)| *known != key);
+            if !taken {
                 meta.extra.push((key.into_owned(), own_json(value)));
             }
         }
@@ -162,8 +164,11 @@ fn take_typed(meta: &mut Meta, key: &str, text: Option<&str>, value: &str) -> bo
         "line" => set(&mut meta.line, number(text, value).filter(|line| *line > 0)),
         "level" => set(&mut meta.level, level(text, value)),
         "provisional" => {
-            meta.provisional = value == "true";
-            matches!(value, "true" | "false")
+            let known = matches!(value, "true" | "false");
+            if known {
+                meta.provisional = value == "true";
+            }
+            known
         }
         "lifecycle" => set(&mut meta.lifecycle, text.and_then(Lifecycle::from_word)),
         "status" => set(&mut meta.status, text.and_then(Status::from_word)),

@@ -206,3 +206,15 @@ fn a_repeated_timestamp_is_no_user_data_and_a_differing_one_is() {
     assert_eq!(record.get("timestamp").map(Json::as_str), Some(r#""2026-01-31T12:00:01Z""#));
     assert_eq!(record.to_line(true).matches("timestamp").count(), 2);
 }
+
+#[test]
+fn metadata_that_stand_twice_count_once() {
+    let read = |meta: &str| read_one(&line(&format!(r#""event":"e",{meta}"#), "")).expect("a record").meta;
+    // What is of its type is taken; what is not is user data, unless the same key is taken after it.
+    let meta_of = read(r#""provisional":"no","line":"a","provisional":true,"line":3"#);
+    assert_eq!((meta_of.provisional, meta_of.line, meta_of.extra), (true, Some(3), vec![]));
+    let meta_of = read(r#""provisional":true,"level":"info","provisional":"no","level":[]"#);
+    assert_eq!((meta_of.provisional, meta_of.level), (true, Some(Level::Info)));
+    let kept: Vec<_> = meta_of.extra.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    assert_eq!(kept, [("provisional", r#""no""#), ("level", "[]")]);
+}

@@ -104,6 +104,27 @@ fn a_table_of_litellm_is_read() {
 }
 
 #[test]
+fn a_price_below_nothing_is_none() {
+    let text = r#"{"m": {"litellm_provider": "openai", "input_cost_per_token": 1e-06, "output_cost_per_token": -1,
+            "input_cost_per_token_above_200k_tokens": -2e-06},
+        "auto": {"litellm_provider": "openai", "input_cost_per_token": -1, "output_cost_per_token": -1},
+        "huge": {"litellm_provider": "openai", "input_cost_per_token": 1e300}}"#;
+    let table = Table::read(text, "2026-02-03").expect("a table");
+    let price = |model, counts| table.price(&usage("openai", model, counts)).map(|price| price.total);
+    assert_eq!(price("m", [1000, 0, 0, 0, 0]), Some(0.001));
+    assert_eq!(price("m", [300_000, 0, 0, 0, 0]), Some(0.3), "the tier says nothing");
+    assert_eq!(price("m", [1000, 0, 0, 1, 0]), None, "not known, and never less than nothing");
+    assert_eq!((price("auto", [1, 0, 0, 0, 0]), price("huge", [1, 0, 0, 0, 0])), (None, None));
+    let own = r#"{"models": {"b": {"provider": "p", "input": 1, "tiers": [{"over": 5, "cache_read": -0.5}]},
+        "c": {"provider": "p", "output": -2}}}"#;
+    let error = Table::read(own, "").expect_err("is none").to_string();
+    assert_eq!(
+        error,
+        "the price table says that `cache_read` of the model `b` is -0.5: a price is from 0 to 1000000000 dollars; leave out what is not known"
+    );
+}
+
+#[test]
 fn what_is_no_table_is_refused_in_words() {
     assert!(matches!(Table::read("{", ""), Err(Error::Json(_))));
     for text in ["[]", "{}", r#"{"models": {}}"#, r#"{"m": {"input_cost_per_token": 0}}"#] {

@@ -14,7 +14,7 @@ pub struct Limits {
     /// beyond it requests are answered 429. Default 128 MiB; the allocator may keep as much again.
     pub memory_bytes: usize,
     /// Bytes that requests, what the store holds of earlier ones, and reads may occupy together; beyond it requests are
-    /// answered 429 and the store is asked to write to disk what it holds. Default 352 MiB.
+    /// answered 429 and the store is asked to write to disk what it holds. Default 336 MiB.
     pub total_bytes: usize,
     /// Bytes of it that reads may occupy together: statements, statistics, filtered lists, searches, whole traces and trees, exports. An eighth
     /// is for traces of up to 1 MiB, which so wait for nothing large. Default 128 MiB.
@@ -72,7 +72,7 @@ impl Default for Limits {
             body_bytes: 64 << 20,
             decoded_bytes: 64 << 20,
             memory_bytes: 128 << 20,
-            total_bytes: 352 << 20,
+            total_bytes: 336 << 20,
             read_bytes: 128 << 20,
             read_wait: Duration::from_secs(10),
             json_depth: 128,

@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(decide(&mut looks, LOOKS, 1 << 20, 100 << 20).last(), Some(&false));
         assert_eq!(looks.pause(), OFTEN);
         // Nothing has changed since the last thorough look.
-        assert_eq!(decide(&mut looks, LOOKS - 1, 1 << 20, 100 << 20).contains(&true), false);
+        assert!(!decide(&mut looks, LOOKS - 1, 1 << 20, 100 << 20).contains(&true));
         assert_eq!(decide(&mut looks, 1, 1 << 20, 100 << 20), [true]);
         assert_eq!(looks.pause(), EVERY);
         assert_eq!(decide(&mut looks, 50, 1 << 20, 100 << 20), [false; 50]);

@@ -1,13 +1,13 @@
-//! Filters on columns: what can be decided by one column needs no span.
+//! Filters on columns: what columns can decide needs no span.
+
+mod column;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use aitrace_model::{Span, TraceId};
-use aitrace_store::{
-    ErrorKind, Field, Filter, Operand, ProjectScope, Result, Room, StoreError, Taken, standing,
-};
-use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use aitrace_store::{ErrorKind, Field, Filter, ProjectScope, Result, Room, StoreError, Taken, standing};
+use arrow::array::{BooleanArray, RecordBatch};
 use parquet::errors::ParquetError;
 
 use crate::corrections::Need;
@@ -45,12 +45,16 @@ const CONTENTS: &[&str] = &[
     "events",
 ];
 
-/// Columns of spans that a filter looks at, and those without which a row is no span.
+/// Columns that tell rows apart.
+const IDENTITY: &[&str] = &["project", "trace_id", "span_id"];
+
+/// Columns of spans that a filter looks at; where it needs spans, those without which a row is none.
 pub(crate) fn columns(filter: &Filter) -> Vec<&'static str> {
-    let mut columns = BASE.to_vec();
-    for leaf in filter.leaves() {
+    let leaves = filter.leaves();
+    let mut columns = if leaves.iter().all(|leaf| is_by_column(leaf)) { vec![] } else { BASE.to_vec() };
+    for leaf in leaves {
         match leaf {
-            Filter::Term(term) => columns.extend(of_field(term.field)),
+            Filter::Term(term) => columns.extend(column::of(term.field).unwrap_or(of_field(term.field))),
             _ => columns.extend(CONTENTS),
         }
     }
@@ -59,23 +63,22 @@ pub(crate) fn columns(filter: &Filter) -> Vec<&'static str> {
     columns
 }
 
+/// The same, and those that tell rows apart.
+pub(crate) fn columns_and_identity(filter: &Filter) -> Vec<&'static str> {
+    let mut columns = columns(filter);
+    columns.extend(IDENTITY);
+    columns.sort_unstable();
+    columns.dedup();
+    columns
+}
+
+fn is_by_column(leaf: &Filter) -> bool {
+    matches!(leaf, Filter::Term(term) if column::of(term.field).is_some())
+}
+
+/// Columns from which a span has a field that no column alone decides.
 fn of_field(field: Field) -> &'static [&'static str] {
     match field {
-        Field::Session => &["session_id"],
-        Field::Status => &["status", "error_type"],
-        Field::InputTokens => &["input_tokens"],
-        Field::OutputTokens => &["output_tokens"],
-        Field::Tokens => &["input_tokens", "output_tokens"],
-        Field::Cost => &["cost"],
-        Field::Parent => &["parent_span_id"],
-        Field::Model => &["model"],
-        Field::Provider => &["provider"],
-        Field::User => &["user_id"],
-        Field::Source => &["source"],
-        Field::Service => &["service"],
-        Field::Run => &["run_id"],
-        Field::Dataset => &["dataset_id"],
-        Field::Datapoint => &["datapoint_id"],
         Field::Error => &["error_type", "error_message"],
         Field::File | Field::Function => &["code_file", "code_line", "code_function"],
         Field::Inputs => &["inputs"],
@@ -100,36 +103,13 @@ pub(crate) fn need(filter: &Filter) -> Need {
     if filter.leaves().iter().all(plain) { Need::Failures } else { Need::All }
 }
 
-/// The one text column that decides about a condition.
-fn text_column(field: Field) -> Option<&'static str> {
-    match field {
-        Field::Project => Some("project"),
-        Field::Trace => Some("trace_id"),
-        Field::Span => Some("span_id"),
-        Field::Name => Some("name"),
-        Field::Kind => Some("kind"),
-        Field::Type => Some("event_type"),
-        Field::Session
-        | Field::Parent
-        | Field::Model
-        | Field::Provider
-        | Field::User
-        | Field::Source
-        | Field::Service
-        | Field::Run
-        | Field::Dataset
-        | Field::Datapoint => of_field(field).first().copied(),
-        _ => None,
-    }
-}
-
 /// For each condition which rows fulfil it; `None` where the batch is not what we write.
 fn masks(batch: &RecordBatch, leaves: &[&Filter]) -> Option<Vec<BooleanArray>> {
     let batch = &echo::whole(batch)?;
     let mut spans: Option<Vec<Span>> = None;
     let mut masks = Vec::with_capacity(leaves.len());
     for leaf in leaves {
-        let by_column = by_column(batch, leaf);
+        let by_column = column::judge(batch, leaf);
         if by_column.is_none() && spans.is_none() {
             spans = Some(read_spans(batch)?.into_iter().map(|(span, _)| span).collect());
         }
@@ -139,29 +119,6 @@ fn masks(batch: &RecordBatch, leaves: &[&Filter]) -> Option<Vec<BooleanArray>> {
         }));
     }
     Some(masks)
-}
-
-/// Which rows fulfil a condition that one text column decides.
-fn by_column(batch: &RecordBatch, leaf: &Filter) -> Option<BooleanArray> {
-    let Filter::Term(term) = leaf else { return None };
-    let cells = batch.column_by_name(text_column(term.field)?)?.as_string_opt::<i32>()?;
-    let word = term.as_word();
-    let mut last: Option<(&str, bool)> = None;
-    let fits = |cell: &str| match &term.value {
-        Operand::Anything => true,
-        Operand::Text(pattern) => pattern.fits(cell, term.op == aitrace_store::Op::Exactly),
-        _ => word == Some(cell),
-    };
-    // Rows are sorted: a cell is often the one before.
-    let mut says = |cell| match last {
-        Some((known, says)) if known == cell => says,
-        _ => {
-            let says = fits(cell);
-            last = Some((cell, says));
-            says
-        }
-    };
-    Some(cells.iter().map(|cell| Some(cell.is_some_and(&mut says))).collect())
 }
 
 /// Which rows of spans fulfil a filter; `None` where the batch is not what we write.
@@ -185,11 +142,7 @@ pub(crate) fn reading(
     columns: &[&str],
     leaves: &[&Filter],
 ) -> parquet::errors::Result<Reading> {
-    let by_column = |leaf: &&Filter| match leaf {
-        Filter::Term(term) => text_column(term.field).is_some(),
-        _ => false,
-    };
-    if leaves.iter().all(by_column) {
+    if leaves.iter().all(|leaf| is_by_column(leaf)) {
         return segment::reading(segments, file, columns, BATCH);
     }
     let reading = segment::reading(segments, file, columns, SPANS / SPAN)?;
@@ -268,7 +221,7 @@ impl Marks {
         }
         let files = marks.memory(shared, scope, (filter, &leaves)).map_err(too_much)?;
         let only = Filter::all(leaves.iter().copied().cloned());
-        let columns = columns(&only);
+        let columns = columns_and_identity(&only);
         for (file, dead) in files.iter().filter(|(file, _)| file.spans && file.may_start(since, None)) {
             match marks.file(shared, file, dead, &leaves, &columns) {
                 Ok(()) => {}

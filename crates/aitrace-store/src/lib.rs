@@ -46,7 +46,7 @@ pub use filter::{Cursor, PageRequest, ProjectScope, TraceFilter, newest_first};
 pub use histogram::Histogram;
 pub use hits::{Hit, HitCursor, HitPage};
 pub use language::{
-    Field, FieldKind, Filter, FilterError, Has, Needle, Op, Operand, Pattern, Term, duration,
+    Field, FieldKind, Filter, FilterError, Has, Needle, Op, Operand, Pattern, Plain, Term, duration,
 };
 pub use query::{Extent, QueryStore};
 pub use record::{

@@ -24,6 +24,32 @@ enum Value<'a> {
     Texts([&'a str; 2]),
 }
 
+/// What a field holds that is neither text nor JSON: for stores that have it in a column and need no span to judge it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Plain {
+    /// A count or a sum of money.
+    Number(f64),
+    /// Nanoseconds.
+    Nanos(i64),
+    /// A moment.
+    Time(Timestamp),
+    /// How a span stands.
+    Status(TraceStatus),
+}
+
+impl Term {
+    /// Whether a field that holds this fulfils it; `None` is a field that holds nothing.
+    pub fn holds_of(&self, value: Option<Plain>) -> bool {
+        let value = value.map(|value| match value {
+            Plain::Number(number) => Value::Number(number),
+            Plain::Nanos(nanos) => Value::Nanos(nanos),
+            Plain::Time(time) => Value::Time(time),
+            Plain::Status(status) => Value::Word(status.as_str()),
+        });
+        holds(self, value)
+    }
+}
+
 impl Filter {
     /// Whether the line of a trace fulfils it; `None` where that depends on its spans: on [`Filter::span_leaves`].
     pub fn holds_of_line(&self, line: &TraceSummary) -> Option<bool> {

@@ -15,6 +15,7 @@ mod pattern;
 mod tree;
 
 pub use field::{Field, FieldKind, Has};
+pub use judge::Plain;
 pub use needle::Needle;
 pub(crate) use needle::excerpt;
 pub use parse::{FilterError, duration};

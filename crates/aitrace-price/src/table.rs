@@ -80,7 +80,7 @@ pub enum Error {
     Empty,
     /// A model of a table in our own form has a price that is none.
     #[error(
-        "the price table says that `{name}` of the model `{model}` is {rate}: a price is from 0 to 1000000000 dollars; leave out what is not known"
+        "the price table says that `{name}` of the model `{model}` is {rate}: a price is from 0 to 1000000000 dollars for a million tokens; leave out what is not known"
     )]
     Rate {
         /// The model's name in the table.
@@ -106,7 +106,7 @@ impl Table {
 
     /// Reads a table in our own form, `{"date": "…", "models": {name: {"provider", "input", "output", "cache_read",
     /// "cache_write", "reasoning", "tiers": [{"over", …}]}}}` with dollars for a million tokens, or in `LiteLLM`'s, with
-    /// dollars for a token. `date` says of when one without a date is (`2026-11-21`). A price below 0 is an error in our
+    /// dollars for a token. `date` says of when one without a date is (`2026-11-21`). A price below 0 or above 10^9 is an error in our
     /// own form, and not known in `LiteLLM`'s, which is not the reader's to mend.
     ///
     /// # Errors

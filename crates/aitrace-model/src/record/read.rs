@@ -40,7 +40,8 @@ pub(super) type Member<'a> = (Cow<'a, str>, &'a str);
 ///
 /// Metadata is taken from `__tracer_meta__`, a single missing key from the top level, where its
 /// value is of the right form (it stays user data as well). A malformed id in the metadata is
-/// refused. Of repeated keys the last one counts.
+/// refused. Of repeated keys the last one counts, in the metadata the last one of the right form; one of another form
+/// behind it is kept as an extra key.
 pub fn read(text: &[u8], limits: &Limits) -> Result<Record, RecordError> {
     let text = trim(text);
     let mut members = members(text, limits)?;

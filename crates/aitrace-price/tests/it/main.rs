@@ -120,7 +120,7 @@ fn a_price_below_nothing_is_none() {
     let error = Table::read(own, "").expect_err("is none").to_string();
     assert_eq!(
         error,
-        "the price table says that `cache_read` of the model `b` is -0.5: a price is from 0 to 1000000000 dollars; leave out what is not known"
+        "the price table says that `cache_read` of the model `b` is -0.5: a price is from 0 to 1000000000 dollars for a million tokens; leave out what is not known"
     );
 }
 
